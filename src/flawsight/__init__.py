@@ -1,0 +1,1 @@
+"""Flawsight: a folder of good pictures becomes a visual inspector."""

@@ -1,0 +1,28 @@
+"""Samples, data set layouts, decoding and splits: everything about pictures on disk, nothing about networks."""
+
+from flawsight.data.decode import MAX_PIXELS, image_size, read_image, read_mask
+from flawsight.data.files import IMAGE_SUFFIXES, find_images
+from flawsight.data.fingerprint import fingerprint
+from flawsight.data.layouts import LAYOUTS, good_images, open_dataset
+from flawsight.data.samples import DEFECTIVE, GOOD, Dataset, Sample
+from flawsight.data.splits import GoodSplit, folds, split_good
+
+__all__ = [
+    "DEFECTIVE",
+    "GOOD",
+    "IMAGE_SUFFIXES",
+    "LAYOUTS",
+    "MAX_PIXELS",
+    "Dataset",
+    "GoodSplit",
+    "Sample",
+    "find_images",
+    "fingerprint",
+    "folds",
+    "good_images",
+    "image_size",
+    "open_dataset",
+    "read_image",
+    "read_mask",
+    "split_good",
+]

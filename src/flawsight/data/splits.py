@@ -1,0 +1,51 @@
+"""Seeded splits of the good images: training against validation, and folds for cross-conformal calibration."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from flawsight.errors import FlawsightError
+
+MIN_GOOD = 8
+
+
+@dataclass(frozen=True, eq=False)
+class GoodSplit:
+    """Sorted index arrays, disjoint and covering all images: to train on, to stay good, to receive defects."""
+
+    train: np.ndarray
+    val_good: np.ndarray
+    val_bad: np.ndarray
+
+
+def split_good(n: int, seed: int, train_share: float = 0.7, bad_share: float = 0.75) -> GoodSplit:
+    """Split n good images at random into a training part and a validation part, `bad_share` of which gets defects.
+
+    Small sets keep at least 3 images to receive defects and 2 good ones (3 from n = 20 on), at training's expense.
+    Raises FlawsightError for n < 8, or shares that are not strictly between 0 and 1 or leave nothing to train on.
+    """
+    if n < MIN_GOOD:
+        raise FlawsightError(f"needs at least {MIN_GOOD} good images, found {n}; add pictures")
+    if not (0 < train_share < 1 and 0 < bad_share < 1):
+        raise FlawsightError(f"train_share {train_share} and bad_share {bad_share} must lie between 0 and 1")
+    val_share = round(1 - train_share, 9)  # 1 - 0.7 is a little above 0.3, which would tip round() at the halves
+    n_val = round(val_share * n)
+    n_bad = round(bad_share * n_val)
+    n_good = max(n_val - n_bad, 2 if n < 20 else 3)
+    n_bad = max(n_bad, 3)
+    if n_good + n_bad >= n:
+        raise FlawsightError(f"train_share {train_share} leaves none of {n} good images to train on; raise it")
+    order = np.random.default_rng(seed).permutation(n)
+    val_good, val_bad, train = np.split(order, [n_good, n_good + n_bad])
+    return GoodSplit(np.sort(train), np.sort(val_good), np.sort(val_bad))
+
+
+def folds(n: int, k: int, seed: int) -> list[np.ndarray]:
+    """Cut 0..n-1 at random into min(k, n) sorted index arrays whose sizes differ by at most one.
+
+    Raises FlawsightError if there would be fewer than two folds.
+    """
+    if min(k, n) < 2:
+        raise FlawsightError(f"cannot cut {n} images into {k} folds; needs at least 2 images and 2 folds")
+    order = np.random.default_rng(seed).permutation(n)
+    return [np.sort(part) for part in np.array_split(order, min(k, n))]

@@ -1,0 +1,88 @@
+"""What every detector is: a scikit-learn style estimator from feature maps to anomaly maps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from torch import Tensor
+
+from flawsight.errors import FlawsightError
+
+FeatureMaps = Sequence[Tensor]
+"""One (N, C, H, W) tensor per layer, all of the same N images."""
+
+
+class Detector(BaseEstimator, ABC):
+    """Parameters in `__init__`, stored unchanged; what `fit` learns ends in `_`; higher is more anomalous.
+
+    `fit` takes feature maps, or an iterable of batches of them for images that do not fit in memory at once. A
+    search drives the same three steps itself (`start`, `collect`, `finish`), so that one pass over the images feeds
+    many detectors.
+    """
+
+    def fit(self, X: FeatureMaps | Iterable[FeatureMaps], y: object = None) -> Self:
+        """Learn from the feature maps of good images; `y` is ignored."""
+        self.start()
+        for batch in batches_of(X):
+            self.collect(batch)
+        return self.finish()
+
+    @abstractmethod
+    def start(self) -> None:
+        """Forget everything learned and make ready for `collect`."""
+
+    @abstractmethod
+    def collect(self, features: FeatureMaps) -> None:
+        """Take in one batch of good images; the result does not depend on how images are batched."""
+
+    @abstractmethod
+    def finish(self) -> Self:
+        """Learn from what was collected."""
+
+    @abstractmethod
+    def anomaly_maps(self, features: FeatureMaps) -> Tensor:
+        """Raw anomaly maps (N, h, w) on the detector's own grid."""
+
+    def image_scores(self, features: FeatureMaps) -> Tensor:
+        """Raw scores (N,): the maximum of each map unless the method has its own."""
+        return self.anomaly_maps(features).flatten(1).amax(1)
+
+    @abstractmethod
+    def learned(self) -> dict[str, Tensor]:
+        """Everything `fit` learned, as tensors that can be saved."""
+
+    @abstractmethod
+    def restore(self, learned: Mapping[str, Tensor]) -> Self:
+        """The inverse of `learned`."""
+
+    def _require(self, attribute: str) -> Any:
+        if not hasattr(self, attribute):
+            raise NotFittedError(f"this {type(self).__name__} has learned nothing yet: call fit first")
+        return getattr(self, attribute)
+
+
+def batches_of(X: FeatureMaps | Iterable[FeatureMaps]) -> Iterator[FeatureMaps]:
+    """Iterate over batches whether `X` is one batch or many; each is checked."""
+    if isinstance(X, Sequence) and len(X) and isinstance(X[0], Tensor):
+        X = [X]
+    for batch in X:
+        yield checked(batch)
+
+
+def checked(features: FeatureMaps) -> FeatureMaps:
+    """The same feature maps, or an error that says what is wrong with them."""
+    if not len(features):
+        raise FlawsightError("no feature maps: pass one (N, C, H, W) tensor per layer")
+    for values in features:
+        if not isinstance(values, Tensor) or values.ndim != 4:
+            raise FlawsightError("feature maps must be tensors of shape (N, C, H, W), one per layer")
+        if len(values) != len(features[0]):
+            raise FlawsightError(f"feature maps disagree on the number of images: {len(values)}, {len(features[0])}")
+        if not torch.isfinite(values).all():
+            raise FlawsightError("feature maps hold NaN or infinity: check the weights and the image scaling")
+    return features

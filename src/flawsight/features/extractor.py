@@ -1,0 +1,125 @@
+"""Extractor: a pretrained network with its preprocessing; images in, feature maps out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, fx
+
+from flawsight.errors import FlawsightError
+from flawsight.features.graph import as_map, catalogue, trace
+from flawsight.features.layers import Layer, default_pair, select_layers
+from flawsight.features.networks import DEFAULT_EXTRACTOR, create_network
+
+
+class Extractor:
+    """A pretrained network as a catalogue of layers.
+
+    `name`: the embedded default, or any classification network of torchvision or timm. `weights`: None, a file, or
+    `"random"`. Images are resized to `image_size` x `image_size`, without a crop (paper A).
+    """
+
+    def __init__(
+        self,
+        name: str = DEFAULT_EXTRACTOR,
+        weights: str | Path | None = None,
+        image_size: int = 256,
+        device: str = "auto",
+    ) -> None:
+        if image_size < 32:
+            raise FlawsightError(f"image size {image_size} is too small for a network: use 32 or more (default 256)")
+        self.name = name
+        self.image_size = image_size
+        self.device = resolve_device(device)
+        self.network = create_network(name, weights, image_size)
+        self.network.module.to(self.device, memory_format=torch.channels_last)
+        self._graphs: dict[tuple[str, ...], fx.GraphModule] = {}
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The catalogue: every layer that can be read, in network order."""
+        layers = catalogue(self.network.module, self.image_size)
+        if not self.network.missing:
+            return layers
+        usable = self._before_missing_weights(layers)
+        if not usable:
+            raise FlawsightError(f"the weights given for '{self.name}' do not even reach its first layer")
+        return usable
+
+    def _before_missing_weights(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+        """The layers whose cut network needs none of the parameters that the weights file lacked."""
+        low, high = 0, len(layers)
+        while low < high:
+            middle = (low + high) // 2
+            needed = self.truncated([layers[middle].name]).state_dict()
+            low, high = (low, middle) if self.network.missing & needed.keys() else (middle + 1, high)
+        return layers[:low]
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name; an unknown one raises with the nearest names."""
+        return self._by_name[name] if name in self._by_name else select_layers(self.layers, [name])[0]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Layer]:
+        return {layer.name: layer for layer in self.layers}
+
+    @property
+    def default_pair(self) -> tuple[str, str]:
+        """The customary fixed layers at strides 8 and 16."""
+        return default_pair(self.layers)
+
+    def truncated(self, names: Sequence[str]) -> fx.GraphModule:
+        """The network cut after the deepest of `names`: tensor in, dict of the named nodes' raw outputs out."""
+        key = tuple(names)
+        if key not in self._graphs:
+            self._graphs.clear()  # one at a time: each holds its own graph code, and they are quick to make
+            self._graphs[key] = trace(self.network.module, names)
+        return self._graphs[key]
+
+    def preprocess(self, images: Sequence[np.ndarray]) -> Tensor:
+        """RGB uint8 images (H, W, 3) of any sizes as one normalised (N, 3, S, S) tensor on the device."""
+        side = self.image_size
+        resized = np.stack([resize_image(image, side) for image in images])
+        batch = torch.from_numpy(resized).to(self.device).permute(0, 3, 1, 2).float().div_(255)
+        mean = torch.tensor(self.network.mean, device=self.device).view(3, 1, 1)
+        std = torch.tensor(self.network.std, device=self.device).view(3, 1, 1)
+        return (batch - mean).div_(std).contiguous(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def extract(self, images: Sequence[np.ndarray], layers: Sequence[str]) -> dict[str, Tensor]:
+        """Feature maps (N, C, H, W) of the named layers for a few images, from one pass."""
+        wanted = {name: self.layer(name) for name in layers}
+        outputs = self.truncated(list(wanted))(self.preprocess(images))
+        return {name: as_map(outputs[name], layer) for name, layer in wanted.items()}
+
+    def batches(
+        self, images: Sequence[np.ndarray], layers: Sequence[str], batch_size: int = 8
+    ) -> Iterator[dict[str, Tensor]]:
+        """`extract` over many images, `batch_size` at a time, in order."""
+        for start in range(0, len(images), batch_size):
+            yield self.extract(images[start : start + batch_size], layers)
+
+
+def resize_image(image: np.ndarray, side: int) -> np.ndarray:
+    """An image (H, W, 3) resized to a square; shrinking averages areas, so that fine texture does not alias."""
+    if image.shape[:2] == (side, side):
+        return image
+    shrinking = min(image.shape[:2]) > side
+    return cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+
+
+def resolve_device(device: str) -> torch.device:
+    """`auto` is CUDA where it works, else the CPU; a named device that is absent is an error."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+        torch.zeros(1, device=resolved)
+    except (RuntimeError, AssertionError) as error:
+        raise FlawsightError(f"device '{device}' cannot be used here: try --device cpu") from error
+    return resolved

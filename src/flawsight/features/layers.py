@@ -1,0 +1,55 @@
+"""Layer: one place in a network where features can be read, and how people name several of them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from flawsight.errors import FlawsightError
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One node of the network's graph that yields a feature map.
+
+    `stride` is input side over map side; `order` counts from the input; `same_as` names the earlier layer whose
+    values this one repeats (an identity or switched-off drop path), or is empty.
+    """
+
+    name: str
+    kind: str
+    block: str
+    channels: int
+    height: int
+    width: int
+    stride: float
+    order: int
+    same_as: str = ""
+
+
+def select_layers(layers: Sequence[Layer], patterns: str | Sequence[str] = "all") -> tuple[Layer, ...]:
+    """Layers whose names match any of the globs, in network order; `"all"` is every layer."""
+    globs = [g.strip() for g in patterns.split(",")] if isinstance(patterns, str) else list(patterns)
+    if globs == ["all"]:
+        return tuple(layers)
+    names = [layer.name for layer in layers]
+    for glob in globs:
+        if not any(fnmatchcase(name, glob) for name in names):
+            near = difflib.get_close_matches(glob, names, n=3, cutoff=0.3)
+            hint = f"the nearest are {', '.join(near)}" if near else "`flawsight layers` lists them"
+            raise FlawsightError(f"no layer matches '{glob}': {hint}")
+    return tuple(layer for layer in layers if any(fnmatchcase(layer.name, glob) for glob in globs))
+
+
+def default_pair(layers: Sequence[Layer]) -> tuple[str, str]:
+    """The customary fixed choice: the last layers of the last blocks that end at strides 8 and 16.
+
+    It is `layer2` and `layer3` of a ResNet and `denseblock2` and `denseblock3` of a DenseNet (Sec. 4.3 of paper A).
+    """
+    last_of_block = {layer.block: layer for layer in layers}
+    at_stride = {round(layer.stride): layer.name for layer in last_of_block.values()}
+    if 8 not in at_stride or 16 not in at_stride:
+        raise FlawsightError("this network has no blocks that end at strides 8 and 16: name layers with --layers")
+    return at_stride[8], at_stride[16]

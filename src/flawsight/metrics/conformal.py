@@ -1,0 +1,81 @@
+"""A working point with a stated false-alarm rate, from good images alone (conformal p-values).
+
+The guarantee: if the calibration scores and the score of a new good image are exchangeable, the new image is called
+defective with probability at most `WorkingPoint.rate`, whatever the distribution of the scores. It holds on average
+over calibration sets, not for each one, and only if the calibration images took no part in fitting (split conformal).
+Scores from cross-validation (cross-conformal) come from detectors that each saw fewer images than the final one: the
+rate is then approximate. Drift of the camera or the product breaks exchangeability, and with it the guarantee.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from flawsight.errors import FlawsightError
+from flawsight.metrics._checks import score_vector
+
+
+@dataclass(frozen=True)
+class WorkingPoint:
+    """A threshold and the false-alarm rate that it keeps: defective iff score > threshold iff p-value <= rate.
+
+    `rate` is the largest attainable p-value (a multiple of 1 / (calibration_size + 1)) up to `requested_rate`; where
+    the calibration images are too few for any, it is the smallest, 1 / (calibration_size + 1), and `is_supported` is
+    False: the threshold is then the largest calibration score, and may alarm more often than was asked for.
+    """
+
+    requested_rate: float
+    rate: float
+    threshold: float
+    calibration_size: int
+
+    @property
+    def is_supported(self) -> bool:
+        """Whether the calibration images suffice to keep the requested rate."""
+        return self.rate <= self.requested_rate
+
+    @property
+    def needed_images(self) -> int:
+        """The number of good images from which on the requested rate can be kept: ceil(1 / requested_rate) - 1."""
+        images = math.ceil(1 / self.requested_rate) - 1
+        # 1 / rate may round up past an integer; ask the division that `p_values` uses.
+        return images - 1 if images > 1 and 1 / images <= self.requested_rate else images
+
+
+def p_values(scores: ArrayLike, calibration_scores: ArrayLike) -> NDArray[np.float64]:
+    """Return (1 + number of calibration scores >= score) / (n + 1) for each score.
+
+    `scores` (m,) and `calibration_scores` (n,) of good images; small means anomalous.
+    """
+    calibration = _calibration(calibration_scores)
+    values = score_vector(scores, "Scores")
+    reached = calibration.size - np.searchsorted(calibration, values, side="left")
+    return (1 + reached) / (calibration.size + 1)
+
+
+def working_point(calibration_scores: ArrayLike, rate: float) -> WorkingPoint:
+    """Return the threshold that calls at most a share `rate` of good images defective; see `WorkingPoint`.
+
+    `calibration_scores` (n,) are scores of good images that the detector was not fitted on; 0 < `rate` < 1.
+    """
+    if not 0 < rate < 1:
+        raise FlawsightError(f"The false-alarm rate must lie strictly between 0 and 1, but it is {rate}.")
+    calibration = _calibration(calibration_scores)
+    attainable = np.arange(1, calibration.size + 1) / (calibration.size + 1)
+    alarms = max(1, int(np.searchsorted(attainable, rate, side="right")))
+    # p <= alarms / (n + 1) means that fewer than `alarms` calibration scores reach the score.
+    threshold = calibration[calibration.size - alarms]
+    return WorkingPoint(float(rate), float(attainable[alarms - 1]), float(threshold), calibration.size)
+
+
+def _calibration(scores: ArrayLike) -> NDArray[Any]:
+    """Return the calibration scores in ascending order, checked."""
+    values = score_vector(scores, "Calibration scores")
+    if not values.size:
+        raise FlawsightError("There are no calibration scores; a working point needs at least one good image.")
+    if not np.isfinite(values).all():
+        raise FlawsightError("Calibration scores contain infinity; check the detector, or leave those images out.")
+    return np.sort(values)

@@ -1,0 +1,102 @@
+"""Every figure of one detector on one test set, as plain JSON-able values."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from flawsight.errors import FlawsightError
+from flawsight.metrics._checks import labelled_scores
+from flawsight.metrics.combined import harmonic_mean
+from flawsight.metrics.detection import Rates, auroc, f1_max, rates
+from flawsight.metrics.localisation import Maps, Masks, PixelTruth
+
+Figures = dict[str, Any]
+
+
+def evaluate_maps(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    maps: Maps | None,
+    masks: Masks | None,
+    threshold: float | None = None,
+    *,
+    kinds: Sequence[str | None] | None = None,
+) -> Figures:
+    """Return image and pixel figures over all images and, under "kinds", of each kind of defect with all good images.
+
+    One entry per image: `scores`, `labels` (0 good, 1 defective), `maps` (H, W), `masks` (H, W) or None where there is
+    none, `kinds` (ignored for good images). A figure that cannot be computed is None, never 0: pixel figures without
+    maps or masks, rates without a threshold, and what needs good and defective images where one class is missing.
+    Defective images without a mask count in the image figures only; "pixel_images" says how many the pixel figures saw.
+    "p_h" is the harmonic mean of auroc and aupro_0.30 (Eq. 3 of paper A).
+    """
+    values, defective = labelled_scores(scores, labels)
+    for name, entries in (("maps", maps), ("masks", masks), ("kinds", kinds)):
+        if entries is not None and len(entries) != values.size:
+            raise FlawsightError(f"There are {values.size} scores but {len(entries)} {name}; give one per image.")
+    pixels = None if maps is None or masks is None else _Pixels(maps, masks, defective)
+
+    def figures(chosen: NDArray[np.bool_]) -> Figures:
+        indices = np.flatnonzero(chosen)
+        image = _image_figures(values[indices], defective[indices], threshold)
+        pixel = _NO_PIXEL_FIGURES if pixels is None else pixels.figures(indices)
+        return {"images": int(indices.size), **image, **pixel, "p_h": _p_h(image["auroc"], pixel["aupro_0.30"])}
+
+    result = figures(np.ones(values.size, bool))
+    by_kind = _by_kind(kinds, defective)
+    result["kinds"] = {kind: figures(~defective | members) for kind, members in by_kind.items()}
+    return result
+
+
+def _image_figures(scores: NDArray[Any], defective: NDArray[np.bool_], threshold: float | None) -> Figures:
+    both = defective.any() and not defective.all()
+    alarms = Rates(None, None) if threshold is None else rates(scores, defective, threshold)
+    return {
+        "auroc": auroc(scores, defective) if both else None,
+        "f1_max": f1_max(scores, defective) if both else None,
+        **alarms._asdict(),
+    }
+
+
+_NO_PIXEL_FIGURES: Figures = {"pixel_images": 0, "pixel_auroc": None, "aupro_0.30": None, "aupro_0.05": None}
+
+
+class _Pixels:
+    """Maps and prepared masks of a test set, of which some defective images may lack a mask."""
+
+    def __init__(self, maps: Maps, masks: Masks, defective: NDArray[np.bool_]) -> None:
+        self._maps = maps
+        self._truth = PixelTruth(masks)
+        self._known = np.array([mask is not None for mask in masks], bool) | ~defective
+        for index in np.flatnonzero(~defective).tolist():
+            if self._truth.subset([index]).regions:
+                raise FlawsightError(
+                    f"Image {index} is labelled good but its mask marks a defect; correct one of them."
+                )
+
+    def figures(self, indices: NDArray[np.intp]) -> Figures:
+        known = indices[self._known[indices]]
+        truth = self._truth.subset(known.tolist())
+        if not truth.regions:
+            return _NO_PIXEL_FIGURES
+        area, overlaps = truth.figures([self._maps[index] for index in known], (0.30, 0.05))
+        return {
+            "pixel_images": int(known.size),
+            "pixel_auroc": area,
+            "aupro_0.30": overlaps[0],
+            "aupro_0.05": overlaps[1],
+        }
+
+
+def _p_h(image: float | None, pixel: float | None) -> float | None:
+    return None if image is None or pixel is None else harmonic_mean(image, pixel)
+
+
+def _by_kind(kinds: Sequence[str | None] | None, defective: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
+    """Return, for each kind of defect in alphabetical order, which images show it."""
+    if kinds is None:
+        return {}
+    present = {kind for kind, bad in zip(kinds, defective, strict=True) if bad and kind is not None}
+    return {kind: np.array([other == kind for other in kinds]) & defective for kind in sorted(present)}

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flawsight.data import folds, split_good
+from flawsight.errors import FlawsightError
+
+
+@given(n=st.integers(8, 2000), seed=st.integers(0, 2**32))
+def test_split_is_a_partition_with_floors(n, seed):
+    split = split_good(n, seed)
+    parts = [split.train, split.val_good, split.val_bad]
+    assert sorted(np.concatenate(parts).tolist()) == list(range(n))
+    assert all((np.diff(part) > 0).all() for part in parts)
+    assert len(split.val_bad) >= 3
+    assert len(split.val_good) >= (2 if n < 20 else 3)
+    assert len(split.train) >= 3
+
+
+@given(n=st.integers(36, 2000))
+def test_large_sets_have_the_exact_shares(n):
+    split = split_good(n, 0)
+    n_val = round(3 * n / 10)
+    assert len(split.train) == n - n_val
+    assert len(split.val_bad) == round(3 * n_val / 4)
+
+
+@pytest.mark.parametrize(
+    ("n", "sizes"), [(8, (3, 2, 3)), (19, (13, 2, 4)), (20, (13, 3, 4)), (35, (24, 3, 8)), (100, (70, 8, 22))]
+)
+def test_known_sizes(n, sizes):
+    split = split_good(n, 5)
+    assert (len(split.train), len(split.val_good), len(split.val_bad)) == sizes
+
+
+def test_split_is_seeded_and_random():
+    one, same, other = (split_good(100, seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.train, same.train)
+    assert one.train.tolist() != other.train.tolist()
+    hits = np.zeros(40)
+    for seed in range(400):
+        hits[split_good(40, seed).train] += 1
+    assert np.abs(hits / 400 - 0.7).max() < 0.12  # five standard errors
+
+
+@pytest.mark.parametrize("n", [0, 1, 7])
+def test_too_few(n):
+    with pytest.raises(FlawsightError, match=f"at least 8 good images, found {n}"):
+        split_good(n, 0)
+
+
+@pytest.mark.parametrize("shares", [(0, 0.5), (1, 0.5), (0.5, 0), (0.5, 1), (0.01, 0.5)])
+def test_bad_shares(shares):
+    with pytest.raises(FlawsightError, match="train_share"):
+        split_good(10, 0, *shares)
+
+
+@given(n=st.integers(2, 300), k=st.integers(2, 20), seed=st.integers(0, 99))
+def test_folds_partition_evenly(n, k, seed):
+    parts = folds(n, k, seed)
+    assert len(parts) == min(n, k)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(n))
+    sizes = [len(part) for part in parts]
+    assert max(sizes) - min(sizes) <= 1
+    assert all((np.diff(part) > 0).all() for part in parts)
+    for part, again in zip(parts, folds(n, k, seed), strict=True):
+        np.testing.assert_array_equal(part, again)
+
+
+@pytest.mark.parametrize(("n", "k"), [(1, 5), (0, 5), (5, 1)])
+def test_impossible_folds(n, k):
+    with pytest.raises(FlawsightError, match="folds"):
+        folds(n, k, 0)
