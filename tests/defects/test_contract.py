@@ -42,7 +42,7 @@ def test_same_state_same_result(kind: str, textures: list[Image]) -> None:
 @ALL
 @pytest.mark.parametrize("shape", [(32, 32), (64, 97), (255, 120), (512, 300)])
 def test_any_size_with_sources_of_another(kind: str, shape: tuple[int, int], textures: list[Image]) -> None:
-    image = cv2.resize(textures[0], shape[::-1])
+    image = cv2.resize(textures[0], shape[::-1]).astype(np.uint8)
     for seed in range(3):
         result, mask = make(kind)(image, np.random.default_rng(seed), textures[1:3])
         assert result.shape[:2] == mask.shape == shape and mask.any()

@@ -58,7 +58,9 @@ def test_thin_object_at_any_angle_gets_small_patches() -> None:
 def test_object_through_two_sides() -> None:
     band = np.zeros((SIDE, SIDE), dtype=bool)
     band[:, 40:88] = True
-    assert estimate_product(objects([band] * 8, 220, 70)).half_width[1] == pytest.approx(0.17, abs=0.02)
+    product = estimate_product(objects([band] * 8, 220, 70))
+    assert product.half_width[1] == pytest.approx(0.17, abs=0.02)
+    assert product.background is not None and 30 < product.background[1] < 120  # well between 220 and 70
 
 
 def test_aligned_detail_is_an_object_without_background() -> None:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from flawsight.defects import KINDS, Product, make
@@ -51,6 +53,6 @@ def test_every_kind_takes_a_product(kind: str) -> None:
         ("scratch", {"width": (0.0, 1.0)}),
     ],
 )
-def test_wrong_parameters_are_refused(kind: str, params: dict[str, object]) -> None:
+def test_wrong_parameters_are_refused(kind: str, params: dict[str, Any]) -> None:
     with pytest.raises(FlawsightError):
         make(kind, **params)

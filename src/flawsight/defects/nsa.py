@@ -35,9 +35,9 @@ class NSA(DrawnDefect):
 
     Half-sizes are offset + Gamma(shape, scale) of the image's side, scales N(1, 0.5), both clipped to the product's
     bounds. Textures are cloned with mixed gradients, objects with the source's. The label is where the image changed by
-    more than tolerance grey levels, save where background stayed background.
+    more than tolerance grey levels, in the object of source or target.
     Differences from Schlueter et al.: patches are at least 12 pixels wide, the label regions of overlapping patches are
-    united, and the label counts background that came to look like the object.
+    united, and background that changed by more than half its threshold is labelled too.
     """
 
     product: Product = field(default_factory=Product)
@@ -65,8 +65,9 @@ class NSA(DrawnDefect):
             patch, labelled, place = drawn
             if seamless_clone(patch, result[place], mixed=self.product.texture):
                 region[place] |= labelled
-        # Bleeding that makes background look like object is visible too.
-        visible = region if self.product.background is None else region | foreground(result, self.product)
+        visible = region
+        if self.product.background is not None:  # what bled this far into the background shows as well
+            visible = region | changed(image, result, self.product.background[1] / 2)
         return result, median_filter(changed(image, result, self.tolerance) & visible, 5)
 
     def _draw_patch(

@@ -95,6 +95,8 @@ def _small_grey(image: Image) -> NDArray[np.float32]:
 
 def _find_background(grey: NDArray[np.float32]) -> tuple[float, float] | None:
     """Return (brightness, threshold) if the border shows one background behind a distinct object, else None."""
+    # Noise would make an edge of its own wherever the threshold falls.
+    grey = np.stack([cv2.medianBlur(image, 5) for image in grey])
     inner = np.s_[:, RING:-RING, RING:-RING]
     ring = np.ones(grey.shape, dtype=bool)
     ring[inner] = False
@@ -111,9 +113,11 @@ def _find_background(grey: NDArray[np.float32]) -> tuple[float, float] | None:
     if np.median([_largest_part(mask).sum() / max(1, mask.sum()) for mask in objects]) < 0.8:
         return None
     # Uneven light also splits into two connected parts, but without an edge between them.
-    if _edge_height(grey, objects) < 0.4 * gap:
+    if _edge_height(grey, objects) < 0.5 * gap:
         return None
-    return round(brightness, 1), float(threshold)
+    # Where nothing lies between background and object, Otsu's threshold sits on the background's last grey level.
+    margin = distance[~objects].mean() + 0.3 * gap
+    return round(brightness, 1), round(max(float(threshold), float(margin)), 1)
 
 
 def _border_is_background(objects: Mask) -> bool:

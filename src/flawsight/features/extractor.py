@@ -40,6 +40,11 @@ class Extractor:
         self.network.module.to(self.device, memory_format=torch.channels_last)
         self._graphs: dict[tuple[str, ...], fx.GraphModule] = {}
 
+    @property
+    def weights_sha256(self) -> str:
+        """SHA-256 of the network's tensors as loaded, whatever file they came from."""
+        return self.network.weights_sha256
+
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """The catalogue: every layer that can be read, in network order."""

@@ -1,0 +1,46 @@
+"""Surprise: one scale for the maps of all layers, so that they can be averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+_KNOTS = 64
+_TAIL = 0.005
+
+
+@dataclass(frozen=True, eq=False)
+class Surprise:
+    """A raw map value as -log of the share of held-out good pixels that reach it; monotone, in nats.
+
+    Distances of different layers have different spreads and tails; their surprise has none. `knots` are raw values at
+    evenly spaced surprise from 0 to -log(0.005); beyond the last the tail is taken as exponential with `tail_scale`.
+    """
+
+    knots: np.ndarray
+    tail_scale: float
+
+    @classmethod
+    def of(cls, held_out: Iterable[np.ndarray]) -> Self:
+        """Measure the scale on raw maps of good images that the detector was not fitted on."""
+        values = np.concatenate([np.ravel(grid_map) for grid_map in held_out])
+        values.sort()
+        ranks = ((1 - np.exp(-_levels())) * (len(values) - 1)).astype(int)
+        knots = values[ranks].astype(np.float64)
+        beyond = values[np.searchsorted(values, knots[-1], side="right") :] - knots[-1]
+        # Where nothing varies, a step as large as the values themselves is a sane unit.
+        scale = float(beyond.mean(dtype=np.float64)) if len(beyond) else float(abs(knots[-1]))
+        return cls(knots, max(scale, 1e-12))
+
+    def __call__(self, grid_map: np.ndarray) -> np.ndarray:
+        """Surprise (h, w) float32 of a raw map (h, w)."""
+        inside = np.interp(grid_map, self.knots, _levels())
+        beyond = np.maximum(grid_map - self.knots[-1], 0) / self.tail_scale
+        return (inside + beyond).astype(np.float32)
+
+
+def _levels() -> np.ndarray:
+    return np.linspace(0, -np.log(_TAIL), _KNOTS)

@@ -1,0 +1,73 @@
+"""How well an inspector does on a labelled data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+
+from flawsight.data import DEFECTIVE, GOOD, MAX_PIXELS, Dataset, Sample, read_image, read_mask
+from flawsight.detectors.passes import BATCH
+from flawsight.errors import FlawsightError
+from flawsight.inspection.inspector import Inspector
+from flawsight.metrics import evaluate_maps
+
+Resolution = int | Literal["native"]
+
+
+def evaluate(
+    inspector: Inspector,
+    dataset: Dataset,
+    resolution: Resolution = "native",
+    max_pixels: int = MAX_PIXELS,
+    advance: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """The figures of `metrics.evaluate_maps` over the labelled test samples of `dataset`.
+
+    Maps meet masks at each image's own size, as in the official code, or at `resolution` x `resolution`.
+    """
+    samples = test_samples(dataset)
+    labels, scores, maps, masks = [], [], [], []
+    for start in range(0, len(samples), BATCH):
+        chunk = samples[start : start + BATCH]
+        images = [read_image(sample.path, max_pixels) for sample in chunk]
+        for sample, image, result in zip(chunk, images, inspector.inspect_many(images), strict=True):
+            mask = mask_of(sample, image.shape[:2])
+            labels.append(int(sample.label == DEFECTIVE))
+            scores.append(result.score)
+            maps.append(_resized(result.anomaly_map, resolution, cv2.INTER_LINEAR))
+            masks.append(None if mask is None else _resized(mask.view(np.uint8), resolution, cv2.INTER_NEAREST) > 0)
+        if advance:
+            advance(len(chunk))
+    has_masks = any(mask is not None for mask, label in zip(masks, labels, strict=True) if label)
+    return evaluate_maps(
+        scores,
+        labels,
+        maps if has_masks else None,
+        masks if has_masks else None,
+        inspector.threshold,
+        kinds=[sample.kind for sample in samples],
+    )
+
+
+def test_samples(dataset: Dataset) -> Sequence[Sample]:
+    """The test samples whose label is known; an error when there is none."""
+    samples = [sample for sample in dataset.select(split="test") if sample.label is not None]
+    if not samples:
+        raise FlawsightError(f"'{dataset.root}' has no labelled test images: evaluate needs good and defective ones")
+    return samples
+
+
+def mask_of(sample: Sample, size: tuple[int, int]) -> np.ndarray | None:
+    """The sample's bool mask: all False for a good image, None where a defective one has no mask file."""
+    if sample.label == GOOD:
+        return np.zeros(size, bool)
+    return None if sample.mask_path is None else read_mask(sample.mask_path, size)
+
+
+def _resized(values: np.ndarray, resolution: Resolution, interpolation: int) -> np.ndarray:
+    if resolution == "native":
+        return values
+    return cv2.resize(values, (resolution, resolution), interpolation=interpolation)

@@ -1,0 +1,200 @@
+"""fit: a folder of good images becomes an inspector."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flawsight.data import MAX_PIXELS, fingerprint, good_images
+from flawsight.data.splits import MIN_GOOD
+from flawsight.detectors import make_detector
+from flawsight.errors import FlawsightError
+from flawsight.features import DEFAULT_EXTRACTOR, Extractor
+from flawsight.inspection.bundle import prepare_folder, save_bundle
+from flawsight.inspection.images import ResizedImages
+from flawsight.inspection.inspector import Inspector
+from flawsight.inspection.manifest import (
+    ColourScaleInfo,
+    DataInfo,
+    DetectorInfo,
+    ExtractorInfo,
+    Manifest,
+    MemberInfo,
+    SelectionInfo,
+    WorkingPointInfo,
+)
+from flawsight.inspection.members import FittedMembers, fit_members
+from flawsight.metrics import WorkingPoint, working_point
+from flawsight.progress import Progress, default_progress
+from flawsight.selection import LayerSelection
+
+FOLDS = 5
+SEARCH_FOLDER = ".search"
+PACKAGES = ("flawsight", "torch", "torchvision", "timm", "numpy", "opencv-python-headless", "scikit-learn")
+
+
+@dataclass(eq=False)
+class Fitting:
+    """What happened while fitting: for the report, and gone when the bundle is loaded again."""
+
+    selection: LayerSelection | None
+    images: ResizedImages
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+def fit(
+    good: str | Path | Sequence[str | Path],
+    out: str | Path | None = None,
+    *,
+    extractor: str = DEFAULT_EXTRACTOR,
+    weights: str | Path | None = None,
+    image_size: int = 256,
+    detector: str = "patchcore",
+    detector_parameters: dict[str, Any] | None = None,
+    defects: str = "auto",
+    layers: str = "all",
+    search: str = "auto",
+    fuse: int = 3,
+    false_alarm_rate: float = 0.01,
+    seed: int = 0,
+    device: str = "auto",
+    layout: str = "auto",
+    category: str | None = None,
+    good_class: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+    overwrite: bool = False,
+    fixed_layers: Sequence[Sequence[str]] | None = None,
+    progress: Progress | None = None,
+) -> Inspector:
+    """Learn an inspector from good images: a folder, a data set with train/good, or a list of image files.
+
+    With `out` the bundle is written there, and an interrupted search goes on when called again. `fixed_layers` names
+    the layers of each member and skips the search. The returned inspector's `fitting` holds the selection and timings.
+    """
+    progress = progress or default_progress()
+    if not 0 < false_alarm_rate < 1:
+        raise FlawsightError(f"false-alarm rate {false_alarm_rate} must lie between 0 and 1, such as 0.01")
+    if fuse < 1:
+        raise FlawsightError(f"fuse {fuse} must be 1 or more")
+    folder = prepare_folder(Path(out), overwrite) if out is not None else None
+    prototype = make_detector(detector, **{"seed": seed, **(detector_parameters or {})})
+    paths = _paths(good, layout, category, good_class)
+    network = Extractor(extractor, weights, image_size, device)
+    images = ResizedImages(paths, image_size, max_pixels)
+    fitting = Fitting(None, images)
+    with _timed(fitting, "checking images"):
+        mark = _check(images, progress)
+    if fixed_layers is None:
+        selection = LayerSelection(prototype, layers, defects, search, fuse, seed)
+        work = folder / SEARCH_FOLDER if folder else None
+        with _timed(fitting, "choosing layers"):
+            selection.fit(network, images, work, stamp=mark, progress=progress)
+        fitting.selection = selection
+        layer_sets = [(layer,) for layer in selection.best_]
+    else:
+        layer_sets = [tuple(network.layer(name).name for name in names) for names in fixed_layers]
+    with (
+        _timed(fitting, "learning and calibrating"),
+        progress.stage("Learning from all good images", 2 * len(images)) as advance,
+    ):
+        fitted = fit_members(network, images, layer_sets, prototype, FOLDS, seed, advance)
+    point = working_point(fitted.held_out_scores, false_alarm_rate)
+    manifest = Manifest(
+        versions={name: version(name) for name in PACKAGES},
+        extractor=ExtractorInfo(
+            name=extractor,
+            image_size=image_size,
+            weights_source=network.network.source,
+            weights_sha256=network.weights_sha256,
+        ),
+        detector=DetectorInfo(name=detector, parameters=prototype.get_params()),
+        members=[
+            MemberInfo(
+                layers=list(member.layers),
+                surprise_knots=member.surprise.knots.tolist(),
+                surprise_tail=member.surprise.tail_scale,
+            )
+            for member in fitted.members
+        ],
+        working_point=_point_info(point, fitted, len(paths)),
+        colour_scale=_colour_scale(point, fitted),
+        data=DataInfo(images=len(paths), fingerprint=mark),
+        seed=seed,
+        selection=_selection_info(fitting.selection),
+    )
+    inspector = Inspector(network, fitted.members, manifest)
+    inspector.fitting = fitting
+    if folder:
+        save_bundle(inspector, folder, overwrite)
+        shutil.rmtree(folder / SEARCH_FOLDER, ignore_errors=True)
+    return inspector
+
+
+def _paths(
+    good: str | Path | Sequence[str | Path], layout: str, category: str | None, good_class: str | None
+) -> list[Path]:
+    if isinstance(good, str | Path):
+        paths = good_images(good, layout, category, good_class)
+        where = f"'{good}'"
+    else:
+        paths, where = [Path(path) for path in good], "the list"
+    if len(paths) < MIN_GOOD:
+        raise FlawsightError(
+            f"{where} holds {len(paths)} good images, but at least {MIN_GOOD} are needed: add pictures of good parts"
+        )
+    return sorted(paths)
+
+
+def _check(images: ResizedImages, progress: Progress) -> str:
+    """Decode every image once, so that a bad one is named before long work begins; the images' fingerprint."""
+    with progress.stage("Checking images", len(images)) as advance:
+        for index in range(len(images)):
+            images[index]
+            advance(1)
+    return fingerprint(images.paths)
+
+
+@contextmanager
+def _timed(fitting: Fitting, name: str) -> Any:
+    start = time.perf_counter()
+    yield
+    fitting.timings[name] = time.perf_counter() - start
+
+
+def _point_info(point: WorkingPoint, fitted: FittedMembers, count: int) -> WorkingPointInfo:
+    return WorkingPointInfo(
+        requested_rate=point.requested_rate,
+        rate=point.rate,
+        threshold=point.threshold,
+        needed_images=point.needed_images,
+        method="cross-conformal",
+        folds=min(FOLDS, count),
+        calibration_scores=np.sort(fitted.held_out_scores).tolist(),
+    )
+
+
+def _colour_scale(point: WorkingPoint, fitted: FittedMembers) -> ColourScaleInfo:
+    """Cold is the usual level of good images, the middle is the threshold."""
+    low = min(fitted.held_out_level, point.threshold - 1e-6 * max(1.0, abs(point.threshold)))
+    return ColourScaleInfo(low=low, threshold=point.threshold)
+
+
+def _selection_info(selection: LayerSelection | None) -> SelectionInfo | None:
+    if selection is None:
+        return None
+    return SelectionInfo(
+        search=selection.search,
+        defects=list(selection.validation_.bad),
+        layers_tried=len(selection.layers_),
+        images_used=selection.images_used_,
+        p_h={kind: figures.p_h for kind, figures in selection.figures_.items()},
+        product=selection.validation_.product.to_dict(),
+    )

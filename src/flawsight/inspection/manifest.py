@@ -1,0 +1,93 @@
+"""inspector.json: everything about a bundle that is not a tensor, validated when read."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+BUNDLE_FORMAT = 1
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ExtractorInfo(_Strict):
+    """Which network, at which size, with which weights (`weights_sha256` is of the whole network's tensors)."""
+
+    name: str
+    image_size: int = Field(ge=32)
+    weights_source: str
+    weights_sha256: str
+
+
+class MemberInfo(_Strict):
+    """One detector's layers, finest first, and the scale that turns its maps into surprise."""
+
+    layers: list[str] = Field(min_length=1)
+    surprise_knots: list[float] = Field(min_length=2)
+    surprise_tail: float = Field(gt=0)
+
+
+class DetectorInfo(_Strict):
+    """The method and its parameters."""
+
+    name: str
+    parameters: dict[str, Any]
+
+
+class WorkingPointInfo(_Strict):
+    """The stated false-alarm rate and its threshold: defective iff score > threshold.
+
+    `rate` is what the good images support; it exceeds `requested_rate` where they are too few.
+    """
+
+    requested_rate: float = Field(gt=0, lt=1)
+    rate: float = Field(gt=0, le=1)
+    threshold: float
+    needed_images: int
+    method: Literal["cross-conformal"]
+    folds: int
+    calibration_scores: list[float] = Field(min_length=1)
+
+
+class ColourScaleInfo(_Strict):
+    """The heat map's fixed colours: `low` is cold, `threshold` the middle."""
+
+    low: float
+    threshold: float
+
+
+class DataInfo(_Strict):
+    """Which good images were learned from."""
+
+    images: int
+    fingerprint: str
+
+
+class SelectionInfo(_Strict):
+    """How the layers were chosen."""
+
+    search: str
+    defects: list[str]
+    layers_tried: int
+    images_used: int
+    p_h: dict[str, float]
+    product: dict[str, Any]
+
+
+class Manifest(_Strict):
+    """The whole of inspector.json."""
+
+    format: Literal[1] = BUNDLE_FORMAT
+    versions: dict[str, str]
+    extractor: ExtractorInfo
+    detector: DetectorInfo
+    members: list[MemberInfo] = Field(min_length=1)
+    working_point: WorkingPointInfo
+    colour_scale: ColourScaleInfo
+    data: DataInfo
+    seed: int
+    selection: SelectionInfo | None
+    files: dict[str, str] = Field(default_factory=dict)

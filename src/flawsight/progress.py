@@ -1,0 +1,59 @@
+"""Progress for long work: bars on a terminal, nothing in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """What long work reports to: `stage(name, total)` is a context that yields `advance(count)`."""
+
+    def stage(self, name: str, total: int) -> _Stage:
+        """Begin a stage of `total` steps."""
+
+
+class _Stage(Protocol):
+    def __enter__(self) -> Callable[[int], None]: ...
+    def __exit__(self, *error: object) -> bool | None: ...
+
+
+class Silent:
+    """Reports nothing."""
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Begin a stage that nobody watches."""
+        yield lambda count: None
+
+
+class Bars:
+    """One rich bar for each stage, on standard error."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self._console = Console(stderr=True)
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show a bar while the stage lasts, and how long it took when it ends."""
+        from rich import progress
+
+        columns = (
+            progress.TextColumn("{task.description:<34}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            progress.TimeRemainingColumn(),
+        )
+        with progress.Progress(*columns, console=self._console) as bars:
+            task = bars.add_task(name, total=total)
+            yield lambda count: bars.advance(task, count)
+
+
+def default_progress() -> Progress:
+    """Bars where standard error is a terminal, else silence."""
+    return Bars() if sys.stderr.isatty() else Silent()

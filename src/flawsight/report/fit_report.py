@@ -1,0 +1,162 @@
+"""The fit report: one HTML file that opens offline, plain words first, layers and settings further down."""
+
+import math
+import shlex
+from collections.abc import Sequence
+from importlib.resources import files
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flawsight.errors import FlawsightError
+from flawsight.report import words
+from flawsight.report.charts import histogram, layer_chart
+from flawsight.report.heatmap import ColourScale, gradient, outline, overlay
+from flawsight.report.inputs import AnomalyMap, DefectExample, DefectScore, FitReport, Image, LayerScore
+from flawsight.report.pictures import data_uri
+
+GALLERY = 24  # pictures at most, so that the page stays small
+
+
+def write_fit_report(path: Path, report: FitReport) -> None:
+    """Write the report as one self-contained HTML file; FlawsightError where it cannot be written."""
+    page = render_fit_report(report)
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise FlawsightError(f"cannot write the report '{path}' ({error.strerror}): choose another place") from error
+
+
+def render_fit_report(report: FitReport) -> str:
+    """Return the report's HTML."""
+    # Heat maps must work where only the light base install is, which has no jinja2.
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(
+        percent=words.percent, number=words.number, duration=words.duration, frequency=words.frequency
+    )
+    source = files("flawsight.report").joinpath("template.html.jinja").read_text(encoding="utf-8")
+    return environment.from_string(source).render(_page(report))
+
+
+def _page(report: FitReport) -> dict[str, Any]:
+    """Return everything the template fills in."""
+    scale = ColourScale(report.low, report.threshold)
+    winners = {layer: number for number, member in enumerate(report.chosen, 1) for layer in member}
+    examples = _by_turns(report.examples)
+    summary = dict(report.summary)
+    return {
+        "report": report,
+        "good_images": summary.pop("good_images"),
+        "bundle": shlex.quote(str(summary.pop("bundle", "BUNDLE"))),
+        "kinds": words.KINDS,
+        "scales": _scales(report),
+        "layers_tried": len({score.layer for score in report.scores}),
+        "has_coarse": any(score.stage != "full" for score in report.scores),
+        "found": _found(report),
+        "is_stand_in": not report.found and len(winners) > 1,
+        "first_examples": [_shown(example, scale) for example in examples[:3]],
+        "gallery": [_shown(example, scale) for example in sorted(examples[:GALLERY], key=lambda example: example.kind)],
+        "good_pictures": [_shown_good(image, values, scale) for image, values in report.good_examples[:4]],
+        "colour_bar": ", ".join(gradient(11)),
+        "winners": _winners(report),
+        "steps": _steps(report),
+        "layer_chart": layer_chart(report.scores, winners) if report.scores else "",
+        "histogram": histogram(np.asarray(report.calibration_scores, dtype=np.float64), report.threshold),
+        "total_seconds": sum(report.timings.values()),
+        "tables": [
+            (name, words.flatten(values))
+            for name, values in (("Settings", report.settings), ("Summary", summary), ("Product", report.product))
+            if values
+        ],
+    }
+
+
+def _by_turns(examples: Sequence[DefectExample]) -> list[DefectExample]:
+    """Return the examples reordered so that the kinds take turns."""
+    kinds = dict.fromkeys(example.kind for example in examples)
+    rounds = zip_longest(*([example for example in examples if example.kind == kind] for kind in kinds))
+    return [example for turn in rounds for example in turn if example is not None]
+
+
+def _scales(report: FitReport) -> list[dict[str, Any]]:
+    """Return the three sizes of detail, and whether the chosen layers look at them."""
+    strides = {score.layer: score.stride for score in report.scores}
+    used = {words.scale_of(strides[layer]) for member in report.chosen for layer in member if layer in strides}
+    return [{"name": name, "details": details, "is_used": name in used} for _, name, details in words.SCALES]
+
+
+def _best_rows(report: FitReport) -> dict[tuple[str, str], LayerScore]:
+    """Return the chosen layers' rows by (kind, layer), the full measurement where there are two."""
+    chosen = {layer for member in report.chosen for layer in member}
+    rows = sorted((score for score in report.scores if score.layer in chosen), key=lambda score: score.stage == "full")
+    return {(score.defects, score.layer): score for score in rows}
+
+
+def _found(report: FitReport) -> list[dict[str, Any]]:
+    """Return how well each kind was seen, in figures and words."""
+    found: dict[str, DefectScore | LayerScore] = {score.defects: score for score in report.found}
+    if not found:
+        for row in _best_rows(report).values():
+            if math.isnan(row.p_h):
+                continue
+            if row.defects not in found or row.p_h > found[row.defects].p_h:
+                found[row.defects] = row
+    return [
+        {
+            "name": words.kind_name(kind),
+            "details": words.KINDS.get(kind, ("", ""))[1],
+            "grade": words.grade(score.auroc),
+            "is_seen_well": score.auroc >= words.SEEN_WELL,
+            "score": score,
+        }
+        for kind, score in found.items()
+    ]
+
+
+def _winners(report: FitReport) -> list[dict[str, Any]]:
+    """Return one row per chosen layer, with its P_h per kind."""
+    rows = _best_rows(report)
+    about = {layer: row for (_, layer), row in rows.items()}
+    kinds = list(dict.fromkeys(score.defects for score in report.scores))
+    return [
+        {
+            "number": number,
+            "layer": layer,
+            "about": about.get(layer),
+            "scale": words.scale_of(about[layer].stride) if layer in about else "–",
+            "p_h": {kind: rows[kind, layer].p_h if (kind, layer) in rows else float("nan") for kind in kinds},
+        }
+        for number, member in enumerate(report.chosen, 1)
+        for layer in member
+    ]
+
+
+def _steps(report: FitReport) -> list[dict[str, Any]]:
+    """Return the fusion steps with the layers that each one added."""
+    seen: set[str] = set()
+    steps = []
+    for step in report.steps:
+        layers = [name for entry in step["layers"] for name in ([entry] if isinstance(entry, str) else entry)]
+        added = [name for name in layers if name not in seen] or layers
+        seen.update(layers)
+        steps.append({"added": added, "criterion": float(step["criterion"]), "p_h": float(step["p_h"])})
+    return steps
+
+
+def _shown(example: DefectExample, scale: ColourScale) -> dict[str, Any]:
+    """Return one example's picture, outlined picture and heat map for the page."""
+    return {
+        "name": words.kind_name(example.kind),
+        "is_above": bool(example.anomaly_map.max() > scale.threshold),
+        "picture": data_uri(example.image, 224),
+        "outlined": data_uri(outline(example.image, example.mask, (0, 229, 255), width=2), 224),
+        "heat": data_uri(overlay(example.image, example.anomaly_map, scale), 224),
+    }
+
+
+def _shown_good(image: Image, anomaly_map: AnomalyMap, scale: ColourScale) -> dict[str, str]:
+    return {"picture": data_uri(image, 224), "heat": data_uri(overlay(image, anomaly_map, scale), 224)}

@@ -1,0 +1,106 @@
+"""What the fit report shows: plain values and arrays, so that a report can be made without a network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawsight.errors import FlawsightError
+from flawsight.report.heatmap import ColourScale
+
+Image = NDArray[np.uint8]
+AnomalyMap = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LayerScore:
+    """How one layer did on one kind of synthetic defects, figures from 0 to 1 (NaN: not measured).
+
+    `stage` is "coarse" (a quick look at few images) or "full"; `order` counts from the network's input.
+    """
+
+    layer: str
+    block: str
+    kind: str
+    order: int
+    stride: float
+    channels: int
+    defects: str
+    auroc: float
+    aupro: float
+    p_h: float
+    seconds: float
+    stage: str
+
+
+@dataclass(frozen=True)
+class DefectScore:
+    """How the finished choice of layers did on one kind of synthetic defects, figures from 0 to 1."""
+
+    defects: str
+    auroc: float
+    aupro: float
+    p_h: float
+
+
+@dataclass(frozen=True)
+class DefectExample:
+    """One synthetic defect of a kind: image (S, S, 3) uint8 RGB, mask (S, S) bool, anomaly_map (S, S) float32."""
+
+    kind: str
+    image: Image
+    mask: NDArray[np.bool_]
+    anomaly_map: AnomalyMap
+
+    def __post_init__(self) -> None:
+        if not self.image.shape[:2] == self.mask.shape == self.anomaly_map.shape:
+            raise FlawsightError(
+                f"A defect example's image, mask and anomaly map must share height and width, got shapes "
+                f"{self.image.shape}, {self.mask.shape} and {self.anomaly_map.shape}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitReport:
+    """All that `write_fit_report` shows.
+
+    summary needs `good_images` (how many were learned from) and may have `bundle` (its path, for the commands); the
+    rest of it is listed with the settings. chosen holds the layers of each fused map; steps one dict per fusion step,
+    with `layers` (all so far), `criterion` and `p_h`. calibration_scores (n,) are of good images scored as new;
+    threshold, rate and what follows are those of the working point, low is the heat maps' cold end. timings are in
+    seconds. found may give the figures of the finished choice; without it, the best chosen layer stands in.
+    Raises FlawsightError where these are missing or do not fit together.
+    """
+
+    title: str
+    summary: dict[str, Any]
+    scores: Sequence[LayerScore]
+    chosen: Sequence[tuple[str, ...]]
+    steps: Sequence[dict[str, Any]]
+    examples: Sequence[DefectExample]
+    calibration_scores: NDArray[np.floating]
+    threshold: float
+    low: float
+    requested_rate: float
+    rate: float
+    is_supported: bool
+    needed_images: int
+    product: dict[str, Any]
+    timings: dict[str, float]
+    settings: dict[str, Any]
+    good_examples: Sequence[tuple[Image, AnomalyMap]] = ()
+    found: Sequence[DefectScore] = field(default=())
+
+    def __post_init__(self) -> None:
+        ColourScale(self.low, self.threshold)
+        if "good_images" not in self.summary:
+            raise FlawsightError("The report's summary must say how many 'good_images' were learned from.")
+        scores = np.asarray(self.calibration_scores)
+        if scores.ndim != 1 or scores.size == 0 or not np.isfinite(scores).all():
+            raise FlawsightError(
+                f"Calibration scores must be one finite number per good image, got an array of shape {scores.shape}."
+            )
+        if not self.chosen or not all(self.chosen):
+            raise FlawsightError("A fit report needs the chosen layers, at least one.")

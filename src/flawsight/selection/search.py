@@ -1,0 +1,217 @@
+"""LayerSelection: which features see this product's defects? Candidates to trials to a choice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+
+from flawsight.defects import KINDS
+from flawsight.detectors import Detector
+from flawsight.errors import FlawsightError
+from flawsight.features import Extractor, Layer, select_layers
+from flawsight.progress import Progress, Silent
+from flawsight.selection.fusion import FusionStep, criterion, finest_first, fuse_greedily
+from flawsight.selection.trials import Figures, Judge, Trial, TrialStore, run_trials
+from flawsight.selection.validation import ValidationSet, make_validation_set
+
+AUTO_KINDS = ("nsa", "perlin", "subtle", "scratch")
+SEARCHES = ("auto", "exhaustive")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of selection.csv: a layer, a kind of defect, and what was measured."""
+
+    layer: str
+    block: str
+    kind: str
+    order: int
+    stride: float
+    channels: int
+    same_as: str
+    stage: str
+    defects: str
+    auroc: float
+    aupro: float
+    p_h: float
+    seconds: float
+
+
+class LayerSelection(BaseEstimator):
+    """Measure layers on synthetic defects and choose up to `fuse` whose averaged maps see them best.
+
+    search: `exhaustive` measures every layer in full on paper A's split; with `defects="nsa", fuse=1` it is paper A's
+    procedure to the letter. `auto` ranks all layers by small memory banks on at most `max_images` images and measures
+    the `finalists` in full. Learns `trials_`, `steps_` (the greedy fusion), `best_` (layers) and `validation_`.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        layers: str = "all",
+        defects: str = "auto",
+        search: str = "auto",
+        fuse: int = 3,
+        seed: int = 0,
+        max_images: int = 140,
+        finalists: int = 24,
+        texture: bool | None = None,
+    ) -> None:
+        self.detector = detector
+        self.layers = layers
+        self.defects = defects
+        self.search = search
+        self.fuse = fuse
+        self.seed = seed
+        self.max_images = max_images
+        self.finalists = finalists
+        self.texture = texture
+
+    def fit(
+        self,
+        extractor: Extractor,
+        images: Sequence[np.ndarray],
+        work_dir: Path | None = None,
+        stamp: str = "",
+        progress: Progress | None = None,
+    ) -> Self:
+        """Choose layers for these good images, RGB uint8 of the extractor's size.
+
+        Trials finished in `work_dir` under the same settings and `stamp` (what the images are) are not made again.
+        """
+        progress = progress or Silent()
+        kinds = defect_kinds(self.defects)
+        if self.search not in SEARCHES:
+            raise FlawsightError(f"unknown search '{self.search}': use {' or '.join(SEARCHES)}")
+        chosen = select_layers(extractor.layers, self.layers)
+        exhaustive = self.search == "exhaustive"
+        used = images if exhaustive else _sample(images, self.max_images, self.seed)
+        self.validation_: ValidationSet = make_validation_set(
+            used, kinds, self.seed, self.texture, keep_originals=not exhaustive
+        )
+        self.images_used_ = len(used)
+        settings = {"parameters": _plain(self.get_params()), "extractor": _identity(extractor), "images": stamp}
+        store = TrialStore(work_dir, settings)
+        judge = Judge(self.validation_, extractor.image_size if exhaustive else extractor.image_size // 2)
+        unique = _unique(chosen, extractor)
+        if exhaustive:
+            full = self._trials(extractor, unique, self.detector, judge, "full", store, progress)
+            self.trials_: list[Trial] = full
+        else:
+            coarse = self._trials(extractor, unique, coarse_detector(self.detector), judge, "coarse", store, progress)
+            ranked = sorted(coarse, key=lambda trial: criterion(trial.figures), reverse=True)
+            finalists = {trial.layer for trial in ranked[: self.finalists]}
+            names = [layer for layer in unique if layer.name in finalists]
+            full = self._trials(extractor, names, self.detector, judge, "full", store, progress)
+            self.trials_ = [*coarse, *full]
+        self.layers_ = chosen
+        most = min(self.fuse, len(full))
+        with progress.stage("Combining layers", most * len(full)) as advance:
+            self.steps_: list[FusionStep] = fuse_greedily(judge, {t.layer: t.maps for t in full}, most, advance)
+        self.best_ = finest_first(self.steps_[-1].layers, {layer.name: layer.order for layer in chosen})
+        self.judge_ = judge
+        return self
+
+    def _trials(
+        self,
+        extractor: Extractor,
+        layers: Sequence[Layer],
+        detector: Detector,
+        judge: Judge,
+        stage: str,
+        store: TrialStore,
+        progress: Progress,
+    ) -> list[Trial]:
+        """Trials of these layers, those already in the store taken from it."""
+        missing = [layer for layer in layers if store.get(stage, layer.name) is None]
+        groups = list(_groups(missing))
+        passes = len(self.validation_.train) + len(self.validation_.good)
+        passes += sum(len(bad) for bad, _ in self.validation_.bad.values())
+        label = {"coarse": f"Trying {len(layers)} layers", "full": f"Measuring {len(layers)} layers"}[stage]
+        with progress.stage(label, passes * len(groups) + len(missing)) as advance:
+            for group in groups:
+                for trial in run_trials(extractor, self.validation_, group, detector, judge, stage, advance):
+                    store.put(trial)
+                    advance(1)
+        return [trial for layer in layers if (trial := store.get(stage, layer.name)) is not None]
+
+    @property
+    def figures_(self) -> dict[str, Figures]:
+        """What the chosen layers reach together on each kind of synthetic defect."""
+        return self.steps_[-1].figures
+
+    def rows(self) -> list[Row]:
+        """Every layer and kind of defect, in network order; a layer that repeats another shares its trial."""
+        found = {(trial.stage, trial.layer): trial for trial in self.trials_}
+        rows = []
+        for layer in self.layers_:
+            for stage in ("coarse", "full"):
+                trial = found.get((stage, layer.name)) or found.get((stage, layer.same_as))
+                if trial is None:
+                    continue
+                for kind, figures in trial.figures.items():
+                    values = (figures.auroc, figures.aupro, figures.p_h, trial.seconds)
+                    place = (layer.name, layer.block, layer.kind, layer.order, layer.stride, layer.channels)
+                    rows.append(Row(*place, layer.same_as, stage, kind, *values))
+        return rows
+
+
+def defect_kinds(defects: str) -> tuple[str, ...]:
+    """The kinds that `--defects` names; `auto` is the mixture that the study of selection found best."""
+    if defects == "auto":
+        return AUTO_KINDS
+    kinds = tuple(dict.fromkeys(part.strip() for part in defects.split(",")))
+    for kind in kinds:
+        if kind not in KINDS:
+            raise FlawsightError(f"unknown kind of defect '{kind}': use auto, or some of {', '.join(KINDS)}")
+    return kinds
+
+
+def coarse_detector(detector: Detector) -> Detector:
+    """The same detector with a quarter of the memory bank, for ranking: about a quarter of the time."""
+    small = clone(detector)
+    parameters = detector.get_params()
+    if "bank_size" in parameters:
+        small.set_params(bank_size=max(1, parameters["bank_size"] // 4), max_descriptors=4 * parameters["bank_size"])
+    return small
+
+
+def _sample(images: Sequence[np.ndarray], most: int, seed: int) -> list[np.ndarray]:
+    """At most so many images, drawn by the seed."""
+    if len(images) <= most:
+        return list(images[:])
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(images))[:most])
+    return [images[int(index)] for index in drawn]
+
+
+def _unique(layers: Sequence[Layer], extractor: Extractor) -> list[Layer]:
+    """The layers without those that repeat another's values; a source that was not chosen itself stands in."""
+    names = dict.fromkeys(layer.same_as or layer.name for layer in layers)
+    return [extractor.layer(name) for name in names]
+
+
+def _groups(layers: Sequence[Layer], values: float = 1.2e8) -> list[list[Layer]]:
+    """Cut layers into groups whose feature maps and samples stay within a memory budget (of float32 values)."""
+    groups: list[list[Layer]] = [[]]
+    size = 0.0
+    for layer in layers:
+        cost = layer.channels * (2 * 16_384 + 3 * 8 * layer.height * layer.width)
+        if groups[-1] and size + cost > values:
+            groups.append([])
+            size = 0.0
+        groups[-1].append(layer)
+        size += cost
+    return groups if groups[0] else []
+
+
+def _identity(extractor: Extractor) -> dict[str, object]:
+    return {"name": extractor.name, "size": extractor.image_size, "weights": extractor.weights_sha256}
+
+
+def _plain(parameters: dict[str, Any]) -> dict[str, str]:
+    return {name: repr(value) for name, value in sorted(parameters.items())}

@@ -1,0 +1,167 @@
+"""Trials: one candidate layer measured on the synthetic validation set, on disk as soon as it is done."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.base import clone
+
+from flawsight.detectors import Detector
+from flawsight.detectors.maps import upsample
+from flawsight.detectors.passes import LayerSet, fit_detectors, map_images
+from flawsight.detectors.surprise import Surprise
+from flawsight.features import Extractor, Layer
+from flawsight.metrics import PixelTruth, auroc, harmonic_mean
+from flawsight.selection.validation import ValidationSet
+
+GOOD = "good"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How well a map tells one kind of synthetic defect from good images (Sec. 4 of paper A)."""
+
+    auroc: float
+    aupro: float
+
+    @property
+    def p_h(self) -> float:
+        """Harmonic mean of both (Eq. 3 of paper A)."""
+        return harmonic_mean(self.auroc, self.aupro)
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One layer's result: figures for each kind of defect, and its surprise maps (N, h, w) of every validation image.
+
+    `maps` holds the good images under "good" and the defective ones under their kind. `stage` is "coarse" or "full".
+    """
+
+    layer: str
+    stage: str
+    seconds: float
+    figures: dict[str, Figures]
+    maps: dict[str, np.ndarray]
+
+
+class Judge:
+    """Measures maps of the validation images against the synthetic masks, at `side` x `side` pixels."""
+
+    def __init__(self, validation: ValidationSet, side: int) -> None:
+        self.side = side
+        self.kinds = tuple(validation.bad)
+        self._good = len(validation.good)
+        clean = [np.zeros((side, side), bool)] * self._good
+        self._truth = {
+            kind: PixelTruth([*clean, *(_shrunk(mask, side) for mask in masks)])
+            for kind, (_, masks) in validation.bad.items()
+        }
+
+    def upsampled(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Grid maps as smoothed square maps."""
+        return {name: np.stack([upsample(one, self.side) for one in stack]) for name, stack in maps.items()}
+
+    def figures(self, square_maps: dict[str, np.ndarray]) -> dict[str, Figures]:
+        """Figures of each kind of defect; the image score is the maximum of the map."""
+        good = square_maps[GOOD]
+        found = {}
+        for kind in self.kinds:
+            bad = square_maps[kind]
+            both = np.concatenate([good, bad])
+            labels = np.arange(len(both)) >= len(good)
+            found[kind] = Figures(auroc(both.max(axis=(1, 2)), labels), self._truth[kind].aupro(both, 0.3))
+        return found
+
+
+def _shrunk(mask: np.ndarray, side: int) -> np.ndarray:
+    """A mask at `side` pixels: a cell is defective if at least half of it is, and the defect never vanishes."""
+    import cv2
+
+    share = cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+    return share >= min(0.5, float(share.max()))
+
+
+def run_trials(
+    extractor: Extractor,
+    validation: ValidationSet,
+    layers: Sequence[Layer],
+    prototype: Detector,
+    judge: Judge,
+    stage: str,
+    advance: Callable[[int], None] | None = None,
+) -> Iterator[Trial]:
+    """Fit a detector on each layer alone and measure it; two passes of the network for the whole group of layers."""
+    start = time.perf_counter()
+    detectors: dict[LayerSet, Detector] = {(layer.name,): clone(prototype) for layer in layers}
+    fit_detectors(extractor, validation.train, detectors, advance)
+    images = [*validation.good, *(image for bad, _ in validation.bad.values() for image in bad)]
+    maps = map_images(extractor, images, detectors, advance)
+    shared = (time.perf_counter() - start) / len(layers)
+    bounds = np.cumsum([len(validation.good), *(len(bad) for bad, _ in validation.bad.values())])[:-1]
+    for layer in layers:
+        start = time.perf_counter()
+        parts = dict(zip((GOOD, *validation.bad), np.split(maps.pop((layer.name,)), bounds), strict=True))
+        surprise = Surprise.of(parts[GOOD])
+        surprises = {name: np.stack([surprise(one) for one in stack]) for name, stack in parts.items()}
+        figures = judge.figures(judge.upsampled(surprises))
+        yield Trial(layer.name, stage, shared + time.perf_counter() - start, figures, surprises)
+
+
+class TrialStore:
+    """Finished trials in a folder, one file each, so that a killed search goes on where it stopped."""
+
+    def __init__(self, folder: Path | None, settings: dict[str, object]) -> None:
+        self._trials: dict[tuple[str, str], Trial] = {}
+        self._folder = folder
+        if folder is None:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        stamp = folder / "settings.json"
+        text = json.dumps(settings, sort_keys=True, default=str)
+        if not stamp.exists() or stamp.read_text(encoding="utf-8") != text:
+            for old in folder.glob("*.npz"):
+                old.unlink()
+            stamp.write_text(text, encoding="utf-8")
+        for path in sorted(folder.glob("*.npz")):
+            trial = _read(path)
+            if trial is not None:
+                self._trials[trial.stage, trial.layer] = trial
+
+    def get(self, stage: str, layer: str) -> Trial | None:
+        """A finished trial, or None."""
+        return self._trials.get((stage, layer))
+
+    def put(self, trial: Trial) -> None:
+        """Keep a trial; on disk it appears whole or not at all."""
+        self._trials[trial.stage, trial.layer] = trial
+        if self._folder is None:
+            return
+        header = {
+            "layer": trial.layer,
+            "stage": trial.stage,
+            "seconds": trial.seconds,
+            "figures": {kind: asdict(figures) for kind, figures in trial.figures.items()},
+        }
+        path = self._folder / f"{trial.stage}-{trial.layer}.npz"
+        partial = path.with_suffix(".part")
+        with partial.open("wb") as file:
+            np.savez(file, header=np.array(json.dumps(header)), **{f"map_{k}": v for k, v in trial.maps.items()})
+        partial.replace(path)
+
+
+def _read(path: Path) -> Trial | None:
+    """A stored trial; one that was cut off is made again."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            header = json.loads(str(stored["header"]))
+            maps = {name.removeprefix("map_"): stored[name] for name in stored.files if name.startswith("map_")}
+    except (OSError, ValueError, KeyError, EOFError):
+        path.unlink(missing_ok=True)
+        return None
+    figures = {kind: Figures(**values) for kind, values in header["figures"].items()}
+    return Trial(header["layer"], header["stage"], header["seconds"], figures, maps)

@@ -1,0 +1,44 @@
+"""The synthetic validation set: good images to train on, good images to test on, and defects made on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from flawsight.data import split_good
+from flawsight.defects import Product, apply_defects, estimate_product, make
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationSet:
+    """D_T, D_V,good and, for each kind of defect, D_V,bad with its masks (Sec. 3.3 of paper A)."""
+
+    train: list[np.ndarray]
+    good: list[np.ndarray]
+    bad: dict[str, tuple[list[np.ndarray], list[np.ndarray]]]
+    product: Product
+
+
+def make_validation_set(
+    images: Sequence[np.ndarray],
+    kinds: Sequence[str],
+    seed: int,
+    texture: bool | None = None,
+    keep_originals: bool = False,
+) -> ValidationSet:
+    """Split good images as paper A does and make every kind of defect on the same images of D_V,bad.
+
+    `texture` overrides the estimate of what the product is. `keep_originals` also counts the images of D_V,bad, as
+    they were before, among the good ones: a small set then tells good from bad with far less chance in it.
+    """
+    split = split_good(len(images), seed)
+    train, good, base = ([images[i] for i in part] for part in (split.train, split.val_good, split.val_bad))
+    product = estimate_product(train, seed=seed)
+    if texture is not None:
+        product = replace(product, texture=texture)
+    bad = {
+        kind: apply_defects(base, make(kind, product=product), kind=kind, seed=seed, sources=images) for kind in kinds
+    }
+    return ValidationSet(train, good + base if keep_originals else good, bad, product)
