@@ -78,10 +78,7 @@ def sample_report() -> FitReport:
         summary={"good_images": 240, "bundle": "bundles/machined tiles", "search": "auto"},
         scores=scores,
         chosen=chosen,
-        steps=[
-            {"layers": [name for member in chosen[: count + 1] for name in member], "criterion": value, "p_h": p_h}
-            for count, (value, p_h) in enumerate(((6.214, 0.902), (6.871, 0.921), (7.013, 0.9263)))
-        ],
+        shares=[0.5, 0.37, 0.13],
         examples=[example(kind, seed) for kind in KINDS for seed in range(4)],
         calibration_scores=calibration,
         threshold=point.threshold,

@@ -19,6 +19,8 @@ def greedy_k_center(descriptors: np.ndarray | Tensor, size: int, seed: int = 0) 
     points = torch.as_tensor(descriptors, dtype=torch.float32)
     if points.ndim != 2 or not len(points):
         raise FlawsightError(f"descriptors must have shape (N, D) with N >= 1, not {tuple(points.shape)}")
+    if not torch.isfinite(points).all():
+        raise FlawsightError("descriptors hold NaN or infinity: no farthest one can be told")
     if size < 1:
         raise FlawsightError(f"a memory bank of {size} descriptors cannot be built: use 1 or more")
     count = len(points)
@@ -39,7 +41,9 @@ def greedy_k_center(descriptors: np.ndarray | Tensor, size: int, seed: int = 0) 
         while len(chosen) < size:
             farthest = int(nearest.argmax())
             if farthest not in row_of:
-                break
+                farthest = int(candidates[nearest[candidates].argmax()])
+                if nearest[farthest] < nearest.max():  # else both are as far, and either will do
+                    break
             torch.minimum(nearest, rows[row_of[farthest]], out=nearest)
             nearest[farthest] = -1.0
             chosen.append(farthest)

@@ -26,7 +26,7 @@ class PatchCore(Detector):
     before the bank is chosen; None keeps all.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         bank_size: int = 1000,
         neighbourhood: int = 3,
@@ -34,7 +34,7 @@ class PatchCore(Detector):
         embed_dim: int | None = None,
         squared: bool = False,
         projection_dim: int | None = None,
-        max_descriptors: int | None = 65_536,
+        max_descriptors: int | None = 16_384,
         seed: int = 0,
     ) -> None:
         self.bank_size = bank_size
@@ -67,7 +67,7 @@ class PatchCore(Detector):
         descriptors = self._descriptors(checked(features)).flatten(1, 2)
         count, places, size = descriptors.shape
         images = range(self._images, self._images + count)
-        keys = np.concatenate([np.random.default_rng([self.seed, image]).random(places) for image in images])
+        keys = np.array([np.random.default_rng([self.seed, image]).random(places) for image in images]).ravel()
         self._images += count
         below = np.flatnonzero(keys < self._cut)
         if self.max_descriptors and len(below) > self.max_descriptors:

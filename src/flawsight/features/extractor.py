@@ -37,7 +37,7 @@ class Extractor:
         self.image_size = image_size
         self.device = resolve_device(device)
         self.network = create_network(name, weights, image_size)
-        self.network.module.to(self.device, memory_format=torch.channels_last)
+        self.network.module.to(self.device).to(memory_format=torch.channels_last)
         self._graphs: dict[tuple[str, ...], fx.GraphModule] = {}
 
     @property
@@ -57,11 +57,11 @@ class Extractor:
         return usable
 
     def _before_missing_weights(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
-        """The layers whose cut network needs none of the parameters that the weights file lacked."""
+        """The layers before the first whose cut network needs a parameter that the weights file lacked."""
         low, high = 0, len(layers)
         while low < high:
             middle = (low + high) // 2
-            needed = self.truncated([layers[middle].name]).state_dict()
+            needed = self.truncated([layer.name for layer in layers[: middle + 1]]).state_dict()
             low, high = (low, middle) if self.network.missing & needed.keys() else (middle + 1, high)
         return layers[:low]
 

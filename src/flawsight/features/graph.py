@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from timm.layers import get_notrace_functions, get_notrace_modules
 from torch import Tensor, fx, nn
-from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+from torchvision.models.feature_extraction import (  # type: ignore[import-untyped]
+    create_feature_extractor,
+    get_graph_node_names,
+)
 
 from flawsight.features.layers import Layer
 
@@ -29,14 +34,14 @@ def trace(network: nn.Module, names: Sequence[str] | None = None) -> fx.GraphMod
     """
     options = _tracer_options()
     if names is None:
-        _, names = get_graph_node_names(network, tracer_kwargs=options, suppress_diff_warning=True)
-        names = [name for name in names if name != "x"]
+        training, inference = get_graph_node_names(network, tracer_kwargs=options, suppress_diff_warning=True)
+        names = [name for name in inference if name != "x" and name in training]
     graph = create_feature_extractor(
         network, return_nodes={name: name for name in names}, tracer_kwargs=options, suppress_diff_warning=True
     )
     for module in graph.modules():
         if getattr(module, "inplace", False):
-            module.inplace = False  # type: ignore[assignment]
+            module.inplace = False
     for node in graph.graph.nodes:
         if node.kwargs.get("inplace"):
             node.kwargs = {**node.kwargs, "inplace": False}
@@ -45,8 +50,6 @@ def trace(network: nn.Module, names: Sequence[str] | None = None) -> fx.GraphMod
 
 
 def _tracer_options() -> dict[str, Any]:
-    from timm.layers import get_notrace_functions, get_notrace_modules
-
     return {"leaf_modules": list(get_notrace_modules()), "autowrap_functions": list(get_notrace_functions())}
 
 
@@ -57,12 +60,13 @@ def catalogue(network: nn.Module, image_size: int) -> tuple[Layer, ...]:
     recorder = _Shapes(graph)
     with torch.inference_mode():
         recorder.run(torch.zeros(2, 3, image_size, image_size, device=next(network.parameters()).device))
+    attention = _attention(graph, recorder.shapes)
     modules = dict(graph.named_modules())
     layers: list[Layer] = []
     node_layer: dict[str, str] = {}
     for name, node in names.items():
         layout = grid_of(recorder.shapes.get(node.name), network, name)
-        if layout is None or node.op in {"get_attr", "placeholder"} or _NOT_FEATURES.match(name):
+        if layout is None or node.op in {"get_attr", "placeholder"} or _NOT_FEATURES.match(name) or node in attention:
             continue
         channels, height, width = layout
         module = modules.get(str(node.target)) if node.op == "call_module" else None
@@ -101,6 +105,18 @@ class _Shapes(fx.Interpreter):
         if isinstance(value, Tensor) and value.is_floating_point():
             self.shapes[n.name] = value.shape
         return value
+
+
+def _attention(graph: fx.GraphModule, shapes: Mapping[str, torch.Size]) -> set[fx.Node]:
+    """Nodes that compare tokens with tokens, (N, heads, tokens, tokens): square, and yet no maps."""
+    found: set[fx.Node] = set()
+    for node in graph.graph.nodes:
+        shape = shapes.get(node.name, ())
+        if len(shape) == 4 and shape[2] == shape[3]:
+            from_found = any(source in found and shapes[source.name] == shape for source in node.all_input_nodes)
+            if from_found or node.target in {torch.matmul, operator.matmul}:
+                found.add(node)
+    return found
 
 
 def grid_of(shape: torch.Size | None, network: nn.Module, name: str) -> tuple[int, int, int] | None:

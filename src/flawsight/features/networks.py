@@ -9,8 +9,12 @@ import inspect
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import timm
 import torch
+import torchvision  # type: ignore[import-untyped]
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from flawsight.errors import FlawsightError
@@ -80,9 +84,6 @@ def create_network(name: str, weights: str | Path | None, image_size: int) -> Ne
 
 
 def _library_of(name: str) -> tuple[str, str]:
-    import timm
-    import torchvision
-
     library, _, bare = name.rpartition(":")
     known = {"torchvision": torchvision.models.list_models, "timm": timm.list_models}
     if library and library not in known:
@@ -92,30 +93,26 @@ def _library_of(name: str) -> tuple[str, str]:
             return candidate, bare
     if library != "torchvision" and timm.is_model(bare):
         return "timm", bare
-    names = [*EMBEDDED, *timm.list_models(), *torchvision.models.list_models()]
-    near = list(dict.fromkeys(difflib.get_close_matches(bare, names, n=4, cutoff=0.5)))
+    names = dict.fromkeys([*EMBEDDED, *timm.list_models(), *torchvision.models.list_models()])
+    near = difflib.get_close_matches(bare, names, n=4, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}?" if near else "any classification model of timm or torchvision will do"
     raise FlawsightError(f"unknown extractor '{name}': {hint}")
 
 
 def _timm(name: str, image_size: int) -> tuple[nn.Module, tuple, tuple]:
-    import timm
-
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         config = timm.get_pretrained_cfg(name)
-        fixed = bool(config and config.fixed_input_size)
+        options: dict[str, Any] = {"img_size": image_size} if config and config.fixed_input_size else {}
         try:
-            module = timm.create_model(name, **({"img_size": image_size} if fixed else {}))
+            module = timm.create_model(name, **options)
         except Exception as error:
             raise FlawsightError(f"timm cannot build '{name}' for {image_size} px images: {error}") from error
-    settings = module.default_cfg
+    settings: Any = module.default_cfg
     return module, tuple(settings["mean"]), tuple(settings["std"])
 
 
 def _torchvision(name: str, image_size: int) -> tuple[nn.Module, tuple, tuple]:
-    import torchvision
-
     builder = torchvision.models.get_model_builder(name)
     options: dict[str, object] = {"weights": None}
     if "init_weights" in inspect.signature(builder).parameters:
@@ -135,13 +132,9 @@ def _download(module: nn.Module, name: str, library: str, image_size: int) -> No
     """Fetch the library's pretrained weights through the library itself (its cache, its mirrors)."""
     try:
         if library == "torchvision":
-            import torchvision
-
             state = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"].get_state_dict(check_hash=True)
             _load(module, state, name, None)
         else:
-            import timm
-
             timm.models.load_pretrained(module)
     except FlawsightError:
         raise
@@ -158,9 +151,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise FlawsightError(f"weights file '{path}' does not exist: check --weights")
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
+            state: Any = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:

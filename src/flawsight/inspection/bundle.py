@@ -84,7 +84,7 @@ def load(folder: str | Path, device: str = "auto") -> Inspector:
         prefix = f"{number}."
         detector.restore({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
         surprise = Surprise(np.array(member.surprise_knots), member.surprise_tail)
-        members.append(Member(tuple(member.layers), detector, surprise))
+        members.append(Member(tuple(member.layers), detector, surprise, member.weight))
     return Inspector(extractor, members, manifest)
 
 

@@ -98,14 +98,14 @@ def fit(
         with _timed(fitting, "choosing layers"):
             selection.fit(network, images, work, stamp=mark, progress=progress)
         fitting.selection = selection
-        layer_sets = [(layer,) for layer in selection.best_]
+        weights = {(choice.layer,): choice.weight for choice in selection.choices_}
     else:
-        layer_sets = [tuple(network.layer(name).name for name in names) for names in fixed_layers]
+        weights = {tuple(network.layer(n).name for n in names): 1 / len(fixed_layers) for names in fixed_layers}
     with (
         _timed(fitting, "learning and calibrating"),
         progress.stage("Learning from all good images", 2 * len(images)) as advance,
     ):
-        fitted = fit_members(network, images, layer_sets, prototype, FOLDS, seed, advance)
+        fitted = fit_members(network, images, weights, prototype, FOLDS, seed, advance)
     point = working_point(fitted.held_out_scores, false_alarm_rate)
     manifest = Manifest(
         versions={name: version(name) for name in PACKAGES},
@@ -119,6 +119,7 @@ def fit(
         members=[
             MemberInfo(
                 layers=list(member.layers),
+                weight=member.weight,
                 surprise_knots=member.surprise.knots.tolist(),
                 surprise_tail=member.surprise.tail_scale,
             )

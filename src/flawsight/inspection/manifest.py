@@ -23,9 +23,10 @@ class ExtractorInfo(_Strict):
 
 
 class MemberInfo(_Strict):
-    """One detector's layers, finest first, and the scale that turns its maps into surprise."""
+    """One detector's layers, its share of the map, and the scale that turns its maps into surprise."""
 
     layers: list[str] = Field(min_length=1)
+    weight: float = Field(gt=0, le=1)
     surprise_knots: list[float] = Field(min_length=2)
     surprise_tail: float = Field(gt=0)
 

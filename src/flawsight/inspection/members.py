@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -20,11 +20,12 @@ from flawsight.features import Extractor
 
 @dataclass(frozen=True)
 class Member:
-    """One detector with the layers it reads and the scale that turns its maps into surprise."""
+    """One detector with the layers it reads, the scale that turns its maps into surprise, and its share of the map."""
 
     layers: LayerSet
     detector: Detector
     surprise: Surprise
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,12 @@ class FittedMembers:
 
 
 def fuse_maps(grid_maps: Sequence[np.ndarray], members: Sequence[Member], side: int) -> np.ndarray:
-    """One image's map (side, side): the mean of its members' surprise, upsampled and smoothed."""
+    """One image's map (side, side): the weighted mean of its members' surprise, upsampled and smoothed."""
     total = np.zeros((side, side), np.float32)
     for grid_map, member in zip(grid_maps, members, strict=True):
-        total += cv2.resize(member.surprise(grid_map), (side, side), interpolation=cv2.INTER_LINEAR)
-    return upsample(total / np.float32(len(members)), side)
+        surprise = cv2.resize(member.surprise(grid_map), (side, side), interpolation=cv2.INTER_LINEAR)
+        total += np.float32(member.weight) * surprise
+    return upsample(total, side)
 
 
 def image_score(square_map: np.ndarray) -> float:
@@ -56,13 +58,15 @@ def image_score(square_map: np.ndarray) -> float:
 def fit_members(
     extractor: Extractor,
     images: Sequence[np.ndarray],
-    layer_sets: Sequence[LayerSet],
+    weights: Mapping[LayerSet, float],
     prototype: Detector,
     fold_count: int,
     seed: int,
     advance: Callable[[int], None] | None = None,
 ) -> FittedMembers:
     """Fit one detector for each layer set on all images, and score each image by detectors fitted without its fold.
+
+    `weights` gives each layer set's share of the map; they add up to 1.
 
     Two passes of the network: the first feeds the final detectors and those of all folds, the second maps each image
     with the detectors of its own fold (cross-conformal calibration).
@@ -71,17 +75,17 @@ def fit_members(
     fold_of = np.empty(len(images), int)
     for number, part in enumerate(parts):
         fold_of[part] = number
-    final = {layers: clone(prototype) for layers in layer_sets}
-    held_out = [{layers: clone(prototype) for layers in layer_sets} for _ in parts]
+    final = {layers: clone(prototype) for layers in weights}
+    held_out = [{layers: clone(prototype) for layers in weights} for _ in parts]
     with torch.inference_mode():
         _collect(extractor, images, final, held_out, fold_of, advance)
         grid_maps = _held_out_maps(extractor, images, held_out, fold_of, advance)
     members = tuple(
-        Member(layers, final[layers], Surprise.of(maps[layers] for maps in grid_maps))
-        for layers in layer_sets
+        Member(layers, final[layers], Surprise.of(maps[layers] for maps in grid_maps), weight)
+        for layers, weight in weights.items()
     )
     side = extractor.image_size
-    fused = [fuse_maps([maps[layers] for layers in layer_sets], members, side) for maps in grid_maps]
+    fused = [fuse_maps([maps[layers] for layers in weights], members, side) for maps in grid_maps]
     scores = np.array([image_score(square_map) for square_map in fused])
     return FittedMembers(members, scores, float(np.mean([square_map.mean() for square_map in fused])))
 

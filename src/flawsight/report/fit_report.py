@@ -63,7 +63,6 @@ def _page(report: FitReport) -> dict[str, Any]:
         "good_pictures": [_shown_good(image, values, scale) for image, values in report.good_examples[:4]],
         "colour_bar": ", ".join(gradient(11)),
         "winners": _winners(report),
-        "steps": _steps(report),
         "layer_chart": layer_chart(report.scores, winners) if report.scores else "",
         "histogram": histogram(np.asarray(report.calibration_scores, dtype=np.float64), report.threshold),
         "total_seconds": sum(report.timings.values()),
@@ -118,7 +117,7 @@ def _found(report: FitReport) -> list[dict[str, Any]]:
 
 
 def _winners(report: FitReport) -> list[dict[str, Any]]:
-    """Return one row per chosen layer, with its P_h per kind."""
+    """Return one row per chosen layer, with its share of the map and its P_h per kind."""
     rows = _best_rows(report)
     about = {layer: row for (_, layer), row in rows.items()}
     kinds = list(dict.fromkeys(score.defects for score in report.scores))
@@ -126,25 +125,14 @@ def _winners(report: FitReport) -> list[dict[str, Any]]:
         {
             "number": number,
             "layer": layer,
+            "share": share,
             "about": about.get(layer),
             "scale": words.scale_of(about[layer].stride) if layer in about else "–",
             "p_h": {kind: rows[kind, layer].p_h if (kind, layer) in rows else float("nan") for kind in kinds},
         }
-        for number, member in enumerate(report.chosen, 1)
+        for number, (member, share) in enumerate(zip(report.chosen, report.shares, strict=True), 1)
         for layer in member
     ]
-
-
-def _steps(report: FitReport) -> list[dict[str, Any]]:
-    """Return the fusion steps with the layers that each one added."""
-    seen: set[str] = set()
-    steps = []
-    for step in report.steps:
-        layers = [name for entry in step["layers"] for name in ([entry] if isinstance(entry, str) else entry)]
-        added = [name for name in layers if name not in seen] or layers
-        seen.update(layers)
-        steps.append({"added": added, "criterion": float(step["criterion"]), "p_h": float(step["p_h"])})
-    return steps
 
 
 def _shown(example: DefectExample, scale: ColourScale) -> dict[str, Any]:

@@ -67,10 +67,9 @@ class FitReport:
     """All that `write_fit_report` shows.
 
     summary needs `good_images` (how many were learned from) and may have `bundle` (its path, for the commands); the
-    rest of it is listed with the settings. chosen holds the layers of each fused map; steps one dict per fusion step,
-    with `layers` (all so far), `criterion` and `p_h`. calibration_scores (n,) are of good images scored as new;
-    threshold, rate and what follows are those of the working point, low is the heat maps' cold end. timings are in
-    seconds. found may give the figures of the finished choice; without it, the best chosen layer stands in.
+    rest of it is listed with the settings. chosen holds the layers of each fused map, shares its weight in the average.
+    calibration_scores (n,) are of good images scored as new; threshold, rate and what follows are those of the working
+    point, low is the heat maps' cold end. timings are in seconds. found may give the figures of the finished choice; without it, the best chosen layer stands in.
     Raises FlawsightError where these are missing or do not fit together.
     """
 
@@ -78,7 +77,7 @@ class FitReport:
     summary: dict[str, Any]
     scores: Sequence[LayerScore]
     chosen: Sequence[tuple[str, ...]]
-    steps: Sequence[dict[str, Any]]
+    shares: Sequence[float]
     examples: Sequence[DefectExample]
     calibration_scores: NDArray[np.floating]
     threshold: float

@@ -1,19 +1,21 @@
 """Choosing features by synthetic defects."""
 
-from flawsight.selection.fusion import FusionStep, criterion
+from flawsight.selection.fusion import Choice, combine_depths, criterion, depths
 from flawsight.selection.search import AUTO_KINDS, LayerSelection, Row, defect_kinds
 from flawsight.selection.trials import Figures, Trial
 from flawsight.selection.validation import ValidationSet, make_validation_set
 
 __all__ = [
     "AUTO_KINDS",
+    "Choice",
     "Figures",
-    "FusionStep",
     "LayerSelection",
     "Row",
     "Trial",
     "ValidationSet",
+    "combine_depths",
     "criterion",
     "defect_kinds",
+    "depths",
     "make_validation_set",
 ]

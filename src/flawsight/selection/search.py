@@ -15,11 +15,11 @@ from flawsight.detectors import Detector
 from flawsight.errors import FlawsightError
 from flawsight.features import Extractor, Layer, select_layers
 from flawsight.progress import Progress, Silent
-from flawsight.selection.fusion import FusionStep, criterion, finest_first, fuse_greedily
+from flawsight.selection.fusion import DEPTHS, Choice, combine_depths, criterion, depths
 from flawsight.selection.trials import Figures, Judge, Trial, TrialStore, run_trials
 from flawsight.selection.validation import ValidationSet, make_validation_set
 
-AUTO_KINDS = ("nsa", "perlin", "subtle", "scratch")
+AUTO_KINDS = ("nsa", "perlin", "scratch")
 SEARCHES = ("auto", "exhaustive")
 
 
@@ -43,11 +43,12 @@ class Row:
 
 
 class LayerSelection(BaseEstimator):
-    """Measure layers on synthetic defects and choose up to `fuse` whose averaged maps see them best.
+    """Measure layers on synthetic defects and choose those to combine, from up to `fuse` depths of the network.
 
     search: `exhaustive` measures every layer in full on paper A's split; with `defects="nsa", fuse=1` it is paper A's
     procedure to the letter. `auto` ranks all layers by small memory banks on at most `max_images` images and measures
-    the `finalists` in full. Learns `trials_`, `steps_` (the greedy fusion), `best_` (layers) and `validation_`.
+    the `finalists` best of each depth in full. Learns `trials_`, `choices_`, `figures_` (what the choices reach
+    together on each kind of synthetic defect) and `validation_`.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class LayerSelection(BaseEstimator):
         fuse: int = 3,
         seed: int = 0,
         max_images: int = 140,
-        finalists: int = 24,
+        finalists: int = 8,
         texture: bool | None = None,
     ) -> None:
         self.detector = detector
@@ -104,17 +105,13 @@ class LayerSelection(BaseEstimator):
             self.trials_: list[Trial] = full
         else:
             coarse = self._trials(extractor, unique, coarse_detector(self.detector), judge, "coarse", store, progress)
-            ranked = sorted(coarse, key=lambda trial: criterion(trial.figures), reverse=True)
-            finalists = {trial.layer for trial in ranked[: self.finalists]}
-            names = [layer for layer in unique if layer.name in finalists]
+            names = _finalists(coarse, unique, self.finalists)
             full = self._trials(extractor, names, self.detector, judge, "full", store, progress)
             self.trials_ = [*coarse, *full]
         self.layers_ = chosen
-        most = min(self.fuse, len(full))
-        with progress.stage("Combining layers", most * len(full)) as advance:
-            self.steps_: list[FusionStep] = fuse_greedily(judge, {t.layer: t.maps for t in full}, most, advance)
-        self.best_ = finest_first(self.steps_[-1].layers, {layer.name: layer.order for layer in chosen})
-        self.judge_ = judge
+        criteria = {trial.layer: criterion(trial.figures) for trial in full}
+        self.choices_: tuple[Choice, ...] = combine_depths(criteria, unique, self.fuse)
+        self.figures_ = _together(judge, full, self.choices_)
         return self
 
     def _trials(
@@ -139,11 +136,6 @@ class LayerSelection(BaseEstimator):
                     store.put(trial)
                     advance(1)
         return [trial for layer in layers if (trial := store.get(stage, layer.name)) is not None]
-
-    @property
-    def figures_(self) -> dict[str, Figures]:
-        """What the chosen layers reach together on each kind of synthetic defect."""
-        return self.steps_[-1].figures
 
     def rows(self) -> list[Row]:
         """Every layer and kind of defect, in network order; a layer that repeats another shares its trial."""
@@ -179,6 +171,26 @@ def coarse_detector(detector: Detector) -> Detector:
     if "bank_size" in parameters:
         small.set_params(bank_size=max(1, parameters["bank_size"] // 4), max_descriptors=4 * parameters["bank_size"])
     return small
+
+
+def _finalists(trials: Sequence[Trial], layers: Sequence[Layer], most: int) -> list[Layer]:
+    """The best layers of each depth after the coarse trials, in network order."""
+    value = {trial.layer: criterion(trial.figures) for trial in trials}
+    depth_of = depths(layers)
+    ranked = sorted(layers, key=lambda layer: value[layer.name], reverse=True)
+    best = {layer.name for d in DEPTHS for layer in [x for x in ranked if depth_of[x.name] == d][:most]}
+    return [layer for layer in layers if layer.name in best]
+
+
+def _together(judge: Judge, trials: Sequence[Trial], choices: Sequence[Choice]) -> dict[str, Figures]:
+    """Figures of the weighted mean of the chosen layers' surprise."""
+    maps = {trial.layer: trial.maps for trial in trials}
+    total: dict[str, np.ndarray] = {}
+    for choice in choices:
+        for name, stack in judge.upsampled(maps[choice.layer]).items():
+            part = np.float32(choice.weight) * stack
+            total[name] = total[name] + part if name in total else part
+    return judge.figures(total)
 
 
 def _sample(images: Sequence[np.ndarray], most: int, seed: int) -> list[np.ndarray]:

@@ -39,7 +39,8 @@ class Figures:
 class Trial:
     """One layer's result: figures for each kind of defect, and its surprise maps (N, h, w) of every validation image.
 
-    `maps` holds the good images under "good" and the defective ones under their kind. `stage` is "coarse" or "full".
+    `maps` holds the good images under "good" and the defective ones under their kind; coarse trials keep none.
+    `stage` is "coarse" or "full".
     """
 
     layer: str
@@ -109,7 +110,8 @@ def run_trials(
         surprise = Surprise.of(parts[GOOD])
         surprises = {name: np.stack([surprise(one) for one in stack]) for name, stack in parts.items()}
         figures = judge.figures(judge.upsampled(surprises))
-        yield Trial(layer.name, stage, shared + time.perf_counter() - start, figures, surprises)
+        kept = surprises if stage == "full" else {}
+        yield Trial(layer.name, stage, shared + time.perf_counter() - start, figures, kept)
 
 
 class TrialStore:

@@ -1,0 +1,186 @@
+"""How good is the choice of layers? The default fit against single layers, the fixed pair, and paper A's rule.
+
+    python -m benchmarks.selection_study DATA --out docs/studies
+
+For every category folder of DATA (MVTec AD layout) and every seed, all methods learn from the same at most 140 good
+images and are measured on the same test images at 256 x 256. Rows are appended as they are made: run it again to go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from flawsight.data import Dataset, Sample, open_dataset, read_image
+from flawsight.detectors import PatchCore
+from flawsight.detectors.maps import upsample
+from flawsight.detectors.passes import fit_detectors, map_images
+from flawsight.features import Extractor, resize_image
+from flawsight.inspection import Inspector, evaluate, fit
+from flawsight.inspection.evaluation import mask_of
+from flawsight.metrics import PixelTruth, auroc, harmonic_mean
+from flawsight.selection import LayerSelection
+
+CATEGORIES = (
+    "magnetic_tile",
+    "kolektorsdd_tiles",
+    "cookie",
+    "paper_pa_bft01_tl",
+    "paper_pa_gla01_tl",
+    "paper_pa_fvn01_tl",
+    "paper_pa_btn01_rl",
+)
+COLUMNS = ("category", "seed", "method", "layers", "auroc", "aupro_0.30", "p_h", "false_alarm_rate", "seconds")
+SIDE = 256
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("docs/studies"))
+    parser.add_argument("--categories", nargs="*", default=CATEGORIES)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--most-good", type=int, default=140)
+    parser.add_argument("--most-test", type=int, default=240)
+    options = parser.parse_args()
+    table = options.out / "selection.csv"
+    table.parent.mkdir(parents=True, exist_ok=True)
+    for seed in options.seeds:
+        for category in options.categories:
+            if (category, str(seed)) in done(table):
+                continue
+            rows = study(options.data / category, seed, options.most_good, options.most_test)
+            append(table, [{"category": category, "seed": seed, **row} for row in rows])
+            print(category, seed, {row["method"]: round(100 * row["p_h"], 1) for row in rows}, flush=True)
+    report(table)
+
+
+def study(folder: Path, seed: int, most_good: int, most_test: int) -> list[dict]:
+    dataset = open_dataset(folder)
+    good = sorted(sample.path for sample in dataset.select(split="train"))
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(good))[:most_good])
+    paths = [good[i] for i in drawn]
+    test = draw_test(dataset, most_test)
+    extractor = Extractor()
+    rows = baselines(extractor, paths, test, seed)
+    start = time.perf_counter()
+    inspector = fit(paths, seed=seed)
+    seconds = time.perf_counter() - start
+    figures = evaluate(inspector, test, SIDE)
+    rows.append(
+        {
+            "method": "auto",
+            "layers": chosen(inspector),
+            "auroc": figures["auroc"],
+            "aupro_0.30": figures["aupro_0.30"],
+            "p_h": figures["p_h"],
+            "false_alarm_rate": figures["false_alarm_rate"],
+            "seconds": seconds,
+        }
+    )
+    return rows
+
+
+def draw_test(dataset: Dataset, most: int) -> Dataset:
+    """At most so many test images, the same for every seed and method."""
+    samples = list(dataset.select(split="test"))
+    drawn = np.sort(np.random.default_rng(0).permutation(len(samples))[:most])
+    return Dataset([samples[i] for i in drawn], dataset.root, dataset.layout)
+
+
+def chosen(inspector: Inspector) -> str:
+    return " ".join(f"{'+'.join(member.layers)}:{member.weight:.2f}" for member in inspector.members)
+
+
+def baselines(extractor: Extractor, paths: Sequence[Path], test: Sequence[Sample], seed: int) -> list[dict]:
+    """Every single layer, the fixed pair, and the layer that paper A's rule picks, all by PatchCore."""
+    images = [resize_image(read_image(path), SIDE) for path in paths]
+    names = [layer.name for layer in extractor.layers if not layer.same_as]
+    detectors = {(name,): PatchCore(seed=seed) for name in names}
+    detectors[extractor.default_pair] = PatchCore(seed=seed)
+    start = time.perf_counter()
+    fit_detectors(extractor, images, detectors)
+    fitted = time.perf_counter() - start
+    pictures = [read_image(sample.path) for sample in test]
+    truth = PixelTruth([small_mask(sample, picture) for sample, picture in zip(test, pictures, strict=True)])
+    labels = [sample.label for sample in test]
+    maps = map_images(extractor, [resize_image(picture, SIDE) for picture in pictures], detectors)
+    measured = {layers: measure(maps.pop(layers), labels, truth) for layers in detectors}
+    singles = {name: measured[name,] for name in names}
+    best = max(singles, key=lambda name: singles[name][2])
+    start = time.perf_counter()
+    rule = LayerSelection(PatchCore(seed=seed), defects="nsa", search="exhaustive", fuse=1, seed=seed)
+    picked = rule.fit(extractor, images).choices_[0].layer
+    searched = time.perf_counter() - start
+    mean = tuple(float(np.mean([values[i] for values in singles.values()])) for i in range(3))
+    found = {
+        "mean over single layers": ("", mean, fitted),
+        "fixed pair": ("+".join(extractor.default_pair), measured[extractor.default_pair], float("nan")),
+        "best single layer in hindsight": (best, singles[best], float("nan")),
+        "paper A": (picked, singles[picked], searched),
+    }
+    return [
+        {
+            "method": method,
+            "layers": layers,
+            "auroc": values[0],
+            "aupro_0.30": values[1],
+            "p_h": values[2],
+            "false_alarm_rate": "",
+            "seconds": seconds,
+        }
+        for method, (layers, values, seconds) in found.items()
+    ]
+
+
+def small_mask(sample: Sample, picture: np.ndarray) -> np.ndarray:
+    mask = mask_of(sample, picture.shape[:2])
+    assert mask is not None, f"{sample.path} has no mask"
+    return cv2.resize(mask.view(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST) > 0
+
+
+def measure(grid_maps: np.ndarray, labels: Sequence[int | None], truth: PixelTruth) -> tuple[float, float, float]:
+    maps = np.stack([upsample(one, SIDE) for one in grid_maps])
+    image, pixel = auroc(maps.max(axis=(1, 2)), labels), truth.aupro(maps)
+    return image, pixel, harmonic_mean(image, pixel)
+
+
+def done(table: Path) -> set[tuple[str, str]]:
+    if not table.exists():
+        return set()
+    with table.open(newline="", encoding="utf-8") as file:
+        return {(row["category"], row["seed"]) for row in csv.DictReader(file)}
+
+
+def append(table: Path, rows: list[dict]) -> None:
+    new = not table.exists()
+    with table.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        if new:
+            writer.writeheader()
+        writer.writerows(rows)
+
+
+def report(table: Path) -> None:
+    """Print P_h (mean over seeds, with the standard deviation) as a Markdown table."""
+    import pandas as pd
+
+    rows = pd.read_csv(table)
+    methods = list(dict.fromkeys(rows["method"]))
+    print(f"\n| category | {' | '.join(methods)} |\n|---|{'---|' * len(methods)}")
+    for category, group in rows.groupby("category", sort=False):
+        cells = [group[group["method"] == method]["p_h"] * 100 for method in methods]
+        print(f"| {category} | {' | '.join(f'{c.mean():.1f} ± {c.std(ddof=0):.1f}' for c in cells)} |")
+    means = rows.groupby(["method", "category"])["p_h"].mean().groupby("method").mean() * 100
+    print(f"| **mean** | {' | '.join(f'**{means[method]:.1f}**' for method in methods)} |")
+    print(f"\nSeeds: {sorted(rows['seed'].unique().tolist())}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""The report that a fit leaves behind, gathered from the fresh inspector."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import numpy as np
+
+from flawsight.inspection import Inspector
+from flawsight.inspection.fit import Fitting
+from flawsight.report.fit_report import write_fit_report
+from flawsight.report.inputs import DefectExample, DefectScore, FitReport, LayerScore
+from flawsight.selection import LayerSelection, Row
+
+EXAMPLES_PER_KIND = 4
+GOOD_EXAMPLES = 3
+
+
+def write_report(inspector: Inspector, folder: Path) -> Path:
+    """Write selection.csv and report.html beside the bundle of an inspector that `fit` has just made."""
+    fitting = inspector.fitting
+    if fitting is None or fitting.selection is None:
+        raise ValueError("only an inspector fresh from a fit with a search has something to report")
+    write_selection(folder / "selection.csv", fitting.selection.rows())
+    path = folder / "report.html"
+    write_fit_report(path, _gather(inspector, fitting, fitting.selection, folder))
+    return path
+
+
+def write_selection(path: Path, rows: list[Row]) -> None:
+    """selection.csv: one row for each layer and kind of defect."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Row)])
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
+
+
+def _gather(inspector: Inspector, fitting: Fitting, selection: LayerSelection, folder: Path) -> FitReport:
+    manifest = inspector.manifest
+    point = manifest.working_point
+    names = {field.name for field in fields(LayerScore)}
+    return FitReport(
+        title=f"Inspector {folder.name}",
+        summary={"good_images": manifest.data.images, "bundle": str(folder)},
+        scores=[
+            LayerScore(**{k: v for k, v in asdict(row).items() if k in names})
+            for row in selection.rows()
+            if not row.same_as
+        ],
+        chosen=list(inspector.layers),
+        shares=[member.weight for member in inspector.members],
+        examples=_defect_examples(inspector, selection),
+        calibration_scores=np.array(point.calibration_scores),
+        threshold=point.threshold,
+        low=manifest.colour_scale.low,
+        requested_rate=point.requested_rate,
+        rate=point.rate,
+        is_supported=point.rate <= point.requested_rate,
+        needed_images=point.needed_images,
+        product=selection.validation_.product.to_dict(),
+        timings=fitting.timings,
+        settings={
+            "extractor": manifest.extractor.name,
+            "weights": manifest.extractor.weights_sha256[:16],
+            "image size": manifest.extractor.image_size,
+            "detector": manifest.detector.name,
+            **{f"detector: {name}": value for name, value in manifest.detector.parameters.items()},
+            "search": selection.search,
+            "defects": ", ".join(selection.validation_.bad),
+            "images used in the search": selection.images_used_,
+            "seed": manifest.seed,
+            "data fingerprint": manifest.data.fingerprint[:16],
+            **manifest.versions,
+        },
+        good_examples=_good_examples(inspector, fitting),
+        found=[DefectScore(k, f.auroc, f.aupro, f.p_h) for k, f in selection.figures_.items()],
+    )
+
+
+def _defect_examples(inspector: Inspector, selection: LayerSelection) -> list[DefectExample]:
+    examples = []
+    for kind, (images, masks) in selection.validation_.bad.items():
+        results = inspector.inspect_many(images[:EXAMPLES_PER_KIND])
+        for image, mask, result in zip(images, masks, results, strict=False):
+            examples.append(DefectExample(kind, image, mask, result.anomaly_map))
+    return examples
+
+
+def _good_examples(inspector: Inspector, fitting: Fitting) -> list[tuple[np.ndarray, np.ndarray]]:
+    images = fitting.images[:GOOD_EXAMPLES]
+    results = inspector.inspect_many(images)
+    return [(image, result.anomaly_map) for image, result in zip(images, results, strict=True)]
