@@ -1,8 +1,8 @@
 """Flawsight: a folder of good pictures becomes a visual inspector.
 
-    import flawsight as fs
-    inspector = fs.fit("good/")
-    result = inspector.inspect("x.png")
+import flawsight as fs
+inspector = fs.fit("good/")
+result = inspector.inspect("x.png")
 """
 
 from __future__ import annotations

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -36,25 +37,33 @@ MaxPixels = Annotated[int, typer.Option(min=64, help="Refuse images with more pi
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is already there.")]
 
 
+class _Interrupted(BaseException):
+    """Ctrl-C, under a name that Typer does not turn into exit code 1."""
+
+
+def _interrupt(*_: object) -> None:
+    raise _Interrupted
+
+
 def main() -> None:
     """Run the command line; bad input exits with 2 and one clear message, an interrupt with 130."""
+    signal.signal(signal.SIGINT, _interrupt)
     try:
-        app(standalone_mode=True)
+        app()
     except FlawsightError as error:
-        print(f"flawsight: {error}", file=sys.stderr)
-        sys.exit(BAD_INPUT)
+        _fail(str(error), BAD_INPUT)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("flawsight"):
             raise
-        print(
-            f"flawsight: this command needs the package '{error.name}': pip install 'flawsight[fit]' "
-            "(or 'flawsight[demo]' for the demo)",
-            file=sys.stderr,
-        )
-        sys.exit(BAD_INPUT)
-    except KeyboardInterrupt:
-        print("flawsight: interrupted; the same command continues where it stopped", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        extra = "demo" if error.name == "elpv_dataset" else "fit"
+        _fail(f"this command needs the package '{error.name}': pip install 'flawsight[{extra}]'", BAD_INPUT)
+    except _Interrupted:
+        _fail("interrupted; a search goes on where it stopped when the same command is given again", INTERRUPTED)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print(f"flawsight: {message}", file=sys.stderr)
+    sys.exit(code)
 
 
 def _show_version(asked: bool) -> None:
@@ -231,8 +240,8 @@ def evaluate(
     from flawsight.data import open_dataset
     from flawsight.inspection import load
     from flawsight.inspection.bundle import writable_folder
+    from flawsight.inspection.evaluation import Resolution, test_samples
     from flawsight.inspection.evaluation import evaluate as run_evaluate
-    from flawsight.inspection.evaluation import test_samples
     from flawsight.progress import default_progress
 
     if resolution != "native" and not resolution.isdigit():
@@ -241,7 +250,7 @@ def evaluate(
     inspector = load(bundle, device)
     writable_folder(out)
     with default_progress().stage("Inspecting", len(test_samples(samples))) as advance:
-        size = "native" if resolution == "native" else int(resolution)
+        size: Resolution = "native" if resolution == "native" else int(resolution)
         figures = run_evaluate(inspector, samples, size, max_pixels, advance)
     (out / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     _print(as_json, figures, lambda: _show_figures(figures, out / "metrics.json"))
@@ -322,8 +331,7 @@ def demo(
     figures = run_demo(out)
 
     def show() -> None:
-        for line in figures["text"]:
-            console.print(line)
+        print("\n".join(figures["text"]))
 
     _print(as_json, {key: value for key, value in figures.items() if key != "text"}, show)
 

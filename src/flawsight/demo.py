@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from flawsight.data import open_dataset
 from flawsight.errors import FlawsightError
 from flawsight.inspection import evaluate, fit
 from flawsight.inspection.bundle import writable_folder
@@ -34,8 +35,6 @@ def run_demo(out: Path) -> dict[str, Any]:
     inspector = fit(learn, out / "bundle", seed=SEED, overwrite=True)
     report = write_report(inspector, out / "bundle")
     inspect_to_folder(inspector, [*good, *defective], out / "results")
-    from flawsight.data import open_dataset
-
     figures = evaluate(inspector, open_dataset(cells))
     (out / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     seconds = time.perf_counter() - start

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
 class Progress(Protocol):
     """What long work reports to: `stage(name, total)` is a context that yields `advance(count)`."""
 
-    def stage(self, name: str, total: int) -> _Stage:
+    def stage(self, name: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
         """Begin a stage of `total` steps."""
-
-
-class _Stage(Protocol):
-    def __enter__(self) -> Callable[[int], None]: ...
-    def __exit__(self, *error: object) -> bool | None: ...
 
 
 class Silent:

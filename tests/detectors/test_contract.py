@@ -14,7 +14,7 @@ from torch import Tensor
 from flawsight.detectors import DETECTORS, Detector, FeatureMaps, make_detector
 from flawsight.errors import FlawsightError
 
-QUICK: dict[str, dict] = {"patchcore": {"bank_size": 60, "max_descriptors": 400}}
+QUICK: dict[str, dict] = {"patchcore": {"bank_size": 60, "max_descriptors": 200}}
 """Parameters that make a detector quick; one that is not named here is taken with its defaults."""
 
 ALL = pytest.mark.parametrize("name", DETECTORS)

@@ -8,7 +8,7 @@ from flawsight.detectors import PatchCore
 from flawsight.detectors.passes import BATCH, LayerSet, batches, fit_detectors, map_images
 from flawsight.features import Extractor
 
-SETS: list[LayerSet] = [("layer1.1.relu_1",), ("layer2.0.bn1", "layer3.0.add"), ("layer2.0.bn1",), ("bn1", "relu")]
+SETS: list[LayerSet] = [("layer1.1.relu_1",), ("layer2.0.bn1", "layer3.0.add"), ("layer2.0.bn1",), ("relu", "bn1")]
 
 
 @pytest.fixture(scope="module")

@@ -88,26 +88,30 @@ def sample(images: int, places: int, size: int, seed: int, batch: int) -> np.nda
 
 
 def test_the_sample_is_uniform() -> None:
-    images, places, size, runs = 10, 12, 24, 500
+    images, places, size, runs = 10, 12, 24, 3000
     counts = np.zeros(images * places)
     for seed in range(runs):
         found = sample(images, places, size, seed, batch=1 + seed % 4)
         assert len(found) == len(set(found.tolist())) == size
         counts[found] += 1
     share = size / (images * places)
-    deviations = (counts - runs * share) / np.sqrt(runs * share * (1 - share))
-    # Fixed-size samples: the squares sum to a chi-squared of one less degree, up to the factor n / (n - 1).
-    degrees = images * places - 1
-    assert chi2.cdf((deviations**2).sum() * degrees / (degrees + 1), degrees) < 0.999
-    assert chi2.sf((deviations**2).sum() * degrees / (degrees + 1), degrees) < 0.999
-    per_image = counts.reshape(images, places).sum(1) / counts.sum()
-    assert np.abs(per_image - 1 / images).max() < 0.01
+    spread = runs * share * (1 - share)
+    # Fixed-size samples: the squares sum to a chi-squared of one degree less, up to the factor (n - 1) / n.
+    for totals, variance in [
+        (counts, spread),
+        (counts.reshape(images, places).sum(1), spread * places * (images - 1) * places / (images * places - 1)),
+    ]:
+        degrees = len(totals) - 1
+        statistic = ((totals - totals.mean()) ** 2).sum() / variance * degrees / (degrees + 1)
+        assert 0.001 < chi2.cdf(statistic, degrees) < 0.999
 
 
-def test_the_sample_does_not_depend_on_the_batches() -> None:
-    expected = sample(20, 50, 64, 0, batch=20)
-    for batch in (1, 3, 7):
-        assert np.array_equal(sample(20, 50, 64, 0, batch), expected)
+@pytest.mark.parametrize("images", range(2, 30))
+def test_the_sample_does_not_depend_on_the_batches(images: int) -> None:
+    for size in (20, 64):
+        expected = sample(images, 50, size, images, batch=images)
+        for batch in (1, 3, 7):
+            assert np.array_equal(sample(images, 50, size, images, batch), expected)
 
 
 def test_memory_is_bounded() -> None:

@@ -56,6 +56,11 @@ def test_layers_that_repeat_another_say_so(default: Extractor, images: list[np.n
             first_of[values] = layer.name
 
 
+def test_nodes_that_only_one_mode_has_do_not_stop_the_rest() -> None:
+    extractor = Extractor("timm:levit_128s", "random", image_size=224)
+    assert {8, 16} <= {layer.stride for layer in extractor.layers}
+
+
 def test_order_is_network_order(resnet18: Extractor) -> None:
     names = [layer.name for layer in resnet18.layers]
     chain = ["conv1", "bn1", "relu", "maxpool", "layer1.0.conv1", "layer1.0.add", "layer2.0.conv1", "layer4.1.relu_1"]

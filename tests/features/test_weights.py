@@ -183,7 +183,7 @@ def test_only_the_classifier_missing_costs_nothing(tmp_path: Path, resnet18: Ext
         "bn1.running_mean",
         "layer2.0.conv2.weight",
         "layer2.0.downsample.0",
-        "layer3.0.bn2.bias",
+        "layer2.0.bn2.bias",
         "layer4.0.conv2.weight",
     ],
 )

@@ -26,7 +26,7 @@ class PatchCore(Detector):
     before the bank is chosen; None keeps all.
     """
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         bank_size: int = 1000,
         neighbourhood: int = 3,

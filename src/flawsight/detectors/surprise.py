@@ -14,7 +14,7 @@ _TAIL = 0.005
 
 @dataclass(frozen=True, eq=False)
 class Surprise:
-    """A raw map value as -log of the share of held-out good pixels that reach it; monotone, in nats.
+    """A raw map value as -log of the share of held-out good pixels that exceed it; monotone, in nats.
 
     Distances of different layers have different spreads and tails; their surprise has none. `knots` are raw values at
     evenly spaced surprise from 0 to -log(0.005); beyond the last the tail is taken as exponential with `tail_scale`.

@@ -13,7 +13,7 @@ from torch import Tensor, fx
 
 from flawsight.errors import FlawsightError
 from flawsight.features.graph import as_map, catalogue, trace
-from flawsight.features.layers import Layer, default_pair, select_layers
+from flawsight.features.layers import Layer, default_pair, unknown_layer
 from flawsight.features.networks import DEFAULT_EXTRACTOR, create_network
 
 
@@ -67,7 +67,9 @@ class Extractor:
 
     def layer(self, name: str) -> Layer:
         """The layer of that name; an unknown one raises with the nearest names."""
-        return self._by_name[name] if name in self._by_name else select_layers(self.layers, [name])[0]
+        if name not in self._by_name:
+            raise unknown_layer(name, list(self._by_name))
+        return self._by_name[name]
 
     @cached_property
     def _by_name(self) -> dict[str, Layer]:

@@ -30,7 +30,7 @@ def trace(network: nn.Module, names: Sequence[str] | None = None) -> fx.GraphMod
     """`network` as a graph that returns the named nodes (default: all), nothing computed past the deepest.
 
     In-place activations are switched off: they would overwrite the batch norm or sum before them when several nodes
-    are read in one pass (facts, section 8).
+    are read in one pass.
     """
     options = _tracer_options()
     if names is None:

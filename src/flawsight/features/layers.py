@@ -37,10 +37,15 @@ def select_layers(layers: Sequence[Layer], patterns: str | Sequence[str] = "all"
     names = [layer.name for layer in layers]
     for glob in globs:
         if not any(fnmatchcase(name, glob) for name in names):
-            near = difflib.get_close_matches(glob, names, n=3, cutoff=0.3)
-            hint = f"the nearest are {', '.join(near)}" if near else "`flawsight layers` lists them"
-            raise FlawsightError(f"no layer matches '{glob}': {hint}")
+            raise unknown_layer(glob, names)
     return tuple(layer for layer in layers if any(fnmatchcase(layer.name, glob) for glob in globs))
+
+
+def unknown_layer(name: str, known: Sequence[str]) -> FlawsightError:
+    """The error for a layer that is not there, with the nearest names."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.3)
+    hint = f"the nearest are {', '.join(near)}" if near else "`flawsight layers` lists them"
+    return FlawsightError(f"no layer matches '{name}': {hint}")
 
 
 def default_pair(layers: Sequence[Layer]) -> tuple[str, str]:

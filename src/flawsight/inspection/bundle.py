@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from flawsight.detectors import make_detector
 from flawsight.detectors.surprise import Surprise
@@ -48,15 +48,14 @@ def save_bundle(inspector: Inspector, folder: Path, overwrite: bool = False) -> 
     (folder / MANIFEST).unlink(missing_ok=True)
     names = list(dict.fromkeys(name for layers in inspector.layers for name in layers))
     network = inspector.extractor.truncated(names).state_dict()
-    save_file({key: value.cpu().contiguous() for key, value in network.items()}, folder / NETWORK)
-    save_file(
-        {
-            f"{number}.{key}": value.cpu().contiguous()
-            for number, member in enumerate(inspector.members)
-            for key, value in member.detector.learned().items()
-        },
-        folder / DETECTORS,
-    )
+    learned = {
+        f"{number}.{key}": value
+        for number, member in enumerate(inspector.members)
+        for key, value in member.detector.learned().items()
+    }
+    for name, tensors in ((NETWORK, network), (DETECTORS, learned)):
+        # Through bytes: safetensors' own file writer makes files that only their owner may read.
+        (folder / name).write_bytes(save({key: value.cpu().contiguous() for key, value in tensors.items()}))
     files = {name: _sha256(folder / name) for name in (NETWORK, DETECTORS)}
     manifest = inspector.manifest.model_copy(update={"files": files})
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -76,13 +75,22 @@ def load(folder: str | Path, device: str = "auto") -> Inspector:
     extractor = Extractor(info.name, folder / NETWORK, info.image_size, device)
     try:
         tensors = load_file(folder / DETECTORS, device=str(extractor.device))
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise FlawsightError(f"bundle '{folder}' is damaged: {DETECTORS} cannot be read; fit it again") from error
     members = []
+    known = {layer.name for layer in extractor.layers}
     for number, member in enumerate(manifest.members):
+        strangers = [name for name in member.layers if name not in known]
+        if strangers:
+            raise FlawsightError(f"bundle '{folder}' is damaged: {info.name} has no '{strangers[0]}'; fit it again")
         detector = make_detector(manifest.detector.name, **manifest.detector.parameters)
         prefix = f"{number}."
-        detector.restore({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        try:
+            detector.restore({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        except KeyError as error:
+            raise FlawsightError(
+                f"bundle '{folder}' is damaged: {DETECTORS} lacks member {number}; fit it again"
+            ) from error
         surprise = Surprise(np.array(member.surprise_knots), member.surprise_tail)
         members.append(Member(tuple(member.layers), detector, surprise, member.weight))
     return Inspector(extractor, members, manifest)

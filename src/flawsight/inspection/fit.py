@@ -16,6 +16,7 @@ import numpy as np
 from flawsight.data import MAX_PIXELS, fingerprint, good_images
 from flawsight.data.splits import MIN_GOOD
 from flawsight.detectors import make_detector
+from flawsight.detectors.passes import LayerSet
 from flawsight.errors import FlawsightError
 from flawsight.features import DEFAULT_EXTRACTOR, Extractor
 from flawsight.inspection.bundle import prepare_folder, save_bundle
@@ -84,6 +85,8 @@ def fit(
         raise FlawsightError(f"false-alarm rate {false_alarm_rate} must lie between 0 and 1, such as 0.01")
     if fuse < 1:
         raise FlawsightError(f"fuse {fuse} must be 1 or more")
+    if fixed_layers is not None and not (len(fixed_layers) and all(fixed_layers)):
+        raise FlawsightError("fixed_layers must name at least one layer for each member: leave it out to search")
     folder = prepare_folder(Path(out), overwrite) if out is not None else None
     prototype = make_detector(detector, **{"seed": seed, **(detector_parameters or {})})
     paths = _paths(good, layout, category, good_class)
@@ -98,14 +101,14 @@ def fit(
         with _timed(fitting, "choosing layers"):
             selection.fit(network, images, work, stamp=mark, progress=progress)
         fitting.selection = selection
-        weights = {(choice.layer,): choice.weight for choice in selection.choices_}
+        shares: dict[LayerSet, float] = {(choice.layer,): choice.weight for choice in selection.choices_}
     else:
-        weights = {tuple(network.layer(n).name for n in names): 1 / len(fixed_layers) for names in fixed_layers}
+        shares = {tuple(network.layer(n).name for n in names): 1 / len(fixed_layers) for names in fixed_layers}
     with (
         _timed(fitting, "learning and calibrating"),
         progress.stage("Learning from all good images", 2 * len(images)) as advance,
     ):
-        fitted = fit_members(network, images, weights, prototype, FOLDS, seed, advance)
+        fitted = fit_members(network, images, shares, prototype, FOLDS, seed, advance)
     point = working_point(fitted.held_out_scores, false_alarm_rate)
     manifest = Manifest(
         versions={name: version(name) for name in PACKAGES},

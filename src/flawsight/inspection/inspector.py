@@ -73,8 +73,11 @@ class Inspector:
 
     def inspect_many(self, images: Sequence[np.ndarray]) -> Iterator[Result]:
         """Score RGB uint8 arrays of any sizes, in order; pass batches of a few images for speed."""
+        if not len(images):
+            return
         for image in images:
-            if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            is_picture = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3
+            if not is_picture or image.shape[2] != 3 or not image.size:
                 raise FlawsightError("an image must be a uint8 array of shape (H, W, 3) in RGB order, or a path")
         side = self.extractor.image_size
         squares = [resize_image(image, side) for image in images]

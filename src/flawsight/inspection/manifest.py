@@ -6,8 +6,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-BUNDLE_FORMAT = 1
-
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -81,7 +79,7 @@ class SelectionInfo(_Strict):
 class Manifest(_Strict):
     """The whole of inspector.json."""
 
-    format: Literal[1] = BUNDLE_FORMAT
+    format: Literal[1] = 1
     versions: dict[str, str]
     extractor: ExtractorInfo
     detector: DetectorInfo

@@ -133,4 +133,3 @@ def _held_out_maps(
                 }
             )
     return found
-

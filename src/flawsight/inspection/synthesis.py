@@ -52,24 +52,24 @@ def synthesize_dataset(
     product = estimate_product(sources, seed=seed)
     if texture is not None:
         product = replace(product, texture=texture)
+    names = _names(paths)
     rows = []
     total = len(split.train) + len(split.val_good) + len(kinds) * len(split.val_bad)
     with (progress or default_progress()).stage("Writing images", total) as advance:
-        for folder, part in (("train/good", split.train), ("test/good", split.val_good)):
-            for index in part:
-                rows.append((_write(out / folder, paths[index], read_image(paths[index], max_pixels)), folder, ""))
+        for folder, indices in (("train/good", split.train), ("test/good", split.val_good)):
+            for index in indices:
+                written = _write(out / folder / f"{names[index]}.png", read_image(paths[index], max_pixels))
+                rows.append((written, folder, ""))
                 advance(1)
         for kind in kinds:
             defect = make(kind, product=product)
             for index in split.val_bad:
-                path = paths[index]
                 # One image at a time, each with its own seed: large images need not be held together.
-                images, masks = apply_defects(
-                    [read_image(path, max_pixels)], defect, kind=f"{kind}-{index}", seed=seed, sources=sources
-                )
-                written = _write(out / "test" / kind, path, images[0])
+                image = read_image(paths[index], max_pixels)
+                images, masks = apply_defects([image], defect, kind=f"{kind}-{index}", seed=seed, sources=sources)
+                written = _write(out / "test" / kind / f"{names[index]}.png", images[0])
                 mask = np.where(masks[0], np.uint8(255), np.uint8(0))
-                truth = _write(out / "ground_truth" / kind, path.with_stem(f"{path.stem}_mask"), mask)
+                truth = _write(out / "ground_truth" / kind / f"{names[index]}_mask.png", mask)
                 rows.append((written, f"test/{kind}", str(truth.relative_to(out))))
                 advance(1)
     with (out / MANIFEST).open("w", newline="", encoding="utf-8") as file:
@@ -86,11 +86,13 @@ def synthesize_dataset(
     }
 
 
-def _write(folder: Path, source: Path, pixels: np.ndarray) -> Path:
-    """Write pixels as PNG under the source's stem; a stem that is taken gets the suffix too."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{source.stem}.png"
-    if path.exists():
-        path = folder / f"{source.stem}_{source.parent.name}_{source.suffix[1:]}.png"
+def _names(paths: list[Path]) -> list[str]:
+    """A file name for each image: its stem, numbered where two images share one."""
+    stems = [path.stem for path in paths]
+    return [stem if stems.count(stem) == 1 else f"{stem}_{place}" for place, stem in enumerate(stems)]
+
+
+def _write(path: Path, pixels: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
     return path

@@ -32,7 +32,7 @@ def write_fit_report(path: Path, report: FitReport) -> None:
 def render_fit_report(report: FitReport) -> str:
     """Return the report's HTML."""
     # Heat maps must work where only the light base install is, which has no jinja2.
-    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
+    from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(

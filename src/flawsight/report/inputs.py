@@ -69,7 +69,8 @@ class FitReport:
     summary needs `good_images` (how many were learned from) and may have `bundle` (its path, for the commands); the
     rest of it is listed with the settings. chosen holds the layers of each fused map, shares its weight in the average.
     calibration_scores (n,) are of good images scored as new; threshold, rate and what follows are those of the working
-    point, low is the heat maps' cold end. timings are in seconds. found may give the figures of the finished choice; without it, the best chosen layer stands in.
+    point, low is the heat maps' cold end. timings are in seconds. found may give the figures of the finished choice;
+    without it, the best chosen layer stands in.
     Raises FlawsightError where these are missing or do not fit together.
     """
 

@@ -37,9 +37,7 @@ def depths(layers: Sequence[Layer]) -> dict[str, str]:
     if len({layer.stride for layer in layers}) == 1:
         ordered = sorted(layers, key=lambda layer: layer.order)
         return {layer.name: DEPTHS[3 * place // len(ordered)] for place, layer in enumerate(ordered)}
-    return {
-        layer.name: DEPTHS[int(np.searchsorted((6.0, 12.0), layer.stride))] for layer in layers
-    }
+    return {layer.name: DEPTHS[int(np.searchsorted((6.0, 12.0), layer.stride))] for layer in layers}
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ class LayerSelection(BaseEstimator):
 
         Trials finished in `work_dir` under the same settings and `stamp` (what the images are) are not made again.
         """
-        progress = progress or Silent()
+        watch: Progress = progress or Silent()
         kinds = defect_kinds(self.defects)
         if self.search not in SEARCHES:
             raise FlawsightError(f"unknown search '{self.search}': use {' or '.join(SEARCHES)}")
@@ -101,12 +101,12 @@ class LayerSelection(BaseEstimator):
         judge = Judge(self.validation_, extractor.image_size if exhaustive else extractor.image_size // 2)
         unique = _unique(chosen, extractor)
         if exhaustive:
-            full = self._trials(extractor, unique, self.detector, judge, "full", store, progress)
+            full = self._trials(extractor, unique, self.detector, judge, "full", store, watch)
             self.trials_: list[Trial] = full
         else:
-            coarse = self._trials(extractor, unique, coarse_detector(self.detector), judge, "coarse", store, progress)
+            coarse = self._trials(extractor, unique, coarse_detector(self.detector), judge, "coarse", store, watch)
             names = _finalists(coarse, unique, self.finalists)
-            full = self._trials(extractor, names, self.detector, judge, "full", store, progress)
+            full = self._trials(extractor, names, self.detector, judge, "full", store, watch)
             self.trials_ = [*coarse, *full]
         self.layers_ = chosen
         criteria = {trial.layer: criterion(trial.figures) for trial in full}
@@ -135,7 +135,8 @@ class LayerSelection(BaseEstimator):
                 for trial in run_trials(extractor, self.validation_, group, detector, judge, stage, advance):
                     store.put(trial)
                     advance(1)
-        return [trial for layer in layers if (trial := store.get(stage, layer.name)) is not None]
+        found = (store.get(stage, layer.name) for layer in layers)
+        return [trial for trial in found if trial is not None]
 
     def rows(self) -> list[Row]:
         """Every layer and kind of defect, in network order; a layer that repeats another shares its trial."""

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
+import cv2
 import numpy as np
 from sklearn.base import clone
 
@@ -81,8 +83,6 @@ class Judge:
 
 def _shrunk(mask: np.ndarray, side: int) -> np.ndarray:
     """A mask at `side` pixels: a cell is defective if at least half of it is, and the defect never vanishes."""
-    import cv2
-
     share = cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
     return share >= min(0.5, float(share.max()))
 
@@ -124,11 +124,11 @@ class TrialStore:
             return
         folder.mkdir(parents=True, exist_ok=True)
         stamp = folder / "settings.json"
-        text = json.dumps(settings, sort_keys=True, default=str)
-        if not stamp.exists() or stamp.read_text(encoding="utf-8") != text:
+        text = json.dumps(settings, sort_keys=True, default=str).encode()
+        if not stamp.exists() or stamp.read_bytes() != text:
             for old in folder.glob("*.npz"):
                 old.unlink()
-            stamp.write_text(text, encoding="utf-8")
+            stamp.write_bytes(text)
         for path in sorted(folder.glob("*.npz")):
             trial = _read(path)
             if trial is not None:
@@ -152,7 +152,8 @@ class TrialStore:
         path = self._folder / f"{trial.stage}-{trial.layer}.npz"
         partial = path.with_suffix(".part")
         with partial.open("wb") as file:
-            np.savez(file, header=np.array(json.dumps(header)), **{f"map_{k}": v for k, v in trial.maps.items()})
+            arrays = {f"map_{kind}": stack for kind, stack in trial.maps.items()}
+            np.savez(file, allow_pickle=False, header=np.array(json.dumps(header)), **arrays)
         partial.replace(path)
 
 
@@ -162,8 +163,8 @@ def _read(path: Path) -> Trial | None:
         with np.load(path, allow_pickle=False) as stored:
             header = json.loads(str(stored["header"]))
             maps = {name.removeprefix("map_"): stored[name] for name in stored.files if name.startswith("map_")}
-    except (OSError, ValueError, KeyError, EOFError):
+        figures = {kind: Figures(**values) for kind, values in header["figures"].items()}
+        return Trial(header["layer"], header["stage"], header["seconds"], figures, maps)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
         path.unlink(missing_ok=True)
         return None
-    figures = {kind: Figures(**values) for kind, values in header["figures"].items()}
-    return Trial(header["layer"], header["stage"], header["seconds"], figures, maps)

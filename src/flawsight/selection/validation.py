@@ -34,6 +34,7 @@ def make_validation_set(
     they were before, among the good ones: a small set then tells good from bad with far less chance in it.
     """
     split = split_good(len(images), seed)
+    images = list(images)  # decoded once: as sources of material they are all needed for every defect
     train, good, base = ([images[i] for i in part] for part in (split.train, split.val_good, split.val_bad))
     product = estimate_product(train, seed=seed)
     if texture is not None:
