@@ -16,6 +16,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from flawsight.data import Dataset, Sample, open_dataset, read_image
 from flawsight.detectors import PatchCore
@@ -25,7 +26,7 @@ from flawsight.features import Extractor, resize_image
 from flawsight.inspection import Inspector, evaluate, fit
 from flawsight.inspection.evaluation import mask_of
 from flawsight.metrics import PixelTruth, auroc, harmonic_mean
-from flawsight.selection import LayerSelection
+from flawsight.selection import LayerSelection, criterion, depths
 
 CATEGORIES = (
     "magnetic_tile",
@@ -71,20 +72,39 @@ def study(folder: Path, seed: int, most_good: int, most_test: int) -> list[dict]
     rows = baselines(extractor, paths, test, seed)
     start = time.perf_counter()
     inspector = fit(paths, seed=seed)
-    seconds = time.perf_counter() - start
-    figures = evaluate(inspector, test, SIDE)
-    rows.append(
-        {
-            "method": "auto",
-            "layers": chosen(inspector),
-            "auroc": figures["auroc"],
-            "aupro_0.30": figures["aupro_0.30"],
-            "p_h": figures["p_h"],
-            "false_alarm_rate": figures["false_alarm_rate"],
-            "seconds": seconds,
-        }
-    )
+    rows.append(row_of("auto", inspector, test, time.perf_counter() - start))
+    for method, layers in attempts(inspector).items():
+        start = time.perf_counter()
+        other = fit(paths, seed=seed, fixed_layers=layers)
+        rows.append(row_of(method, other, test, time.perf_counter() - start))
     return rows
+
+
+def attempts(inspector: Inspector) -> dict[str, list[list[str]]]:
+    """Other rules over the trials of the same search; their maps are averaged with equal shares."""
+    assert inspector.fitting is not None and inspector.fitting.selection is not None
+    trials = [trial for trial in inspector.fitting.selection.trials_ if trial.stage == "full"]
+    ranked = [trial.layer for trial in sorted(trials, key=lambda trial: criterion(trial.figures), reverse=True)]
+    depth = depths(inspector.extractor.layers)
+    best_of_each = [next(name for name in ranked if depth[name] == wanted) for wanted in dict.fromkeys(depth.values())]
+    pair = inspector.extractor.default_pair
+    return {
+        "attempt: three best layers": [[name] for name in ranked[:3]],
+        "attempt: best of each depth and the fixed pair": [[name] for name in dict.fromkeys([*best_of_each, *pair])],
+    }
+
+
+def row_of(method: str, inspector: Inspector, test: Dataset, seconds: float) -> dict:
+    figures = evaluate(inspector, test, SIDE)
+    return {
+        "method": method,
+        "layers": chosen(inspector),
+        "auroc": figures["auroc"],
+        "aupro_0.30": figures["aupro_0.30"],
+        "p_h": figures["p_h"],
+        "false_alarm_rate": figures["false_alarm_rate"],
+        "seconds": seconds,
+    }
 
 
 def draw_test(dataset: Dataset, most: int) -> Dataset:
@@ -169,17 +189,20 @@ def append(table: Path, rows: list[dict]) -> None:
 
 def report(table: Path) -> None:
     """Print P_h (mean over seeds, with the standard deviation) as a Markdown table."""
-    import pandas as pd
-
     rows = pd.read_csv(table)
+    rows["p_h"] *= 100
     methods = list(dict.fromkeys(rows["method"]))
     print(f"\n| category | {' | '.join(methods)} |\n|---|{'---|' * len(methods)}")
     for category, group in rows.groupby("category", sort=False):
-        cells = [group[group["method"] == method]["p_h"] * 100 for method in methods]
-        print(f"| {category} | {' | '.join(f'{c.mean():.1f} ± {c.std(ddof=0):.1f}' for c in cells)} |")
-    means = rows.groupby(["method", "category"])["p_h"].mean().groupby("method").mean() * 100
+        print(f"| {category} | {' | '.join(cell(group[group['method'] == method]['p_h']) for method in methods)} |")
+    means = rows.groupby(["method", "category"])["p_h"].mean().groupby("method").mean()
     print(f"| **mean** | {' | '.join(f'**{means[method]:.1f}**' for method in methods)} |")
-    print(f"\nSeeds: {sorted(rows['seed'].unique().tolist())}")
+    seeds = rows.groupby("method")["seed"].unique()
+    print("\nSeeds: " + "; ".join(f"{method} {sorted(map(int, seeds[method]))}" for method in methods))
+
+
+def cell(values: pd.Series) -> str:
+    return f"{values.mean():.1f} ± {values.std(ddof=0):.1f}" if len(values) > 1 else f"{values.mean():.1f}"
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from flawsight.errors import FlawsightError
 
@@ -24,7 +24,6 @@ MAX_PIXELS = 100_000_000
 app = typer.Typer(
     help="A folder of good pictures becomes a visual inspector.", no_args_is_help=True, pretty_exceptions_enable=False
 )
-console = Console()
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder to write to; made if absent.")]
@@ -88,6 +87,19 @@ def _print(as_json: bool, document: dict[str, Any], show: Callable[[], None]) ->
         show()
 
 
+def _console() -> Console:
+    """Where people read: text is taken literally, for a path may hold brackets, and a pipe has no right margin."""
+    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 500)
+
+
+def _say(text: str, style: str | None = None) -> None:
+    _console().print(text, style=style, soft_wrap=True)
+
+
+def _table(*names: str) -> Table:
+    return Table(*(Column(name, overflow="fold") for name in names))
+
+
 def _example(command: str) -> str:
     return f"Example:  {command}"
 
@@ -101,7 +113,8 @@ def _config_callback(context: typer.Context, path: Path | None) -> Path | None:
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise FlawsightError(f"config file '{path}' cannot be read: {error}") from error
+        reason = " ".join(str(error).split())
+        raise FlawsightError(f"config file '{path}' cannot be read: {reason}") from error
     if not isinstance(settings, dict):
         raise FlawsightError(f"config file '{path}' must hold 'option: value' lines, such as 'image-size: 256'")
     options = {str(key).replace("-", "_"): value for key, value in settings.items()}
@@ -127,7 +140,7 @@ def fit(
     defects: Annotated[str, typer.Option(help="auto, or kinds such as nsa,cutpaste,simple.")] = "auto",
     layers: Annotated[str, typer.Option(help="all, or globs such as 'blocks.2.*,blocks.4.*'.")] = "all",
     search: Annotated[str, typer.Option(help="auto, or exhaustive (paper A's procedure).")] = "auto",
-    fuse: Annotated[int, typer.Option(min=1, help="At most so many layers' maps are combined.")] = 3,
+    fuse: Annotated[int, typer.Option(min=1, help="Combine at most so many depths; 1: the best layer alone.")] = 3,
     false_alarm_rate: Annotated[float, typer.Option(help="Share of good parts that may be stopped.")] = 0.01,
     seed: Seed = 0,
     device: Device = "auto",
@@ -181,15 +194,16 @@ def fit(
 def _show_fit(inspector: Any, out: Path, report: Path) -> None:
     manifest = inspector.manifest
     point = manifest.working_point
-    console.print(f"[bold]Learned from {manifest.data.images} good images.[/bold]")
-    console.print(f"Reads: {', '.join('+'.join(layers) for layers in inspector.layers)}")
-    console.print(f"Working point: score > {point.threshold:.3f}, at most {point.rate:.2%} of good parts stopped.")
+    _say(f"Learned from {manifest.data.images} good images.", "bold")
+    _say(f"Reads: {', '.join('+'.join(layers) for layers in inspector.layers)}")
+    _say(f"Working point: score > {point.threshold:.3f}, at most {point.rate:.2%} of good parts stopped.")
     if point.rate > point.requested_rate:
-        console.print(
-            f"[yellow]{manifest.data.images} good images cannot support {point.requested_rate:.2%}: that takes "
-            f"{point.needed_images}. The rate above is the lowest these images support.[/yellow]"
+        _say(
+            f"{manifest.data.images} good images cannot support {point.requested_rate:.2%}: that takes "
+            f"{point.needed_images}. The rate above is the lowest these images support.",
+            "yellow",
         )
-    console.print(f"Bundle: {out}\nReport: {report}\nNext:   flawsight inspect {out} NEW_IMAGES --out results")
+    _say(f"Bundle: {out}\nReport: {report}\nNext:   flawsight inspect {out} NEW_IMAGES --out results")
 
 
 @app.command(epilog=_example("flawsight inspect inspector new_pictures --out results"))
@@ -210,7 +224,7 @@ def inspect(
     document = {"out": str(out), **counts, "results": [asdict(row) for row in rows]}
 
     def show() -> None:
-        console.print(
+        _say(
             f"{counts['good']} good, {counts['defective']} defective, {counts['error']} not readable.\n"
             f"Results: {out / 'results.csv'}\nHeat maps: {out / 'heatmaps'}"
         )
@@ -244,8 +258,8 @@ def evaluate(
     from flawsight.inspection.evaluation import evaluate as run_evaluate
     from flawsight.progress import default_progress
 
-    if resolution != "native" and not resolution.isdigit():
-        raise FlawsightError(f"resolution '{resolution}' is neither 'native' nor a number of pixels")
+    if resolution != "native" and not (resolution.isdecimal() and 1 <= int(resolution) <= 8192):
+        raise FlawsightError(f"resolution '{resolution}' is neither 'native' nor a number of pixels from 1 to 8192")
     samples = open_dataset(dataset, layout, category, good_class)
     inspector = load(bundle, device)
     writable_folder(out)
@@ -260,12 +274,12 @@ FIGURES = ("auroc", "pixel_auroc", "aupro_0.30", "aupro_0.05", "p_h", "false_ala
 
 
 def _show_figures(figures: dict[str, Any], path: Path) -> None:
-    table = Table("kind", "images", *FIGURES)
+    table = _table("kind", "images", *FIGURES)
     for kind, values in {"all": figures, **figures["kinds"]}.items():
         cells = ["-" if values[name] is None else f"{values[name]:.3f}" for name in FIGURES]
         table.add_row(kind, str(values["images"]), *cells)
-    console.print(table)
-    console.print(f"Figures: {path}")
+    _console().print(table)
+    _say(f"Figures: {path}")
 
 
 @app.command(epilog=_example("flawsight layers torchvision:resnet18"))
@@ -280,12 +294,12 @@ def layers(
     found = Extractor(extractor, weights="random", image_size=image_size, device="cpu").layers
 
     def show() -> None:
-        table = Table("#", "layer", "kind", "block", "channels", "map", "stride", "same as")
+        table = _table("#", "layer", "kind", "block", "channels", "map", "stride", "same as")
         for layer in found:
             size = f"{layer.height} x {layer.width}"
             cells = (layer.name, layer.kind, layer.block, str(layer.channels), size, f"{layer.stride:g}")
             table.add_row(str(layer.order), *cells, layer.same_as)
-        console.print(table)
+        _console().print(table)
 
     _print(as_json, {"extractor": extractor, "layers": [asdict(layer) for layer in found]}, show)
 
@@ -314,8 +328,8 @@ def synthesize(
 
     def show() -> None:
         for kind, count in written["kinds"].items():
-            console.print(f"{count} images with '{kind}' defects: {out / 'test' / kind}")
-        console.print(f"Masks: {out / 'ground_truth'}")
+            _say(f"{count} images with '{kind}' defects: {out / 'test' / kind}")
+        _say(f"Masks: {out / 'ground_truth'}")
 
     _print(as_json, written, show)
 

@@ -154,10 +154,17 @@ def test_a_save_that_is_cut_off_leaves_no_bundle(
     def full(*_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("flawsight.inspection.bundle.save_file", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="no space"):
         fitted.save(copy, overwrite=True)
+    monkeypatch.undo()
     refused(copy, "no bundle")
+
+
+def test_every_file_of_a_bundle_has_the_usual_rights(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "usual").touch()
+    usual = (tmp_path / "usual").stat().st_mode
+    assert {path.name: path.stat().st_mode for path in bundle.iterdir() if path.stat().st_mode != usual} == {}
 
 
 def test_an_output_that_cannot_be_written(fitted: Inspector, good_dir: Path, tmp_path: Path) -> None:

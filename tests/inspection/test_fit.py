@@ -76,12 +76,19 @@ def test_a_defect_is_hottest_where_it_is(fitted: Inspector, texture: Callable, r
 def test_defective_iff_the_p_value_is_within_the_rate(fitted: Inspector, new_good: list, spoiled: Callable) -> None:
     point = fitted.manifest.working_point
     calibration = np.array(point.calibration_scores)
-    # A threshold amid what is inspected, so that both verdicts occur and the tie at the threshold does too.
     results = list(fitted.inspect_many([*new_good, *(spoiled(seed) for seed in range(4))]))
     assert {result.is_defective for result in results} == {True, False}
     for result in results:
         assert result.p_value == (1 + np.sum(calibration >= result.score)) / (len(calibration) + 1)
         assert result.is_defective == (result.p_value <= point.rate) == (result.score > point.threshold)
+
+
+def test_a_score_at_the_threshold_is_good(fitted: Inspector, spoiled: Callable) -> None:
+    score = fitted.inspect(spoiled(1)).score
+    for threshold, verdict in ((score, "good"), (np.nextafter(score, 0), "defective")):
+        point = fitted.manifest.working_point.model_copy(update={"threshold": threshold})
+        manifest = fitted.manifest.model_copy(update={"working_point": point})
+        assert Inspector(fitted.extractor, fitted.members, manifest).inspect(spoiled(1)).verdict == verdict
 
 
 def test_the_working_point_of_24_good_images(fitted: Inspector) -> None:

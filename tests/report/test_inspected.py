@@ -34,7 +34,7 @@ def table(out: Path) -> list[dict[str, str]]:
 
 def test_rows_and_heat_maps(fitted: Inspector, texture: Callable, spoiled: Callable, tmp_path: Path) -> None:
     save(tmp_path / "in" / "good.png", texture(100))
-    save(tmp_path / "in" / "deep" / "bad.png", spoiled(1, (90, 150)))
+    save(tmp_path / "in" / "deep" / "bad.png", spoiled(1))
     rows = inspect_to_folder(fitted, [tmp_path / "in"], tmp_path / "out")
     written = table(tmp_path / "out")
     assert [row["path"] for row in written] == [row.path for row in rows]
@@ -49,9 +49,10 @@ def test_rows_and_heat_maps(fitted: Inspector, texture: Callable, spoiled: Calla
         info = fitted.manifest.colour_scale
         expected = overlay(image, result.anomaly_map, ColourScale(info.low, info.threshold))
         assert np.abs(picture.astype(int) - expected).max() <= 3
-    bad = read(tmp_path / "out" / "heatmaps" / "bad.png").astype(int) - read(tmp_path / "in" / "deep" / "bad.png")
-    row, column = np.unravel_index(np.abs(bad).sum(2).argmax(), bad.shape[:2])
-    assert 46 <= row <= 74 and 60 <= column <= 98
+    drawn = read(tmp_path / "out" / "heatmaps" / "bad.png").astype(int) - read(tmp_path / "in" / "deep" / "bad.png")
+    change = np.abs(drawn).sum(2)
+    row, column = np.argwhere(change > 0.8 * change.max()).mean(0)
+    assert abs(row - 60) < 12 and abs(column - 79) < 12
 
 
 def test_what_cannot_be_read_gets_a_row_and_stops_nobody(fitted: Inspector, texture: Callable, tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """The search: figures against an independent recomputation, paper A's rule, the coarse and full rounds, resuming."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -246,10 +246,23 @@ def test_other_settings_discard_old_trials(finished: Callable, tmp_path: Path, c
 
 def test_a_half_written_trial_is_not_believed(finished: Callable, tmp_path: Path, calls: list) -> None:
     path = tmp_path / "full-blocks.3.0.bn1.npz"
-    os.replace(path, path.with_suffix(".part"))
+    path.replace(path.with_suffix(".part"))
     calls.clear()
     finished()
     assert calls == [("full", "blocks.3.0.bn1")]
+
+
+def test_a_trial_appears_whole_or_not_at_all(
+    network: Extractor, images: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pulled(file: BinaryIO, **_: object) -> None:
+        file.write(b"PK half a trial")
+        raise Killed
+
+    monkeypatch.setattr(np, "savez", pulled)
+    with pytest.raises(Killed):
+        LayerSelection(DETECTOR, "blocks.3.0.bn3", "simple").fit(network, images, tmp_path)
+    assert not list(tmp_path.glob("*.npz"))
 
 
 def test_kinds() -> None:

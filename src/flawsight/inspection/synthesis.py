@@ -19,6 +19,7 @@ from flawsight.progress import Progress, default_progress
 from flawsight.selection import defect_kinds
 
 MANIFEST = "synthetic.csv"
+PARTS = ("train", "test", "ground_truth")
 _SOURCES = 16
 
 
@@ -43,11 +44,7 @@ def synthesize_dataset(
     kinds = defect_kinds(defects)
     paths = sorted(good_images(good, layout, category))
     split = split_good(len(paths), seed)
-    if (out / MANIFEST).exists() and not overwrite:
-        raise FlawsightError(f"'{out}' already holds a synthetic data set: choose another --out, or add --overwrite")
-    writable_folder(out)
-    for part in ("train", "test", "ground_truth"):
-        shutil.rmtree(out / part, ignore_errors=True)
+    _clear(out, paths, overwrite)
     sources = [read_image(paths[i], max_pixels) for i in split.train[:_SOURCES]]
     product = estimate_product(sources, seed=seed)
     if texture is not None:
@@ -86,10 +83,26 @@ def synthesize_dataset(
     }
 
 
+def _clear(out: Path, paths: list[Path], overwrite: bool) -> None:
+    """Make `out` ready. Only what an earlier call wrote is ever removed, and never what is to be read now."""
+    is_ours = (out / MANIFEST).exists()
+    if is_ours and not overwrite:
+        raise FlawsightError(f"'{out}' already holds a synthetic data set: choose another --out, or add --overwrite")
+    taken = [part for part in PARTS if (out / part).exists()]
+    if taken and not is_ours:
+        raise FlawsightError(f"'{out}' holds a folder '{taken[0]}' that is not from here: choose another --out")
+    if taken and any(path.resolve().is_relative_to(out.resolve()) for path in paths):
+        raise FlawsightError(f"'{out}' holds the very images to read: choose another --out")
+    writable_folder(out)
+    for part in taken:
+        shutil.rmtree(out / part)
+    (out / MANIFEST).touch()
+
+
 def _names(paths: list[Path]) -> list[str]:
-    """A file name for each image: its stem, numbered where two images share one."""
+    """A file name for each image: its stem, or all stems numbered where two images share one."""
     stems = [path.stem for path in paths]
-    return [stem if stems.count(stem) == 1 else f"{stem}_{place}" for place, stem in enumerate(stems)]
+    return stems if len(set(stems)) == len(stems) else [f"{stem}_{place}" for place, stem in enumerate(stems)]
 
 
 def _write(path: Path, pixels: np.ndarray) -> Path:

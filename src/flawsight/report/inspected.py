@@ -91,8 +91,9 @@ def _found(path: Path, image: np.ndarray, result: Result, picture: Path, scale: 
 
 def _heatmap_paths(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
     """A picture's name for each image: its stem, led by as many of its folders as it takes to tell all apart."""
-    for depth in range(1, max((len(path.parts) for path in paths), default=1) + 1):
-        names = ["_".join(path.with_suffix("").parts[-depth:]) for path in paths]
+    trails = [path.with_suffix("").relative_to(path.anchor).parts for path in paths]
+    for depth in range(1, max(map(len, trails), default=1) + 1):
+        names = ["_".join(trail[-depth:]) for trail in trails]
         if len(set(names)) == len(names):
             return {path: folder / f"{name}.png" for path, name in zip(paths, names, strict=True)}
     # The same stem with two suffixes in one folder: number them.
