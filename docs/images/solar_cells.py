@@ -12,6 +12,7 @@ SIDE = 220
 
 
 def main(demo: Path) -> None:
+    """Defective cells that were found, and one good cell, above their heat maps."""
     with (demo / "results" / "results.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     found = [row for row in rows if row["verdict"] == "defective"][:SHOWN]

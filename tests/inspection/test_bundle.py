@@ -142,9 +142,9 @@ def test_an_existing_bundle_is_refused_and_stays(copy: Path, fitted: Inspector, 
     with pytest.raises(fs.FlawsightError, match=r"already holds a bundle.*--overwrite"):
         fs.fit(good_dir, copy, image_size=64)
     with pytest.raises(fs.FlawsightError, match="already holds a bundle"):
-        fitted.save(copy)
+        fs.save(fitted, copy)
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
-    fitted.save(copy, overwrite=True)
+    fs.save(fitted, copy, overwrite=True)
     assert fs.load(copy, device="cpu").threshold == fitted.threshold
 
 
@@ -156,7 +156,7 @@ def test_a_save_that_is_cut_off_leaves_no_bundle(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="no space"):
-        fitted.save(copy, overwrite=True)
+        fs.save(fitted, copy, overwrite=True)
     monkeypatch.undo()
     refused(copy, "no bundle")
 
@@ -172,6 +172,6 @@ def test_an_output_that_cannot_be_written(fitted: Inspector, good_dir: Path, tmp
     file.write_text("in the way")
     for out in (file, file / "below"):
         with pytest.raises(fs.FlawsightError, match=r"cannot write to .*--out"):
-            fitted.save(out)
+            fs.save(fitted, out)
         with pytest.raises(fs.FlawsightError, match="cannot write to"):
             fs.fit(good_dir, out, image_size=64)

@@ -88,18 +88,18 @@ def test_exhaustive_on_one_kind_is_the_argmax_of_p_h_over_all_layers(
 
 def test_rows_hold_every_layer_and_kind_and_repeats_share_a_trial(auto: LayerSelection, network: Extractor) -> None:
     rows = auto.rows()
-    coarse = [row for row in rows if row.stage == "coarse"]
     names = [layer.name for layer in network.layers if layer.name.startswith(("blocks.1.0.", "blocks.3.0."))]
-    assert [(row.layer, row.defects) for row in coarse] == [
-        (name, kind) for name in names for kind in ("nsa", "simple")
-    ]
-    by_name = {(row.layer, row.defects): row for row in coarse}
-    repeats = [row for row in coarse if row.same_as]
+    assert [(row.layer, row.defects) for row in rows] == [(name, kind) for name in names for kind in ("nsa", "simple")]
+    by_name = {(row.layer, row.defects): row for row in rows}
+    repeats = [row for row in rows if row.same_as]
     assert {row.layer for row in repeats} == {f"blocks.{b}.0.{n}" for b in (1, 3) for n in ("aa", "se")}
     for row in repeats:
         source = by_name[row.same_as, row.defects]
         assert (row.auroc, row.aupro, row.seconds) == (source.auroc, source.aupro, source.seconds)
-        assert (row.layer, "coarse") not in {(t.layer, t.stage) for t in auto.trials_}
+        assert row.layer not in {trial.layer for trial in auto.trials_}
+    full = {trial.layer for trial in auto.trials_ if trial.stage == "full"}
+    assert {row.stage == "full" for row in rows if (row.same_as or row.layer) in full} == {True}
+    assert {row.stage for row in rows if (row.same_as or row.layer) not in full} == {"coarse"}
     assert all(0 <= value <= 1 for row in rows for value in (row.auroc, row.aupro, row.p_h))
     assert all(row.seconds > 0 for row in rows)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
+from safetensors.torch import save as tensor_bytes
 
 from flawsight.detectors import make_detector
 from flawsight.detectors.surprise import Surprise
@@ -42,9 +43,10 @@ def writable_folder(folder: Path) -> Path:
     return folder
 
 
-def save_bundle(inspector: Inspector, folder: Path, overwrite: bool = False) -> Path:
-    """Write the tensors, then the manifest that names their hashes: a bundle without a manifest is no bundle."""
-    prepare_folder(folder, overwrite)
+def save(inspector: Inspector, folder: str | Path, overwrite: bool = False) -> Path:
+    """Write a bundle; an existing one is refused without `overwrite`."""
+    folder = prepare_folder(Path(folder), overwrite)
+    # The manifest goes first and comes last: a folder without one is no bundle.
     (folder / MANIFEST).unlink(missing_ok=True)
     names = list(dict.fromkeys(name for layers in inspector.layers for name in layers))
     network = inspector.extractor.truncated(names).state_dict()
@@ -55,7 +57,7 @@ def save_bundle(inspector: Inspector, folder: Path, overwrite: bool = False) -> 
     }
     for name, tensors in ((NETWORK, network), (DETECTORS, learned)):
         # Through bytes: safetensors' own file writer makes files that only their owner may read.
-        (folder / name).write_bytes(save({key: value.cpu().contiguous() for key, value in tensors.items()}))
+        (folder / name).write_bytes(tensor_bytes({key: value.cpu().contiguous() for key, value in tensors.items()}))
     files = {name: _sha256(folder / name) for name in (NETWORK, DETECTORS)}
     manifest = inspector.manifest.model_copy(update={"files": files})
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")

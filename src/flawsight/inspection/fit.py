@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from importlib.metadata import version
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ from flawsight.detectors import make_detector
 from flawsight.detectors.passes import LayerSet
 from flawsight.errors import FlawsightError
 from flawsight.features import DEFAULT_EXTRACTOR, Extractor
-from flawsight.inspection.bundle import prepare_folder, save_bundle
+from flawsight.inspection.bundle import prepare_folder, save
+from flawsight.inspection.fitting import Fitting
 from flawsight.inspection.images import ResizedImages
 from flawsight.inspection.inspector import Inspector
 from flawsight.inspection.manifest import (
@@ -39,16 +39,16 @@ from flawsight.selection import LayerSelection
 
 FOLDS = 5
 SEARCH_FOLDER = ".search"
-PACKAGES = ("flawsight", "torch", "torchvision", "timm", "numpy", "opencv-python-headless", "scikit-learn")
-
-
-@dataclass(eq=False)
-class Fitting:
-    """What happened while fitting: for the report, and gone when the bundle is loaded again."""
-
-    selection: LayerSelection | None
-    images: ResizedImages
-    timings: dict[str, float] = field(default_factory=dict)
+PACKAGES = (
+    "flawsight",
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "opencv-python-headless",
+    "opencv-python",
+    "scikit-learn",
+)
 
 
 def fit(
@@ -111,7 +111,7 @@ def fit(
         fitted = fit_members(network, images, shares, prototype, FOLDS, seed, advance)
     point = working_point(fitted.held_out_scores, false_alarm_rate)
     manifest = Manifest(
-        versions={name: version(name) for name in PACKAGES},
+        versions=_versions(),
         extractor=ExtractorInfo(
             name=extractor,
             image_size=image_size,
@@ -137,7 +137,7 @@ def fit(
     inspector = Inspector(network, fitted.members, manifest)
     inspector.fitting = fitting
     if folder:
-        save_bundle(inspector, folder, overwrite)
+        save(inspector, folder, overwrite)
         shutil.rmtree(folder / SEARCH_FOLDER, ignore_errors=True)
     return inspector
 
@@ -164,6 +164,15 @@ def _check(images: ResizedImages, progress: Progress) -> str:
             images[index]
             advance(1)
     return fingerprint(images.paths)
+
+
+def _versions() -> dict[str, str]:
+    """Of the packages that shape the result; OpenCV may be installed under another name."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 @contextmanager

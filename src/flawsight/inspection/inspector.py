@@ -20,7 +20,7 @@ from flawsight.inspection.members import Member, fuse_maps, image_score
 from flawsight.metrics import p_values
 
 if TYPE_CHECKING:
-    from flawsight.inspection.fit import Fitting
+    from flawsight.inspection.fitting import Fitting
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,9 +92,3 @@ class Inspector:
                 is_defective=score > self.threshold,
                 anomaly_map=to_image_size(fused, (image.shape[0], image.shape[1])),
             )
-
-    def save(self, folder: str | Path, overwrite: bool = False) -> Path:
-        """Write the bundle; an existing one is refused without `overwrite`."""
-        from flawsight.inspection.bundle import save_bundle
-
-        return save_bundle(self, Path(folder), overwrite)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from flawsight.inspection import Inspector
-from flawsight.inspection.fit import Fitting
+from flawsight.inspection.fitting import Fitting
 from flawsight.report.fit_report import write_fit_report
 from flawsight.report.inputs import DefectExample, DefectScore, FitReport, LayerScore
 from flawsight.selection import LayerSelection, Row

@@ -25,7 +25,7 @@ SEARCHES = ("auto", "exhaustive")
 
 @dataclass(frozen=True)
 class Row:
-    """One row of selection.csv: a layer, a kind of defect, and what was measured."""
+    """One row of selection.csv: a layer, a kind of defect, and what was measured, coarsely or in full."""
 
     layer: str
     block: str
@@ -139,18 +139,18 @@ class LayerSelection(BaseEstimator):
         return [trial for trial in found if trial is not None]
 
     def rows(self) -> list[Row]:
-        """Every layer and kind of defect, in network order; a layer that repeats another shares its trial."""
-        found = {(trial.stage, trial.layer): trial for trial in self.trials_}
+        """One row for each layer and kind of defect, in network order, from the layer's fullest trial.
+
+        A layer that repeats another's values shares its trial.
+        """
+        fullest = {trial.layer: trial for trial in sorted(self.trials_, key=lambda trial: trial.stage == "full")}
         rows = []
         for layer in self.layers_:
-            for stage in ("coarse", "full"):
-                trial = found.get((stage, layer.name)) or found.get((stage, layer.same_as))
-                if trial is None:
-                    continue
-                for kind, figures in trial.figures.items():
-                    values = (figures.auroc, figures.aupro, figures.p_h, trial.seconds)
-                    place = (layer.name, layer.block, layer.kind, layer.order, layer.stride, layer.channels)
-                    rows.append(Row(*place, layer.same_as, stage, kind, *values))
+            trial = fullest[layer.same_as or layer.name]
+            for kind, figures in trial.figures.items():
+                place = (layer.name, layer.block, layer.kind, layer.order, layer.stride, layer.channels)
+                values = (figures.auroc, figures.aupro, figures.p_h, trial.seconds)
+                rows.append(Row(*place, layer.same_as, trial.stage, kind, *values))
         return rows
 
 

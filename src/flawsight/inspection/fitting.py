@@ -1,0 +1,17 @@
+"""Fitting: what happened while an inspector was made, for the report; gone when the bundle is loaded again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flawsight.inspection.images import ResizedImages
+from flawsight.selection import LayerSelection
+
+
+@dataclass(eq=False)
+class Fitting:
+    """The fitted search (None where the layers were given), the images learned from, and seconds per stage."""
+
+    selection: LayerSelection | None
+    images: ResizedImages
+    timings: dict[str, float] = field(default_factory=dict)
