@@ -30,9 +30,9 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs/studies"))
     parser.add_argument("--categories", nargs="*", default=CATEGORIES)
-    parser.add_argument("--splits", type=int, default=8)
-    parser.add_argument("--learn", type=int, default=120)
-    parser.add_argument("--most-unseen", type=int, default=200)
+    parser.add_argument("--splits", type=int, default=6)
+    parser.add_argument("--learn", type=int, default=100)
+    parser.add_argument("--most-unseen", type=int, default=150)
     options = parser.parse_args()
     rows = []
     for category in options.categories:
