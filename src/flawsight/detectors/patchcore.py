@@ -73,7 +73,7 @@ class PatchCore(Detector):
         if self.max_descriptors and len(below) > self.max_descriptors:
             below = _smallest(keys, self.max_descriptors)
         self._kept.append((keys[below], _rows(descriptors.reshape(-1, size), below)))
-        if self.max_descriptors and sum(len(keys) for keys, _ in self._kept) > 2 * self.max_descriptors:
+        if self.max_descriptors and sum(len(keys) for keys, _ in self._kept) > 1.25 * self.max_descriptors:
             self._prune()
 
     def _prune(self) -> None:
