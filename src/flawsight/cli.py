@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from pydantic import ByteSize, TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -33,6 +34,9 @@ Layout = Annotated[str, typer.Option(help="How the data set is laid out; auto re
 Category = Annotated[str | None, typer.Option(help="Which category of a data set that holds several.")]
 GoodClass = Annotated[str | None, typer.Option(help="For class folders: the class that is good.")]
 MaxPixels = Annotated[int, typer.Option(min=64, help="Refuse images with more pixels than this.")]
+MaxMemory = Annotated[
+    str | None, typer.Option(metavar="SIZE", help="Memory that the search may take, such as 4G; default: 2G or less.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is already there.")]
 
 
@@ -96,6 +100,13 @@ def _say(text: str, style: str | None = None) -> None:
     _console().print(text, style=style, soft_wrap=True)
 
 
+def _bytes(size: str) -> int:
+    try:
+        return int(TypeAdapter(ByteSize).validate_python(size))
+    except ValidationError as error:
+        raise FlawsightError(f"--max-memory '{size}' is not a size: write it such as 4G or 1500M") from error
+
+
 def _table(*names: str) -> Table:
     return Table(*(Column(name, overflow="fold") for name in names))
 
@@ -148,6 +159,7 @@ def fit(
     category: Category = None,
     good_class: GoodClass = None,
     max_pixels: MaxPixels = MAX_PIXELS,
+    max_memory: MaxMemory = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
     config: Annotated[
@@ -177,6 +189,7 @@ def fit(
         category=category,
         good_class=good_class,
         max_pixels=max_pixels,
+        max_memory=None if max_memory is None else _bytes(max_memory),
         overwrite=overwrite,
     )
     report = write_report(inspector, out)

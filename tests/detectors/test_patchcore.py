@@ -119,10 +119,13 @@ def test_memory_is_bounded() -> None:
     detector.start()
     for _ in range(60):
         detector.collect([torch.randn(2, 4, 20, 20)])
-        held = {values.untyped_storage().data_ptr(): values.untyped_storage().nbytes() for _, values in detector._kept}
+        held = {
+            rows.descriptors.untyped_storage().data_ptr(): rows.descriptors.untyped_storage().nbytes()
+            for rows in detector._sample
+        }
         assert sum(held.values()) <= 3 * 100 * 4 * 4
     assert detector.finish().bank_.shape == (50, 4)
-    assert not detector._kept
+    assert not detector._sample
 
 
 def test_without_a_maximum_all_are_kept() -> None:

@@ -79,27 +79,24 @@ def test_what_any_combination_keeps_to(criteria: dict[str, float], fuse: int) ->
     assert sum(choice.weight for choice in choices) == pytest.approx(1)
     assert all(choice.weight > 0 for choice in choices)
     assert names == sorted(names) and len(set(names)) == len(names)
-    by_depth = {depth: [c for c in choices if c.depth == depth] for depth in {c.depth for c in choices}}
-    assert len(by_depth) <= fuse
     depth_of = depths(LAYERS)
-    strengths = {}
-    for depth, team in by_depth.items():
-        rivals = sorted((criteria[name] for name in criteria if depth_of[name] == depth), reverse=True)
-        assert sorted((c.criterion for c in team), reverse=True) == rivals[: len(team)]
-        assert len(team) == min(2, len(rivals))
-        assert len({c.weight for c in team}) == 1
-        assert sum(c.weight for c in team) >= 0.03
-        strengths[depth] = (sum(c.criterion for c in team) / len(team), sum(c.weight for c in team))
+    assert len({choice.depth for choice in choices}) == len(choices) <= fuse
+    for choice in choices:
+        rivals = [criteria[name] for name in criteria if depth_of[name] == choice.depth == depth_of[choice.layer]]
+        assert choice.criterion == criteria[choice.layer] == max(rivals)
+        assert choice.weight >= 0.03
+    assert max(choice.criterion for choice in choices) == max(criteria.values())
     # Weights are exponential in the difference of the criteria.
-    (one, weight), *others = strengths.values()
-    for other, its_weight in others:
-        assert math.log(weight / its_weight) == pytest.approx((one - other) / 0.3, abs=1e-6)
+    one, *others = choices
+    for other in others:
+        expected = (one.criterion - other.criterion) / 0.6
+        assert math.log(one.weight / other.weight) == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_weak_depth_is_left_out() -> None:
     near = dict.fromkeys((one.name for one in LAYERS), 2.0)
     assert {c.depth for c in combine_depths(near, LAYERS, 3)} == {"fine", "medium", "coarse"}
-    weak = near | {one.name: 0.5 for one in LAYERS if one.stride >= 16}
+    weak = near | {one.name: -0.5 for one in LAYERS if one.stride >= 16}
     assert {c.depth for c in combine_depths(weak, LAYERS, 3)} == {"fine", "medium"}
     assert {c.depth for c in combine_depths(near | {"layer0": 9, "layer1": 9}, LAYERS, 3)} == {"fine"}
 

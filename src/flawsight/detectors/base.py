@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, cast
 
 import torch
@@ -21,9 +21,11 @@ class Detector(BaseEstimator, ABC):
     """Parameters in `__init__`, stored unchanged; what `fit` learns ends in `_`; higher is more anomalous.
 
     `fit` takes feature maps, or an iterable of batches of them for images that do not fit in memory at once. A
-    search drives the same three steps itself (`start`, `collect`, `finish`), so that one pass over the images feeds
-    many detectors.
+    search drives the same steps itself, so that one pass over the images feeds many detectors: `start`, then for
+    each batch `read`, which may run beside others, and `take`, in order; then `finish`.
     """
+
+    images_taken: int = 0
 
     def fit(self, X: FeatureMaps | Iterable[FeatureMaps], y: object = None) -> Self:
         """Learn from the feature maps of good images; `y` is ignored."""
@@ -32,17 +34,29 @@ class Detector(BaseEstimator, ABC):
             self.collect(batch)
         return self.finish()
 
-    @abstractmethod
-    def start(self) -> None:
-        """Forget everything learned and make ready for `collect`."""
-
-    @abstractmethod
     def collect(self, features: FeatureMaps) -> None:
         """Take in one batch of good images; the result does not depend on how images are batched."""
+        self.take(self.read(checked(features), self.images_taken))
+
+    @abstractmethod
+    def start(self) -> None:
+        """Forget everything learned, set `images_taken` to 0 and make ready for `collect`."""
+
+    @abstractmethod
+    def read(self, features: FeatureMaps, first: int) -> Any:
+        """What is needed of a batch whose first image has the number `first`; changes nothing."""
+
+    @abstractmethod
+    def take(self, read: Any) -> None:
+        """Keep what was read of the next batch, and count its images in `images_taken`."""
+
+    @abstractmethod
+    def without(self, images: Collection[int]) -> Self:
+        """A copy, not yet finished, that has taken all these images but those of these numbers."""
 
     @abstractmethod
     def finish(self) -> Self:
-        """Learn from what was collected."""
+        """Learn from what was collected, and let go of it."""
 
     @abstractmethod
     def anomaly_maps(self, features: FeatureMaps) -> Tensor:
@@ -51,6 +65,10 @@ class Detector(BaseEstimator, ABC):
     def image_scores(self, features: FeatureMaps) -> Tensor:
         """Raw scores (N,): the maximum of each map unless the method has its own."""
         return self.anomaly_maps(features).flatten(1).amax(1)
+
+    def collected_bytes(self, channels: int, places: int, images: int) -> int:
+        """Bytes held between `start` and `finish` for maps of so many channels and places; all, unless overridden."""
+        return 4 * channels * places * images
 
     @abstractmethod
     def learned(self) -> dict[str, Tensor]:
@@ -67,10 +85,9 @@ class Detector(BaseEstimator, ABC):
 
 
 def batches_of(X: FeatureMaps | Iterable[FeatureMaps]) -> Iterator[FeatureMaps]:
-    """Iterate over batches whether `X` is one batch or many; each is checked."""
+    """Iterate over batches whether `X` is one batch or many."""
     one_batch = isinstance(X, Sequence) and len(X) and isinstance(X[0], Tensor)
-    for batch in cast(Iterable[FeatureMaps], [X] if one_batch else X):
-        yield checked(batch)
+    yield from cast(Iterable[FeatureMaps], [X] if one_batch else X)
 
 
 def checked(features: FeatureMaps) -> FeatureMaps:

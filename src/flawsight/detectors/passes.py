@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from flawsight.detectors.base import Detector
+from flawsight.detectors.cores import side_by_side
 from flawsight.features import Extractor
 
 LayerSet = tuple[str, ...]
@@ -15,43 +17,71 @@ LayerSet = tuple[str, ...]
 Detectors = Mapping[LayerSet, Detector]
 Progress = Callable[[int], None]
 
-BATCH = 8
+Features = dict[LayerSet, list[torch.Tensor]]
+Answer = TypeVar("Answer")
+
+BATCH = 2
+"""Images a forward pass on a CPU: with more, feature maps fall out of its cache and each image takes longer."""
 
 
 def batches(
-    extractor: Extractor, images: Sequence[np.ndarray], layer_sets: Sequence[LayerSet], advance: Progress | None = None
-) -> Iterator[tuple[range, dict[LayerSet, list[torch.Tensor]]]]:
-    """The feature maps of each layer set, batch by batch, with the indices of the batch's images."""
+    extractor: Extractor,
+    images: Sequence[np.ndarray],
+    layer_sets: Sequence[LayerSet],
+    work: Callable[[range, Features], Answer],
+    advance: Progress | None = None,
+) -> Iterator[Answer]:
+    """`work(indices, features of each layer set)` of every batch of images, in order, side by side."""
     names = list(dict.fromkeys(name for layers in layer_sets for name in layers))
-    for start in range(0, len(images), BATCH):
-        batch = images[start : start + BATCH]
-        maps = extractor.extract(batch, names)
-        yield range(start, start + len(batch)), {layers: [maps[name] for name in layers] for layers in layer_sets}
+    extractor.truncated(names)  # made once, before several threads ask for it
+
+    @torch.inference_mode()
+    def one(start: int) -> Answer:
+        indices = range(start, min(start + BATCH, len(images)))
+        maps = extractor.extract(images[indices.start : indices.stop], names)
+        return work(indices, {layers: [maps[name] for name in layers] for layers in layer_sets})
+
+    starts = range(0, len(images), BATCH)
+    for start, answer in zip(starts, side_by_side(one, starts, extractor.device), strict=True):
+        yield answer
         if advance:
-            advance(len(batch))
+            advance(min(BATCH, len(images) - start))
 
 
-@torch.inference_mode()
+def collect(
+    extractor: Extractor, images: Sequence[np.ndarray], detectors: Detectors, advance: Progress | None = None
+) -> None:
+    """Start every detector and let it take its layers' features of the same images, from one pass."""
+    for detector in detectors.values():
+        detector.start()
+
+    def read(indices: range, features: Features) -> dict[LayerSet, Any]:
+        return {layers: detector.read(features[layers], indices.start) for layers, detector in detectors.items()}
+
+    for found in batches(extractor, images, list(detectors), read, advance):
+        for layers, detector in detectors.items():
+            detector.take(found[layers])
+
+
 def fit_detectors(
     extractor: Extractor, images: Sequence[np.ndarray], detectors: Detectors, advance: Progress | None = None
 ) -> None:
     """Fit every detector on its layers' features of the same images, from one pass."""
-    for detector in detectors.values():
-        detector.start()
-    for _, features in batches(extractor, images, list(detectors), advance):
-        for layers, detector in detectors.items():
-            detector.collect(features[layers])
-    for detector in detectors.values():
-        detector.finish()
+    collect(extractor, images, detectors, advance)
+    for _ in side_by_side(lambda detector: detector.finish(), detectors.values(), extractor.device):
+        pass
 
 
-@torch.inference_mode()
 def map_images(
     extractor: Extractor, images: Sequence[np.ndarray], detectors: Detectors, advance: Progress | None = None
 ) -> dict[LayerSet, np.ndarray]:
     """Every detector's grid maps (N, h, w) float32 of the same images, from one pass."""
-    found: dict[LayerSet, list[np.ndarray]] = {layers: [] for layers in detectors}
-    for _, features in batches(extractor, images, list(detectors), advance):
-        for layers, detector in detectors.items():
-            found[layers].append(detector.anomaly_maps(features[layers]).float().cpu().numpy())
-    return {layers: np.concatenate(parts) for layers, parts in found.items()}
+
+    def maps_of(_: range, features: Features) -> dict[LayerSet, np.ndarray]:
+        return {
+            layers: detector.anomaly_maps(features[layers]).float().cpu().numpy()
+            for layers, detector in detectors.items()
+        }
+
+    parts = list(batches(extractor, images, list(detectors), maps_of, advance))
+    return {layers: np.concatenate([part[layers] for part in parts]) for layers in detectors}

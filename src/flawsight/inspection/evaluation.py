@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 
 from flawsight.data import DEFECTIVE, GOOD, MAX_PIXELS, Dataset, Sample, read_image, read_mask
-from flawsight.detectors.passes import BATCH
 from flawsight.errors import FlawsightError
-from flawsight.inspection.inspector import Inspector
+from flawsight.inspection.inspector import CHUNK, Inspector
 from flawsight.metrics import evaluate_maps
 
 Resolution = int | Literal["native"]
@@ -30,8 +29,8 @@ def evaluate(
     """
     samples = test_samples(dataset)
     labels, scores, maps, masks = [], [], [], []
-    for start in range(0, len(samples), BATCH):
-        chunk = samples[start : start + BATCH]
+    for start in range(0, len(samples), CHUNK):
+        chunk = samples[start : start + CHUNK]
         images = [read_image(sample.path, max_pixels) for sample in chunk]
         for sample, image, result in zip(chunk, images, inspector.inspect_many(images), strict=True):
             mask = mask_of(sample, image.shape[:2])

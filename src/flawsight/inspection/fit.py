@@ -71,6 +71,7 @@ def fit(
     category: str | None = None,
     good_class: str | None = None,
     max_pixels: int = MAX_PIXELS,
+    max_memory: int | None = None,
     overwrite: bool = False,
     fixed_layers: Sequence[Sequence[str]] | None = None,
     progress: Progress | None = None,
@@ -78,7 +79,9 @@ def fit(
     """Learn an inspector from good images: a folder, a data set with train/good, or a list of image files.
 
     With `out` the bundle is written there, and an interrupted search goes on when called again. `fixed_layers` names
-    the layers of each member and skips the search. The returned inspector's `fitting` holds the selection and timings.
+    the layers of each member and skips the search. The search keeps the process below `max_memory` bytes; the default
+    is 2 GiB, or half of what is free where that is less. The returned inspector's `fitting` holds the selection and
+    timings.
     """
     progress = progress or default_progress()
     if not 0 < false_alarm_rate < 1:
@@ -96,7 +99,7 @@ def fit(
     with _timed(fitting, "checking images"):
         mark = _check(images, progress)
     if fixed_layers is None:
-        selection = LayerSelection(prototype, layers, defects, search, fuse, seed)
+        selection = LayerSelection(prototype, layers, defects, search, fuse, seed, max_memory=max_memory)
         work = folder / SEARCH_FOLDER if folder else None
         with _timed(fitting, "choosing layers"):
             selection.fit(network, images, work, stamp=mark, progress=progress)
@@ -109,6 +112,7 @@ def fit(
         progress.stage("Learning from all good images", 2 * len(images)) as advance,
     ):
         fitted = fit_members(network, images, shares, prototype, FOLDS, seed, advance)
+    fitting.held_out_maps = fitted.held_out_maps
     point = working_point(fitted.held_out_scores, false_alarm_rate)
     manifest = Manifest(
         versions=_versions(),

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from flawsight.inspection.images import ResizedImages
 from flawsight.selection import LayerSelection
 
 
 @dataclass(eq=False)
 class Fitting:
-    """The fitted search (None where the layers were given), the images learned from, and seconds per stage."""
+    """The fitted search (None where the layers were given), the images learned from, and seconds per stage.
+
+    `held_out_maps` (side, side) show the first few images to detectors that had not seen them.
+    """
 
     selection: LayerSelection | None
     images: ResizedImages
+    held_out_maps: list[np.ndarray] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from flawsight.inspection.fitting import Fitting
 
 
+CHUNK = 16
+"""Images that `inspect_many` is best given at once: they are worked on side by side."""
+
+
 @dataclass(frozen=True, eq=False)
 class Result:
     """What the inspector says of one image.
@@ -72,7 +76,7 @@ class Inspector:
         return next(self.inspect_many([image]))
 
     def inspect_many(self, images: Sequence[np.ndarray]) -> Iterator[Result]:
-        """Score RGB uint8 arrays of any sizes, in order; pass batches of a few images for speed."""
+        """Score RGB uint8 arrays of any sizes, in order; pass about `CHUNK` at once for speed."""
         if not len(images):
             return
         for image in images:

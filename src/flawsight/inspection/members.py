@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import cv2
 import numpy as np
-import torch
 from sklearn.base import clone
 
 from flawsight.data import folds
 from flawsight.detectors import Detector
+from flawsight.detectors.cores import side_by_side
 from flawsight.detectors.maps import upsample
-from flawsight.detectors.passes import LayerSet, batches
+from flawsight.detectors.passes import Features, LayerSet, batches, collect
 from flawsight.detectors.surprise import Surprise
 from flawsight.features import Extractor
+
+EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,13 @@ class FittedMembers:
     """Members fitted on all good images, with what held-out good images look like to them.
 
     `held_out_scores` are each good image's score from detectors that had not seen it; `held_out_level` is the mean of
-    those images' maps.
+    those images' maps, and `held_out_maps` are the first few of them (side, side).
     """
 
     members: tuple[Member, ...]
     held_out_scores: np.ndarray
     held_out_level: float
+    held_out_maps: list[np.ndarray]
 
 
 def fuse_maps(grid_maps: Sequence[np.ndarray], members: Sequence[Member], side: int) -> np.ndarray:
@@ -75,43 +79,29 @@ def fit_members(
     fold_of = np.empty(len(images), int)
     for number, part in enumerate(parts):
         fold_of[part] = number
-    final = {layers: clone(prototype) for layers in weights}
-    held_out = [{layers: clone(prototype) for layers in weights} for _ in parts]
-    with torch.inference_mode():
-        _collect(extractor, images, final, held_out, fold_of, advance)
-        grid_maps = _held_out_maps(extractor, images, held_out, fold_of, advance)
+    taken = {layers: clone(prototype) for layers in weights}
+    collect(extractor, images, taken, advance)
+    final, *held_out = _learned(taken, [np.array([], int), *parts])
+    grid_maps = _held_out_maps(extractor, images, held_out, fold_of, advance)
     members = tuple(
         Member(layers, final[layers], Surprise.of(maps[layers] for maps in grid_maps), weight)
         for layers, weight in weights.items()
     )
-    side = extractor.image_size
-    fused = [fuse_maps([maps[layers] for layers in weights], members, side) for maps in grid_maps]
-    scores = np.array([image_score(square_map) for square_map in fused])
-    return FittedMembers(members, scores, float(np.mean([square_map.mean() for square_map in fused])))
+    scores, levels = np.empty(len(images)), np.empty(len(images))
+    examples = []
+    for index, maps in enumerate(grid_maps):
+        fused = fuse_maps([maps[layers] for layers in weights], members, extractor.image_size)
+        scores[index], levels[index] = image_score(fused), fused.mean()
+        if index < EXAMPLES:
+            examples.append(fused)
+    return FittedMembers(members, scores, float(levels.mean()), examples)
 
 
-def _collect(
-    extractor: Extractor,
-    images: Sequence[np.ndarray],
-    final: dict[LayerSet, Detector],
-    held_out: list[dict[LayerSet, Detector]],
-    fold_of: np.ndarray,
-    advance: Callable[[int], None] | None,
-) -> None:
-    everyone = [final, *held_out]
-    for detectors in everyone:
-        for detector in detectors.values():
-            detector.start()
-    for indices, features in batches(extractor, images, list(final), advance):
-        for layers, values in features.items():
-            final[layers].collect(values)
-            for number, detectors in enumerate(held_out):
-                rows = torch.from_numpy(np.flatnonzero(fold_of[list(indices)] != number)).to(values[0].device)
-                if len(rows):
-                    detectors[layers].collect([value[rows] for value in values])
-    for detectors in everyone:
-        for detector in detectors.values():
-            detector.finish()
+def _learned(taken: Mapping[LayerSet, Detector], left_out: Sequence[np.ndarray]) -> list[dict[LayerSet, Detector]]:
+    """For each part of the images, the detectors that learn from all the others."""
+    jobs = [(detector, part) for part in left_out for detector in taken.values()]
+    learned = side_by_side(lambda job: job[0].without(job[1]).finish(), jobs)
+    return [dict(zip(taken, islice(learned, len(taken)), strict=True)) for _ in left_out]
 
 
 def _held_out_maps(
@@ -122,14 +112,18 @@ def _held_out_maps(
     advance: Callable[[int], None] | None,
 ) -> list[dict[LayerSet, np.ndarray]]:
     """Each image's grid maps by the detectors of its own fold."""
-    found: list[dict[LayerSet, np.ndarray]] = []
-    for indices, features in batches(extractor, images, list(held_out[0]), advance):
-        for row, index in enumerate(indices):
-            detectors = held_out[fold_of[index]]
-            found.append(
-                {
-                    layers: detectors[layers].anomaly_maps([v[row : row + 1] for v in values])[0].float().cpu().numpy()
-                    for layers, values in features.items()
-                }
-            )
-    return found
+
+    def maps_of(indices: range, features: Features) -> list[dict[LayerSet, np.ndarray]]:
+        return [
+            {
+                layers: held_out[fold_of[index]][layers]
+                .anomaly_maps([v[row : row + 1] for v in values])[0]
+                .cpu()
+                .numpy()
+                for layers, values in features.items()
+            }
+            for row, index in enumerate(indices)
+        ]
+
+    found = batches(extractor, images, list(held_out[0]), maps_of, advance)
+    return [maps for batch in found for maps in batch]

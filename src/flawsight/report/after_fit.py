@@ -15,7 +15,6 @@ from flawsight.report.inputs import DefectExample, DefectScore, FitReport, Layer
 from flawsight.selection import LayerSelection, Row
 
 EXAMPLES_PER_KIND = 4
-GOOD_EXAMPLES = 3
 
 
 def write_report(inspector: Inspector, folder: Path) -> Path:
@@ -74,7 +73,7 @@ def _gather(inspector: Inspector, fitting: Fitting, selection: LayerSelection, f
             "data fingerprint": manifest.data.fingerprint[:16],
             **manifest.versions,
         },
-        good_examples=_good_examples(inspector, fitting),
+        good_examples=list(zip(fitting.images[: len(fitting.held_out_maps)], fitting.held_out_maps, strict=True)),
         found=[DefectScore(k, f.auroc, f.aupro, f.p_h) for k, f in selection.figures_.items()],
     )
 
@@ -86,9 +85,3 @@ def _defect_examples(inspector: Inspector, selection: LayerSelection) -> list[De
         for image, mask, result in zip(images, masks, results, strict=False):
             examples.append(DefectExample(kind, image, mask, result.anomaly_map))
     return examples
-
-
-def _good_examples(inspector: Inspector, fitting: Fitting) -> list[tuple[np.ndarray, np.ndarray]]:
-    images = fitting.images[:GOOD_EXAMPLES]
-    results = inspector.inspect_many(images)
-    return [(image, result.anomaly_map) for image, result in zip(images, results, strict=True)]

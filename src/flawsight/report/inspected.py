@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 
 from flawsight.data import MAX_PIXELS, find_images, read_image
-from flawsight.detectors.passes import BATCH
 from flawsight.errors import FlawsightError
 from flawsight.inspection import Inspector, Result
 from flawsight.inspection.bundle import writable_folder
+from flawsight.inspection.inspector import CHUNK
 from flawsight.progress import Progress, default_progress
 from flawsight.report.heatmap import ColourScale, overlay
 
@@ -50,8 +50,8 @@ def inspect_to_folder(
     ):
         writer = csv.DictWriter(file, [field.name for field in fields(ResultRow)])
         writer.writeheader()
-        for start in range(0, len(paths), BATCH):
-            chunk = paths[start : start + BATCH]
+        for start in range(0, len(paths), CHUNK):
+            chunk = paths[start : start + CHUNK]
             decoded = [_decode(path, max_pixels) for path in chunk]
             images = [image for image in decoded if isinstance(image, np.ndarray)]
             results = inspector.inspect_many(images) if images else iter(())

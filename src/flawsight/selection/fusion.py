@@ -1,4 +1,4 @@
-"""Which maps to combine: the best layers of each depth, weighted by what they see."""
+"""Which maps to combine: the best layer of each depth, weighted by what it sees."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from flawsight.features import Layer
-from flawsight.selection.trials import Figures
+from flawsight.selection.judge import Figures
 
 DEPTHS = ("fine", "medium", "coarse")
-LAYERS_PER_DEPTH = 2
-TEMPERATURE = 0.3
+TEMPERATURE = 0.6
 LEAST_WEIGHT = 0.03
 _CLIP = 1e-3
 
@@ -53,27 +52,20 @@ class Choice:
 def combine_depths(criteria: Mapping[str, float], layers: Sequence[Layer], fuse: int) -> tuple[Choice, ...]:
     """Choose layers by their `criteria`, in network order; the weights add up to 1.
 
-    The best layer alone for `fuse=1` (paper A). Else up to `fuse` depths take part, each with its two best layers: a
-    synthetic defect tells well how deep to look, but hardly which of two neighbouring layers is better on the real
-    ones, and errors of different depths cancel. A depth weighs exp(difference of its criterion / 0.3); one that would
-    weigh below 3 % is left out.
+    The best layer alone for `fuse=1` (paper A). Else the best layer of each of up to `fuse` depths: a synthetic defect
+    tells well how deep to look, but hardly which of two neighbouring layers is better on the real ones, and errors of
+    different depths cancel. A layer weighs exp(difference of its criterion to the best / 0.6), or nothing below 3 %.
     """
-    if fuse == 1:
-        best = max(criteria, key=lambda name: criteria[name])
-        return (Choice(best, depths(layers)[best], criteria[best], 1.0),)
     depth_of = depths([layer for layer in layers if layer.name in criteria])
     ranked = sorted(criteria, key=lambda name: criteria[name], reverse=True)
-    teams = {depth: [name for name in ranked if depth_of[name] == depth][:LAYERS_PER_DEPTH] for depth in DEPTHS}
-    strength = {depth: sum(criteria[n] for n in team) / len(team) for depth, team in teams.items() if team}
-    kept = sorted(strength, key=lambda depth: strength[depth], reverse=True)[:fuse]
-    weights = {depth: math.exp((strength[depth] - strength[kept[0]]) / TEMPERATURE) for depth in kept}
+    best = [next(name for name in ranked if depth_of[name] == depth) for depth in set(depth_of.values())]
+    kept = sorted(best, key=ranked.index)[:fuse]
+    weights = {name: math.exp((criteria[name] - criteria[kept[0]]) / TEMPERATURE) for name in kept}
     total = sum(weights.values())
-    weights = {depth: weight for depth, weight in weights.items() if weight / total >= LEAST_WEIGHT}
+    weights = {name: weight for name, weight in weights.items() if weight / total >= LEAST_WEIGHT}
     total = sum(weights.values())
-    order = {layer.name: layer.order for layer in layers}
-    chosen = [
-        Choice(name, depth, criteria[name], weight / total / len(teams[depth]))
-        for depth, weight in weights.items()
-        for name in teams[depth]
-    ]
-    return tuple(sorted(chosen, key=lambda choice: order[choice.layer]))
+    return tuple(
+        Choice(layer.name, depth_of[layer.name], criteria[layer.name], weights[layer.name] / total)
+        for layer in sorted(layers, key=lambda layer: layer.order)
+        if layer.name in weights
+    )

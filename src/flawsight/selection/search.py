@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 
 from flawsight.defects import KINDS
 from flawsight.detectors import Detector
@@ -16,7 +16,10 @@ from flawsight.errors import FlawsightError
 from flawsight.features import Extractor, Layer, select_layers
 from flawsight.progress import Progress, Silent
 from flawsight.selection.fusion import DEPTHS, Choice, combine_depths, criterion, depths
-from flawsight.selection.trials import Figures, Judge, Trial, TrialStore, run_trials
+from flawsight.selection.judge import Figures, Judge
+from flawsight.selection.memory import layer_groups, release, working_memory
+from flawsight.selection.rounds import Round, coarse_round, full_round
+from flawsight.selection.trials import Trial, TrialStore, run_trials
 from flawsight.selection.validation import ValidationSet, make_validation_set
 
 AUTO_KINDS = ("nsa", "perlin", "scratch")
@@ -62,6 +65,7 @@ class LayerSelection(BaseEstimator):
         max_images: int = 140,
         finalists: int = 8,
         texture: bool | None = None,
+        max_memory: int | None = None,
     ) -> None:
         self.detector = detector
         self.layers = layers
@@ -72,6 +76,7 @@ class LayerSelection(BaseEstimator):
         self.max_images = max_images
         self.finalists = finalists
         self.texture = texture
+        self.max_memory = max_memory
 
     def fit(
         self,
@@ -96,46 +101,45 @@ class LayerSelection(BaseEstimator):
             used, kinds, self.seed, self.texture, keep_originals=not exhaustive
         )
         self.images_used_ = len(used)
-        settings = {"parameters": _plain(self.get_params()), "extractor": _identity(extractor), "images": stamp}
+        settings = {"parameters": self._settings(), "extractor": _identity(extractor), "images": stamp}
         store = TrialStore(work_dir, settings)
-        judge = Judge(self.validation_, extractor.image_size if exhaustive else extractor.image_size // 2)
+        side = extractor.image_size if exhaustive else extractor.image_size // 2
         unique = _unique(chosen, extractor)
+        full = full_round(self.detector, self.validation_, side)
         if exhaustive:
-            full = self._trials(extractor, unique, self.detector, judge, "full", store, watch)
-            self.trials_: list[Trial] = full
+            trials = self._trials(extractor, unique, full, store, watch)
+            self.trials_: list[Trial] = trials
         else:
-            coarse = self._trials(extractor, unique, coarse_detector(self.detector), judge, "coarse", store, watch)
-            names = _finalists(coarse, unique, self.finalists)
-            full = self._trials(extractor, names, self.detector, judge, "full", store, watch)
-            self.trials_ = [*coarse, *full]
+            coarse = coarse_round(self.detector, self.validation_, side)
+            ranked = self._trials(extractor, unique, coarse, store, watch)
+            names = _finalists(ranked, unique, self.finalists)
+            trials = self._trials(extractor, names, full, store, watch)
+            self.trials_ = [*ranked, *trials]
         self.layers_ = chosen
-        criteria = {trial.layer: criterion(trial.figures) for trial in full}
+        criteria = {trial.layer: criterion(trial.figures) for trial in trials}
         self.choices_: tuple[Choice, ...] = combine_depths(criteria, unique, self.fuse)
-        self.figures_ = _together(judge, full, self.choices_)
+        self.figures_ = _together(full.judge, trials, self.choices_)
         return self
 
+    def _settings(self) -> dict[str, str]:
+        """The parameters that shape the result: how much memory it may take is not one."""
+        parameters = {name: value for name, value in self.get_params().items() if name != "max_memory"}
+        return {name: repr(value) for name, value in sorted(parameters.items())}
+
     def _trials(
-        self,
-        extractor: Extractor,
-        layers: Sequence[Layer],
-        detector: Detector,
-        judge: Judge,
-        stage: str,
-        store: TrialStore,
-        progress: Progress,
+        self, extractor: Extractor, layers: Sequence[Layer], stage: Round, store: TrialStore, progress: Progress
     ) -> list[Trial]:
         """Trials of these layers, those already in the store taken from it."""
-        missing = [layer for layer in layers if store.get(stage, layer.name) is None]
-        groups = list(_groups(missing))
-        passes = len(self.validation_.train) + len(self.validation_.good)
-        passes += sum(len(bad) for bad, _ in self.validation_.bad.values())
-        label = {"coarse": f"Trying {len(layers)} layers", "full": f"Measuring {len(layers)} layers"}[stage]
-        with progress.stage(label, passes * len(groups) + len(missing)) as advance:
+        missing = [layer for layer in layers if store.get(stage.name, layer.name) is None]
+        groups = layer_groups(missing, stage, working_memory(self.max_memory)) if missing else []
+        label = {"coarse": f"Trying {len(layers)} layers", "full": f"Measuring {len(layers)} layers"}[stage.name]
+        with progress.stage(label, stage.passes * len(groups) + len(missing)) as advance:
             for group in groups:
-                for trial in run_trials(extractor, self.validation_, group, detector, judge, stage, advance):
+                for trial in run_trials(extractor, group, stage, advance):
                     store.put(trial)
                     advance(1)
-        found = (store.get(stage, layer.name) for layer in layers)
+                release()
+        found = (store.get(stage.name, layer.name) for layer in layers)
         return [trial for trial in found if trial is not None]
 
     def rows(self) -> list[Row]:
@@ -163,15 +167,6 @@ def defect_kinds(defects: str) -> tuple[str, ...]:
         if kind not in KINDS:
             raise FlawsightError(f"unknown kind of defect '{kind}': use auto, or some of {', '.join(KINDS)}")
     return kinds
-
-
-def coarse_detector(detector: Detector) -> Detector:
-    """The same detector with a quarter of the memory bank, for ranking: about a quarter of the time."""
-    small = clone(detector)
-    parameters = detector.get_params()
-    if "bank_size" in parameters:
-        small.set_params(bank_size=max(1, parameters["bank_size"] // 4), max_descriptors=4 * parameters["bank_size"])
-    return small
 
 
 def _finalists(trials: Sequence[Trial], layers: Sequence[Layer], most: int) -> list[Layer]:
@@ -208,23 +203,5 @@ def _unique(layers: Sequence[Layer], extractor: Extractor) -> list[Layer]:
     return [extractor.layer(name) for name in names]
 
 
-def _groups(layers: Sequence[Layer], values: float = 1.2e8) -> list[list[Layer]]:
-    """Cut layers into groups whose feature maps and samples stay within a memory budget (of float32 values)."""
-    groups: list[list[Layer]] = [[]]
-    size = 0.0
-    for layer in layers:
-        cost = layer.channels * (2 * 16_384 + 3 * 8 * layer.height * layer.width)
-        if groups[-1] and size + cost > values:
-            groups.append([])
-            size = 0.0
-        groups[-1].append(layer)
-        size += cost
-    return groups if groups[0] else []
-
-
 def _identity(extractor: Extractor) -> dict[str, object]:
     return {"name": extractor.name, "size": extractor.image_size, "weights": extractor.weights_sha256}
-
-
-def _plain(parameters: dict[str, Any]) -> dict[str, str]:
-    return {name: repr(value) for name, value in sorted(parameters.items())}

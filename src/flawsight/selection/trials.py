@@ -9,32 +9,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
-import cv2
 import numpy as np
 from sklearn.base import clone
 
 from flawsight.detectors import Detector
-from flawsight.detectors.maps import upsample
+from flawsight.detectors.cores import side_by_side
 from flawsight.detectors.passes import LayerSet, fit_detectors, map_images
 from flawsight.detectors.surprise import Surprise
 from flawsight.features import Extractor, Layer
-from flawsight.metrics import PixelTruth, auroc, harmonic_mean
-from flawsight.selection.validation import ValidationSet
-
-GOOD = "good"
-
-
-@dataclass(frozen=True)
-class Figures:
-    """How well a map tells one kind of synthetic defect from good images (Sec. 4 of paper A)."""
-
-    auroc: float
-    aupro: float
-
-    @property
-    def p_h(self) -> float:
-        """Harmonic mean of both (Eq. 3 of paper A)."""
-        return harmonic_mean(self.auroc, self.aupro)
+from flawsight.selection.judge import GOOD, Figures
+from flawsight.selection.rounds import Round
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,66 +36,29 @@ class Trial:
     maps: dict[str, np.ndarray]
 
 
-class Judge:
-    """Measures maps of the validation images against the synthetic masks, at `side` x `side` pixels."""
-
-    def __init__(self, validation: ValidationSet, side: int) -> None:
-        self.side = side
-        self.kinds = tuple(validation.bad)
-        self._good = len(validation.good)
-        clean = [np.zeros((side, side), bool)] * self._good
-        self._truth = {
-            kind: PixelTruth([*clean, *(_shrunk(mask, side) for mask in masks)])
-            for kind, (_, masks) in validation.bad.items()
-        }
-
-    def upsampled(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Grid maps as smoothed square maps."""
-        return {name: np.stack([upsample(one, self.side) for one in stack]) for name, stack in maps.items()}
-
-    def figures(self, square_maps: dict[str, np.ndarray]) -> dict[str, Figures]:
-        """Figures of each kind of defect; the image score is the maximum of the map."""
-        good = square_maps[GOOD]
-        found = {}
-        for kind in self.kinds:
-            bad = square_maps[kind]
-            both = np.concatenate([good, bad])
-            labels = np.arange(len(both)) >= len(good)
-            found[kind] = Figures(auroc(both.max(axis=(1, 2)), labels), self._truth[kind].aupro(both, 0.3))
-        return found
-
-
-def _shrunk(mask: np.ndarray, side: int) -> np.ndarray:
-    """A mask at `side` pixels: a cell is defective if at least half of it is, and the defect never vanishes."""
-    share = cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
-    return share >= min(0.5, float(share.max()))
-
-
 def run_trials(
-    extractor: Extractor,
-    validation: ValidationSet,
-    layers: Sequence[Layer],
-    prototype: Detector,
-    judge: Judge,
-    stage: str,
-    advance: Callable[[int], None] | None = None,
+    extractor: Extractor, layers: Sequence[Layer], stage: Round, advance: Callable[[int], None] | None = None
 ) -> Iterator[Trial]:
     """Fit a detector on each layer alone and measure it; two passes of the network for the whole group of layers."""
     start = time.perf_counter()
-    detectors: dict[LayerSet, Detector] = {(layer.name,): clone(prototype) for layer in layers}
+    validation = stage.validation
+    detectors: dict[LayerSet, Detector] = {(layer.name,): clone(stage.detector) for layer in layers}
     fit_detectors(extractor, validation.train, detectors, advance)
     images = [*validation.good, *(image for bad, _ in validation.bad.values() for image in bad)]
     maps = map_images(extractor, images, detectors, advance)
-    shared = (time.perf_counter() - start) / len(layers)
     bounds = np.cumsum([len(validation.good), *(len(bad) for bad, _ in validation.bad.values())])[:-1]
-    for layer in layers:
+    shared = (time.perf_counter() - start) / len(layers)
+
+    def judged(layer: Layer) -> Trial:
         start = time.perf_counter()
         parts = dict(zip((GOOD, *validation.bad), np.split(maps.pop((layer.name,)), bounds), strict=True))
         surprise = Surprise.of(parts[GOOD])
         surprises = {name: np.stack([surprise(one) for one in stack]) for name, stack in parts.items()}
-        figures = judge.figures(judge.upsampled(surprises))
-        kept = surprises if stage == "full" else {}
-        yield Trial(layer.name, stage, shared + time.perf_counter() - start, figures, kept)
+        figures = stage.judge.figures(stage.judge.upsampled(surprises))
+        kept = surprises if stage.keeps_maps else {}
+        return Trial(layer.name, stage.name, shared + time.perf_counter() - start, figures, kept)
+
+    yield from side_by_side(judged, layers)
 
 
 class TrialStore:

@@ -20,6 +20,11 @@ class ValidationSet:
     bad: dict[str, tuple[list[np.ndarray], list[np.ndarray]]]
     product: Product
 
+    @property
+    def measured(self) -> int:
+        """Images that are measured, good and defective."""
+        return len(self.good) + sum(len(images) for images, _ in self.bad.values())
+
 
 def make_validation_set(
     images: Sequence[np.ndarray],

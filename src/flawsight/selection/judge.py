@@ -1,0 +1,62 @@
+"""The judge: how well maps tell synthetic defects from good images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from flawsight.detectors.maps import upsample
+from flawsight.metrics import PixelTruth, auroc, harmonic_mean
+from flawsight.selection.validation import ValidationSet
+
+GOOD = "good"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How well a map tells one kind of synthetic defect from good images (Sec. 4 of paper A)."""
+
+    auroc: float
+    aupro: float
+
+    @property
+    def p_h(self) -> float:
+        """Harmonic mean of both (Eq. 3 of paper A)."""
+        return harmonic_mean(self.auroc, self.aupro)
+
+
+class Judge:
+    """Measures maps of the validation images against the synthetic masks, at `side` x `side` pixels."""
+
+    def __init__(self, validation: ValidationSet, side: int) -> None:
+        self.side = side
+        self.kinds = tuple(validation.bad)
+        self._good = len(validation.good)
+        clean = [np.zeros((side, side), bool)] * self._good
+        self._truth = {
+            kind: PixelTruth([*clean, *(_shrunk(mask, side) for mask in masks)])
+            for kind, (_, masks) in validation.bad.items()
+        }
+
+    def upsampled(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Grid maps as smoothed square maps."""
+        return {name: np.stack([upsample(one, self.side) for one in stack]) for name, stack in maps.items()}
+
+    def figures(self, square_maps: dict[str, np.ndarray]) -> dict[str, Figures]:
+        """Figures of each kind of defect; the image score is the maximum of the map."""
+        good = square_maps[GOOD]
+        found = {}
+        for kind in self.kinds:
+            bad = square_maps[kind]
+            both = np.concatenate([good, bad])
+            labels = np.arange(len(both)) >= len(good)
+            found[kind] = Figures(auroc(both.max(axis=(1, 2)), labels), self._truth[kind].aupro(both, 0.3))
+        return found
+
+
+def _shrunk(mask: np.ndarray, side: int) -> np.ndarray:
+    """A mask at `side` pixels: a cell is defective if at least half of it is, and the defect never vanishes."""
+    share = cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+    return share >= min(0.5, float(share.max()))

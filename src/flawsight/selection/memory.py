@@ -1,0 +1,90 @@
+"""Memory: how many layers are tried together, so that a search stays within its budget."""
+
+from __future__ import annotations
+
+import ctypes
+from contextlib import suppress
+
+import psutil
+
+from flawsight.detectors.cores import workers
+from flawsight.detectors.passes import BATCH
+from flawsight.errors import FlawsightError
+from flawsight.features import Layer
+from flawsight.selection.rounds import Round
+
+GIB = 1 << 30
+DEFAULT_LIMIT = 2 * GIB
+LEAST_WORKING = 256 << 20
+MOST_TOGETHER = 128
+_FLOAT = 4
+_SCATTER = 1.3
+"""How much more than its arrays a process takes: freed blocks that cannot be used again (measured)."""
+
+
+def memory_limit(asked: int | None) -> int:
+    """Bytes the whole process may take: what was asked, else 2 GiB, or half of what is free where that is less."""
+    if asked is not None:
+        return asked
+    return min(DEFAULT_LIMIT, _taken() + psutil.virtual_memory().available // 2)
+
+
+def working_memory(limit: int | None) -> int:
+    """Bytes left for the search's own arrays; an error where they would be too few to work with."""
+    release()
+    taken = _taken()
+    left = memory_limit(limit) - taken
+    if left >= LEAST_WORKING:
+        return left
+    if limit is not None:
+        raise FlawsightError(
+            f"a limit of {limit / GIB:.1f} GiB of memory is too little: {taken / GIB:.1f} GiB are taken already, "
+            f"use --max-memory {(taken + LEAST_WORKING) / GIB + 0.05:.1f}G or more"
+        )
+    return LEAST_WORKING
+
+
+def release() -> None:
+    """Hand freed memory back to the system, where the C library keeps it for each thread (glibc)."""
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def layer_groups(layers: list[Layer], stage: Round, budget: int) -> list[list[Layer]]:
+    """Cut layers, in network order, into groups that `budget` bytes suffice for; a layer alone always makes one.
+
+    Results do not depend on the cut: only how often the network runs does.
+    """
+    groups: list[list[Layer]] = [[]]
+    held = most_passing = 0
+    for layer in layers:
+        more, passing = _held(layer, stage), _passing(layer, stage)
+        full = _SCATTER * (held + more + max(most_passing, passing)) > budget or len(groups[-1]) >= MOST_TOGETHER
+        if groups[-1] and full:
+            groups.append([])
+            held = most_passing = 0
+        groups[-1].append(layer)
+        held, most_passing = held + more, max(most_passing, passing)
+    return groups if groups[0] else []
+
+
+def _held(layer: Layer, stage: Round) -> int:
+    """Bytes a layer holds all the while: what its detector collects, its maps, its part of the batches."""
+    places = layer.height * layer.width
+    collected = stage.detector.collected_bytes(layer.channels, places, len(stage.validation.train))
+    read = (workers() + 1) * stage.detector.collected_bytes(layer.channels, places, BATCH)
+    batches = workers() * BATCH * layer.channels * places * _FLOAT
+    return collected + read + batches + stage.validation.measured * places * _FLOAT
+
+
+def _passing(layer: Layer, stage: Round) -> int:
+    """Bytes needed while this layer's descriptors, memory bank or figures are computed."""
+    places = layer.height * layer.width
+    collected = stage.detector.collected_bytes(layer.channels, places, len(stage.validation.train))
+    descriptors = 2 * BATCH * layer.channels * places * _FLOAT
+    judged = 3 * stage.validation.measured * stage.judge.side**2 * _FLOAT
+    return workers() * max(2 * collected, descriptors, judged)
+
+
+def _taken() -> int:
+    return int(psutil.Process().memory_info().rss)

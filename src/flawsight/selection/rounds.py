@@ -1,0 +1,76 @@
+"""Rounds: how much is spent on a trial. A coarse one ranks all layers; a full one measures those that may still win."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import clone
+
+from flawsight.detectors import Detector
+from flawsight.selection.judge import Judge
+from flawsight.selection.validation import ValidationSet
+
+COARSE_TRAIN, COARSE_GOOD, COARSE_BAD = 48, 24, 12
+COARSE_GRID = 32
+COARSE_BANK = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """One way to measure a layer: a detector, the images it learns from and is measured on, and the judge."""
+
+    name: str
+    detector: Detector
+    validation: ValidationSet
+    judge: Judge
+    keeps_maps: bool
+
+    @property
+    def passes(self) -> int:
+        """Images that go through the network for each group of layers."""
+        return len(self.validation.train) + self.validation.measured
+
+
+def full_round(detector: Detector, validation: ValidationSet, side: int) -> Round:
+    """The detector as it is, on the whole validation set; maps are judged at `side` pixels."""
+    return Round("full", detector, validation, Judge(validation, side), keeps_maps=True)
+
+
+def coarse_round(detector: Detector, validation: ValidationSet, side: int) -> Round:
+    """A few images, a quarter of the memory bank, at most 32 x 32 positions, half the resolution of the full round.
+
+    Its cost does not grow with the number of images.
+    """
+    few = fewer(validation)
+    return Round("coarse", coarse_detector(detector), few, Judge(few, max(COARSE_GRID, side // 2)), keeps_maps=False)
+
+
+def coarse_detector(detector: Detector) -> Detector:
+    """The same detector, where it has such parameters with a smaller memory bank and a coarser grid."""
+    small = clone(detector)
+    known = detector.get_params()
+    if "bank_size" in known:
+        bank = max(1, known["bank_size"] // COARSE_BANK)
+        small.set_params(bank_size=bank, max_descriptors=8 * bank)
+    if "max_grid" in known:
+        small.set_params(max_grid=min(COARSE_GRID, known["max_grid"] or COARSE_GRID))
+    return small
+
+
+def fewer(validation: ValidationSet) -> ValidationSet:
+    """A few images of each part; the kinds of defects take turns over the images that carry them."""
+    bad = {}
+    for turn, (kind, (images, masks)) in enumerate(validation.bad.items()):
+        drawn = spaced(len(images), COARSE_BAD, turn / len(validation.bad))
+        bad[kind] = ([images[i] for i in drawn], [masks[i] for i in drawn])
+    train = [validation.train[i] for i in spaced(len(validation.train), COARSE_TRAIN)]
+    good = [validation.good[i] for i in spaced(len(validation.good), COARSE_GOOD)]
+    return ValidationSet(train, good, bad, validation.product)
+
+
+def spaced(count: int, most: int, offset: float = 0.0) -> np.ndarray:
+    """At most `most` evenly spaced indices below `count`, shifted by a share of their spacing."""
+    if count <= most:
+        return np.arange(count)
+    return ((np.arange(most) + offset) * count / most).astype(int)
