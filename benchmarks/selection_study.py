@@ -26,7 +26,7 @@ from flawsight.features import Extractor, resize_image
 from flawsight.inspection import Inspector, evaluate, fit
 from flawsight.inspection.evaluation import mask_of
 from flawsight.metrics import PixelTruth, auroc, harmonic_mean
-from flawsight.selection import LayerSelection, criterion, depths
+from flawsight.selection import LayerSelection, criterion
 
 CATEGORIES = (
     "magnetic_tile",
@@ -85,8 +85,7 @@ def attempts(inspector: Inspector) -> dict[str, list[list[str]]]:
     assert inspector.fitting is not None and inspector.fitting.selection is not None
     trials = [trial for trial in inspector.fitting.selection.trials_ if trial.stage == "full"]
     ranked = [trial.layer for trial in sorted(trials, key=lambda trial: criterion(trial.figures), reverse=True)]
-    depth = depths(inspector.extractor.layers)
-    best_of_each = [next(name for name in ranked if depth[name] == wanted) for wanted in dict.fromkeys(depth.values())]
+    best_of_each = [choice.layer for choice in inspector.fitting.selection.choices_]
     pair = inspector.extractor.default_pair
     return {
         "attempt: three best layers": [[name] for name in ranked[:3]],

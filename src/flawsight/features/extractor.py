@@ -114,10 +114,14 @@ class Extractor:
 
 def resize_image(image: np.ndarray, side: int) -> np.ndarray:
     """An image (H, W, 3) resized to a square; shrinking averages areas, so that fine texture does not alias."""
-    if image.shape[:2] == (side, side):
-        return image
-    shrinking = min(image.shape[:2]) > side
-    return cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+    # One axis may shrink while the other grows, and OpenCV averages areas only where neither grows.
+    for size, how in (
+        ((min(image.shape[1], side), min(image.shape[0], side)), cv2.INTER_AREA),
+        ((side, side), cv2.INTER_LINEAR),
+    ):
+        if (image.shape[1], image.shape[0]) != size:
+            image = cv2.resize(image, size, interpolation=how)
+    return image
 
 
 def resolve_device(device: str) -> torch.device:

@@ -24,6 +24,11 @@ from flawsight.selection.validation import ValidationSet, make_validation_set
 
 AUTO_KINDS = ("nsa", "perlin", "scratch")
 SEARCHES = ("auto", "exhaustive")
+RACE_MARGIN = 0.45
+"""How far behind the leader of its depth a layer may be after the coarse round and still be measured in full.
+
+Of the layers that full measurement finds best, nine in ten are within it (docs/selection.md).
+"""
 
 
 @dataclass(frozen=True)
@@ -49,9 +54,10 @@ class LayerSelection(BaseEstimator):
     """Measure layers on synthetic defects and choose those to combine, from up to `fuse` depths of the network.
 
     search: `exhaustive` measures every layer in full on paper A's split; with `defects="nsa", fuse=1` it is paper A's
-    procedure to the letter. `auto` ranks all layers by small memory banks on at most `max_images` images and measures
-    the `finalists` best of each depth in full. Learns `trials_`, `choices_`, `figures_` (what the choices reach
-    together on each kind of synthetic defect) and `validation_`.
+    procedure to the letter. `auto` uses at most `max_images` images, ranks all layers coarsely and measures in full at
+    most `finalists` of each depth, those that may still be its best. Neither takes the process beyond `max_memory`
+    bytes. Learns `trials_`, `choices_`, `figures_` (what the choices reach together on each kind of synthetic defect)
+    and `validation_`.
     """
 
     def __init__(
@@ -63,7 +69,7 @@ class LayerSelection(BaseEstimator):
         fuse: int = 3,
         seed: int = 0,
         max_images: int = 140,
-        finalists: int = 8,
+        finalists: int = 4,
         texture: bool | None = None,
         max_memory: int | None = None,
     ) -> None:
@@ -131,7 +137,7 @@ class LayerSelection(BaseEstimator):
     ) -> list[Trial]:
         """Trials of these layers, those already in the store taken from it."""
         missing = [layer for layer in layers if store.get(stage.name, layer.name) is None]
-        groups = layer_groups(missing, stage, working_memory(self.max_memory)) if missing else []
+        groups = layer_groups(missing, stage, working_memory(self.max_memory))
         label = {"coarse": f"Trying {len(layers)} layers", "full": f"Measuring {len(layers)} layers"}[stage.name]
         with progress.stage(label, stage.passes * len(groups) + len(missing)) as advance:
             for group in groups:
@@ -170,12 +176,15 @@ def defect_kinds(defects: str) -> tuple[str, ...]:
 
 
 def _finalists(trials: Sequence[Trial], layers: Sequence[Layer], most: int) -> list[Layer]:
-    """The best layers of each depth after the coarse trials, in network order."""
+    """The layers of each depth that may still be its best after the coarse trials, in network order."""
     value = {trial.layer: criterion(trial.figures) for trial in trials}
     depth_of = depths(layers)
     ranked = sorted(layers, key=lambda layer: value[layer.name], reverse=True)
-    best = {layer.name for d in DEPTHS for layer in [x for x in ranked if depth_of[x.name] == d][:most]}
-    return [layer for layer in layers if layer.name in best]
+    kept: set[str] = set()
+    for depth in DEPTHS:
+        rivals = [layer.name for layer in ranked if depth_of[layer.name] == depth]
+        kept.update(name for name in rivals[:most] if value[name] >= value[rivals[0]] - RACE_MARGIN)
+    return [layer for layer in layers if layer.name in kept]
 
 
 def _together(judge: Judge, trials: Sequence[Trial], choices: Sequence[Choice]) -> dict[str, Figures]:

@@ -1,0 +1,93 @@
+"""Ratios of our time, memory and results to those of named peers, all measured in one run on the same data.
+
+    python -m benchmarks [NAME ...] --data DATA --out docs/studies/speed.json
+
+Prints a Markdown table and merges its rows into the JSON file as each is measured. DATA holds one folder for each
+category in the MVTec AD layout. `growth` and `racing` go on where they stopped, unless --fresh is given. --quick runs
+everything on small sizes, to see that it works: its ratios mean nothing, and it writes only where --out says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks import _anomalib, aupro, bank, growth, inference, memory, racing, scoring, whole_fit
+from benchmarks._measure import Row, Run, Table, markdown
+
+BENCHMARKS = {
+    "bank": bank.run,
+    "scoring": scoring.run,
+    "aupro": aupro.run,
+    "fit": whole_fit.run,
+    "inference": inference.run,
+    "memory": memory.run,
+    "growth": growth.run,
+    "racing": racing.run,
+}
+WITHOUT_ANOMALIB = {"growth", "racing"}
+NEED_DATA = {"fit", "inference", "racing"}
+OUT = Path("docs/studies/speed.json")
+
+
+def main() -> None:
+    options = parse()
+    names = options.names or list(BENCHMARKS)
+    complain(names, options.data)
+    out = options.out or (None if options.quick else OUT)
+    run = Run(
+        data=options.data.resolve() if options.data else None,
+        quick=options.quick,
+        repeat=options.repeat,
+        seed=options.seed,
+        fresh=options.fresh,
+        table=Table(out),
+    )
+    rows: list[Row] = []
+    for name in names:
+        for row in BENCHMARKS[name](run):
+            stored = " (measured before)" if run.table.rows.get(row.key) is row else ""
+            run.table.put(row)
+            rows.append(row)
+            figures = f"{row.ours:.4g} against {row.peer_figure:.4g} {row.unit}"
+            print(f"{row.benchmark}: {row.what}, {row.peer}: {figures}{stored}", file=sys.stderr)
+    print(markdown(rows))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"default all: {', '.join(BENCHMARKS)}")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--out", type=Path, help=f"default {OUT}")
+    parser.add_argument("--repeat", type=int, default=1, help="times that bank, aupro and fit are measured, in turn")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--fresh", action="store_true", help="measure again what growth and racing have stored")
+    options = parser.parse_args()
+    for name in options.names:
+        if name not in BENCHMARKS:
+            parser.error(f"unknown benchmark '{name}': use {', '.join(BENCHMARKS)}")
+    return options
+
+
+def complain(names: list[str], data: Path | None) -> None:
+    """Exit with status 2 where something is missing that these benchmarks need."""
+    if not _anomalib.installed() and not WITHOUT_ANOMALIB.issuperset(names):
+        exit_with(f"anomalib is not installed, and these benchmarks compare with it: {_anomalib.PIP_LINE}")
+    missing = sorted(NEED_DATA.intersection(names))
+    if data is None and missing:
+        exit_with(f"{', '.join(missing)} need real images: give --data DATA")
+    if data is not None and not data.is_dir():
+        exit_with(f"there is no folder '{data}': check --data")
+
+
+def exit_with(message: str) -> None:
+    print(message, file=sys.stderr)
+    raise SystemExit(2)
+
+
+if __name__ == "__main__":
+    main()

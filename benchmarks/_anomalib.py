@@ -1,0 +1,114 @@
+"""The peer: anomalib's PatchCore, with our network, weights, layers and image size."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from flawsight.features import Extractor
+
+PIP_LINE = 'pip install "flawsight[bench]"   (or: pip install anomalib==2.7.0)'
+
+
+def installed() -> bool:
+    return find_spec("anomalib") is not None
+
+
+def import_all() -> None:
+    """Import what a fit needs, before a clock starts."""
+    import anomalib.data
+    import anomalib.engine
+    import anomalib.models  # noqa: F401
+
+
+def peer_name(part: str) -> str:
+    return f"anomalib {version('anomalib')} {part}"
+
+
+def seed_everything(seed: int) -> None:
+    """Seed what its coreset draws from: torch, and numpy's global generator."""
+    from lightning.pytorch import seed_everything as seed_all
+
+    seed_all(seed, verbose=False)
+
+
+def pair_blocks(extractor: Extractor) -> list[str]:
+    """The default pair by timm's names: its features of a stage are the output of the block's last layer."""
+    return [extractor.layer(name).block for name in extractor.default_pair]
+
+
+def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Load the part of our network's weights that its timm network (without a head) has."""
+    network: Any = model.feature_extractor.feature_extractor  # type: ignore[union-attr]
+    network.load_state_dict({key: weights[key] for key in network.state_dict()})
+
+
+def fit_folder(
+    folder: str,
+    out: str | Path,
+    backbone: str,
+    layers: list[str],
+    ratio: float,
+    image_size: int,
+    mean: list[float],
+    std: list[float],
+    weights: dict[str, Tensor] | None,
+    seed: int,
+) -> int:
+    """`Engine.fit` of a PatchCore on the images of a folder, none of them held back; the size of its memory bank.
+
+    No validation and no test: neither split is made, and the trainer is told to run no validation batches.
+    """
+    from anomalib.data import Folder
+    from anomalib.engine import Engine
+    from anomalib.models import Patchcore
+    from anomalib.pre_processing import PreProcessor
+    from torchvision.transforms.v2 import Compose, Normalize, Resize
+
+    seed_everything(seed)
+    transform = Compose([Resize((image_size, image_size), antialias=True), Normalize(mean, std)])
+    model = Patchcore(
+        backbone=backbone,
+        layers=layers,
+        pre_trained=False,
+        coreset_sampling_ratio=ratio,
+        pre_processor=PreProcessor(transform=transform),
+        evaluator=False,
+        visualizer=False,
+    )
+    if weights is not None:
+        load_weights(model.model, weights)
+    data = Folder(
+        name="good", normal_dir=folder, num_workers=0, test_split_mode="none", val_split_mode="none", seed=seed
+    )
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
+    engine = Engine(default_root_dir=out, accelerator="cpu", limit_val_batches=0, **quiet)
+    engine.fit(model=model, datamodule=data)
+    return len(model.model.memory_bank)
+
+
+def fitted_torch_model(
+    extractor: Extractor, images: list[np.ndarray], bank_size: int, cut: bool, seed: int
+) -> nn.Module:
+    """Its torch model with a memory bank of these images, in eval mode.
+
+    The network that it builds runs to its end whatever layers are read; `cut` removes what follows the last of them.
+    """
+    from anomalib.models.image.patchcore.torch_model import PatchcoreModel
+
+    seed_everything(seed)
+    layers = pair_blocks(extractor)
+    model = PatchcoreModel(layers=layers, backbone=extractor.name, pre_trained=False)
+    load_weights(model, extractor.network.module.state_dict())
+    if cut:
+        network: Any = model.feature_extractor.feature_extractor
+        network.blocks = network.blocks[: 1 + max(int(name.removeprefix("blocks.")) for name in layers)]
+    model.train()
+    patches = sum(len(model(extractor.preprocess(images[i : i + 8]))) for i in range(0, len(images), 8))
+    model.subsample_embedding((min(bank_size, patches) + 0.5) / patches)
+    return model.eval()
