@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import _anomalib, aupro, bank, growth, inference, memory, racing, scoring, whole_fit
+from benchmarks import _anomalib, aupro, bank, growth, inference, memory, racing, resume, scoring, whole_fit
 from benchmarks._measure import Row, Run, Table, markdown
 
 BENCHMARKS = {
@@ -25,8 +25,9 @@ BENCHMARKS = {
     "memory": memory.run,
     "growth": growth.run,
     "racing": racing.run,
+    "resume": resume.run,
 }
-WITHOUT_ANOMALIB = {"growth", "racing"}
+WITHOUT_ANOMALIB = {"growth", "racing", "resume"}
 NEED_DATA = {"fit", "inference", "racing"}
 OUT = Path("docs/studies/speed.json")
 

@@ -1,6 +1,7 @@
 """Greedy k-center against the definition, in float64 and without any shortcut."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from flawsight.detectors import greedy_k_center
+from flawsight.detectors.k_center import _Points
 from flawsight.errors import FlawsightError
 
 
@@ -140,3 +142,29 @@ def test_what_is_given_is_not_changed(given_as) -> None:
 def test_bad_input(points: np.ndarray, size: int, message: str) -> None:
     with pytest.raises(FlawsightError, match=message):
         greedy_k_center(points, size)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("share", [0.35, 0.6, 2.0])
+def test_bounded_memory_changes_nothing(share: float, dtype: type, tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    points = (rng.normal(size=(5000, 60)) * rng.random((5000, 1))).astype(dtype)
+    np.save(tmp_path / "points.npy", points)
+    mapped = np.load(tmp_path / "points.npy", mmap_mode="r")
+    bounded = greedy_k_center(mapped, 150, seed=3, max_memory=int(share * points.size * 4))
+    assert np.array_equal(bounded, greedy_k_center(points, 150, seed=3))
+
+
+def test_bounded_memory_is_bounded() -> None:
+    points = np.random.default_rng(0).normal(size=(40_000, 50)).astype(np.float32)
+    held = _Points(points, 3_000_000)
+    assert held.held is None and 1 <= held.candidates < 32
+    needed = 4 * (3 * len(points) + held.candidates * len(points) + 3 * held.rows * 50)
+    assert needed <= 3_000_000
+
+
+def test_too_little_memory_says_how_much_is_needed() -> None:
+    points = np.random.default_rng(0).normal(size=(400, 5)).astype(np.float32)
+    with pytest.raises(FlawsightError, match="use 12880 or more"):
+        greedy_k_center(points, 10, max_memory=1000)
+    assert len(greedy_k_center(points, 10, max_memory=12_880)) == 10
