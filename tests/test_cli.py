@@ -124,6 +124,14 @@ def test_fit_for_people(flawsight: Callable, good_dir: Path, tmp_path: Path) -> 
     assert f"Bundle: {out}\n" in done.out and f"Report: {out / 'report.html'}\n" in done.out
 
 
+def test_a_limit_of_memory_changes_nothing_else(
+    flawsight: Callable, good_dir: Path, from_pipe: tuple[Path, Done], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert flawsight("fit", good_dir, "--out", out, *QUICK, "--max-memory", "3G").code == 0
+    assert json.loads((out / "inspector.json").read_text()) == json.loads((from_pipe[0] / "inspector.json").read_text())
+
+
 def test_inspect(flawsight: Callable, bundle: Path, texture: Callable, spoiled: Callable, tmp_path: Path) -> None:
     for name, image in (("a", texture(100)), ("b", spoiled(1))):
         Image.fromarray(image).save(tmp_path / f"{name}.png")
@@ -216,6 +224,9 @@ class TestBadInput:
             (("--layout", "nonsuch"), ("nonsuch", "mvtec")),
             (("--device", "cuda:77"), ("cuda:77", "--device cpu")),
             (("--extractor", "keras:resnet"), ("keras", "timm:NAME")),
+            (("--max-memory", "lots"), ("--max-memory", "lots", "4G")),
+            (("--max-memory", "-1G"), ("--max-memory", "-1G")),
+            (("--max-memory", ""), ("--max-memory", "not a size")),
         ],
     )
     def test_options(self, fit: Callable, options: tuple[str, str], parts: tuple[str, ...]) -> None:
@@ -225,6 +236,11 @@ class TestBadInput:
     def test_what_the_parser_refuses(self, fit: Callable, options: tuple[str, ...]) -> None:
         done = fit(*options)
         assert done.code == 2 and options[0] in done.err and "Traceback" not in done.err
+
+    def test_too_little_memory(self, fit: Callable) -> None:
+        done = fit("--max-memory", "1M")
+        done.refused("too little", "taken already")
+        assert re.search(r"--max-memory \d+\.\dG or more", done.err)
 
     def test_weights_that_do_not_belong(self, fit: Callable, bundle: Path, tmp_path: Path) -> None:
         fit("--weights", bundle / "detectors.safetensors").refused("detectors.safetensors", "do not belong")

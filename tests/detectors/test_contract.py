@@ -17,6 +17,9 @@ from flawsight.errors import FlawsightError
 QUICK: dict[str, dict] = {"patchcore": {"bank_size": 60, "max_descriptors": 200}}
 """Parameters that make a detector quick; one that is not named here is taken with its defaults."""
 
+THOROUGH: dict[str, dict] = {"patchcore": {"bank_size": 60, "max_descriptors": None}}
+"""Parameters with which a detector keeps all that it reads until it has learned."""
+
 ALL = pytest.mark.parametrize("name", DETECTORS)
 SHAPES = [(6, 8, 8)]
 TWO_LAYERS = [(6, 8, 8), (10, 4, 4)]
@@ -26,6 +29,18 @@ EVERY_SHAPE = pytest.mark.parametrize("shapes", [SHAPES, TWO_LAYERS, NOT_SQUARE]
 
 def quick(name: str) -> Detector:
     return make_detector(name, **QUICK.get(name, {}))
+
+
+def thorough(name: str) -> Detector:
+    return make_detector(name, **THOROUGH.get(name, {}))
+
+
+def collected(detector: Detector, features: FeatureMaps, *sizes: int) -> Detector:
+    """The detector when it has taken these images, and before it learns."""
+    detector.start()
+    for batch in split(features, *sizes):
+        detector.collect(batch)
+    return detector
 
 
 def good(count: int, shapes: list[tuple[int, int, int]], seed: int = 0) -> list[Tensor]:
@@ -137,6 +152,94 @@ def test_fit_does_not_depend_on_the_batches(name: str, shapes: list) -> None:
         steps.collect(batch)
     assert steps.finish() is steps
     assert torch.allclose(steps.anomaly_maps(queries), expected, rtol=1e-4, atol=1e-4)
+
+
+@ALL
+@EVERY_SHAPE
+@pytest.mark.parametrize("part", [(), (3,), (0, 1, 11), (11, 5, 2, 6)])
+def test_without_some_images_is_a_fit_on_the_others(name: str, shapes: list, part: tuple[int, ...]) -> None:
+    features, queries = good(12, shapes), good(4, shapes, seed=1)
+    detector = collected(thorough(name), features, 5, 4, 3)
+    left = detector.without(part)
+    others = [values[[i for i in range(12) if i not in part]] for values in features]
+    expected = thorough(name).fit(others)
+    assert left is not detector and type(left) is type(detector) and left.get_params() == detector.get_params()
+    assert left.images_taken == 12 - len(part)
+    assert torch.allclose(left.finish().anomaly_maps(queries), expected.anomaly_maps(queries), rtol=1e-4, atol=1e-4)
+    numpy_part = detector.without(np.array(part, int)).finish()
+    assert torch.equal(numpy_part.anomaly_maps(queries), left.anomaly_maps(queries))
+
+
+@ALL
+@EVERY_SHAPE
+def test_who_goes_on_does_not_notice_who_left(name: str, shapes: list) -> None:
+    features, queries = good(12, shapes), good(4, shapes, seed=1)
+    first, second = split(features, 8, 4)
+    for make in (quick, thorough):
+        expected = make(name).fit(features).anomaly_maps(queries)
+        detector = collected(make(name), first, 5, 3)
+        early = detector.without((1, 2))
+        early.finish()
+        detector.collect(second)
+        late = detector.without((0,))
+        assert torch.allclose(detector.finish().anomaly_maps(queries), expected, rtol=1e-4, atol=1e-4)
+        assert late.images_taken == 11
+        assert torch.isfinite(late.finish().anomaly_maps(queries)).all()  # though the original let go of it all
+
+
+@ALL
+def test_an_outlier_surprises_those_who_have_not_seen_it(name: str) -> None:
+    features = good(20, SHAPES)
+    features[0][7] += 2
+    detector = collected(quick(name), features, 20)
+    seen, unseen, another = (detector.without(part).finish().image_scores(features) for part in ((), (7,), (8,)))
+    assert unseen[7] > 2 * seen[7] and unseen[7] > 2 * another[7]
+    assert unseen[7] > 2 * unseen[torch.arange(20) != 7].max()
+
+
+@ALL
+def test_nobody_is_left(name: str) -> None:
+    detector = collected(quick(name), good(2, SHAPES), 2)
+    with pytest.raises(FlawsightError, match="no images"):
+        detector.without((0, 1)).finish()
+
+
+@ALL
+@EVERY_SHAPE
+def test_reading_changes_nothing(name: str, shapes: list) -> None:
+    features, queries = good(12, shapes), good(4, shapes, seed=1)
+    expected = quick(name).fit(features).anomaly_maps(queries)
+    detector = quick(name)
+    detector.start()
+    for first, batch in zip((0, 5, 9), split(features, 5, 4, 3), strict=True):
+        detector.read(good(3, shapes, seed=7), first)
+        unused, used = detector.read(batch, first), detector.read(batch, first)
+        assert detector.images_taken == first
+        detector.take(used)
+        del unused
+    assert torch.allclose(detector.finish().anomaly_maps(queries), expected, rtol=1e-4, atol=1e-4)
+
+
+@ALL
+def test_images_are_counted(name: str) -> None:
+    detector = quick(name)
+    assert detector.images_taken == 0
+    for _ in range(2):
+        detector.start()
+        assert detector.images_taken == 0
+        for count, size in ((3, 3), (3, 0), (7, 4)):
+            detector.collect(good(size, TWO_LAYERS))
+            assert detector.images_taken == count
+        assert detector.finish().images_taken == 7
+
+
+@ALL
+def test_what_is_held_while_collecting_is_estimated(name: str) -> None:
+    least = thorough(name).collected_bytes(8, 100, 10)
+    assert least > 0
+    for more in ((16, 100, 10), (8, 200, 10), (8, 100, 20)):
+        assert thorough(name).collected_bytes(*more) > least
+        assert quick(name).collected_bytes(*more) >= quick(name).collected_bytes(8, 100, 10) > 0
 
 
 @ALL

@@ -1,12 +1,15 @@
 """One pass over the images for many detectors is the same as a pass for each."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
 
 from flawsight.detectors import PatchCore
 from flawsight.detectors.passes import BATCH, LayerSet, batches, fit_detectors, map_images
-from flawsight.features import Extractor
+from flawsight.features import Extractor, Layer
+from flawsight.features.graph import catalogue
 
 SETS: list[LayerSet] = [("layer1.1.relu_1",), ("layer2.0.bn1", "layer3.0.add"), ("layer2.0.bn1",), ("relu", "bn1")]
 
@@ -42,9 +45,9 @@ def test_together_as_apart(extractor: Extractor, images: list[np.ndarray]) -> No
         assert single.dtype == np.float32 and single.shape == maps[layers].shape
         assert np.allclose(single, maps[layers], atol=1e-3)
         by_hand = extractor.extract(images[8:11], layers)
-        assert np.allclose(
-            together[layers].anomaly_maps([by_hand[name] for name in layers]).numpy(), maps[layers][8:11], atol=1e-3
-        )
+        found = together[layers].anomaly_maps([by_hand[name] for name in layers]).numpy()
+        # Batches of another size round differently, and roots magnify that where a descriptor is itself in the bank.
+        assert np.allclose(found, maps[layers][8:11], atol=5e-3)
 
 
 def test_grids_are_those_of_the_finest_layer(extractor: Extractor, images: list[np.ndarray]) -> None:
@@ -68,6 +71,19 @@ def test_the_network_runs_once(extractor: Extractor, images: list[np.ndarray], m
     assert steps == [*[BATCH] * whole, rest]
     map_images(extractor, images[:1], several, steps.append)
     assert steps[whole + 1 :] == [1]
+
+
+def test_the_catalogue_is_made_before_work_is_spread(images: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tracing patches torch's modules for everyone: while other threads run the network, it would break them."""
+    made_by: list[threading.Thread] = []
+
+    def noted(*given: object) -> tuple[Layer, ...]:
+        made_by.append(threading.current_thread())
+        return catalogue(*given)
+
+    monkeypatch.setattr("flawsight.features.extractor.catalogue", noted)
+    fit_detectors(Extractor("resnet18", "random", image_size=64), images[:8], detectors(SETS[:1]))
+    assert made_by == [threading.current_thread()]
 
 
 def test_batches_say_which_images(extractor: Extractor, images: list[np.ndarray]) -> None:

@@ -7,6 +7,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import chi2
 from torch import Tensor
 
+from flawsight.data import folds
 from flawsight.detectors import PatchCore, greedy_k_center
 from flawsight.detectors.patches import patch_descriptors
 from flawsight.errors import FlawsightError
@@ -21,15 +22,18 @@ def flat(given: list[Tensor], **options: int) -> np.ndarray:
     return descriptors.reshape(-1, descriptors.shape[3]).numpy()
 
 
-@pytest.mark.parametrize("parameters", [{}, {"embed_dim": 8}, {"neighbourhood": 1}, {"neighbourhood": 5}])
+@pytest.mark.parametrize(
+    "parameters", [{}, {"embed_dim": 8}, {"neighbourhood": 1}, {"neighbourhood": 5}, {"max_grid": 3}]
+)
 @pytest.mark.parametrize("neighbours", [1, 3])
 def test_the_whole_recipe(parameters: dict, neighbours: int) -> None:
     good, queries = features(4), features(3, seed=1)
     options = {key: parameters[key] for key in parameters}
     all_of_them = flat(good, **options)
-    bank = all_of_them[greedy_k_center(all_of_them, 40, 7)]
-    distances = np.sort(cdist(flat(queries, **options), bank), axis=1)[:, :neighbours].mean(1).reshape(3, 6, 6)
-    detector = PatchCore(bank_size=40, seed=7, neighbours=neighbours, **parameters).fit(good)
+    bank = all_of_them[greedy_k_center(all_of_them, 30, 7)]
+    side = parameters.get("max_grid", 6)
+    distances = np.sort(cdist(flat(queries, **options), bank), axis=1)[:, :neighbours].mean(1).reshape(3, side, side)
+    detector = PatchCore(bank_size=30, seed=7, neighbours=neighbours, **parameters).fit(good)
     assert np.array_equal(detector.bank_.numpy(), bank)
     assert np.allclose(detector.anomaly_maps(queries), distances, atol=1e-3)
     assert np.allclose(detector.image_scores(queries), distances.max((1, 2)), atol=1e-3)
@@ -114,6 +118,66 @@ def test_the_sample_does_not_depend_on_the_batches(images: int) -> None:
             assert np.array_equal(sample(images, 50, size, images, batch), expected)
 
 
+def ahead(images: int, lead: int, seed: int) -> PatchCore:
+    """A sample of 100 numbers, two images at a time, when reading is `lead` batches ahead of taking."""
+    detector = PatchCore(bank_size=100, max_descriptors=100, neighbourhood=1, seed=seed)
+    detector.start()
+    waiting = []
+    for number, part in enumerate(numbered(images, 40)[0].split(2)):
+        waiting.append(detector.read([part], 2 * number))
+        if len(waiting) > lead:
+            detector.take(waiting.pop(0))
+    for batch in waiting:
+        detector.take(batch)
+    return detector
+
+
+def bank(detector: PatchCore) -> list[int]:
+    return detector.finish().bank_.ravel().int().tolist()
+
+
+@pytest.mark.parametrize("images", [8, 11, 16, 25])
+@pytest.mark.parametrize("seed", range(10))
+def test_reading_ahead_changes_nothing(images: int, seed: int) -> None:
+    """Batches are read side by side: whether one is read before or after another was taken is chance."""
+    detectors = [ahead(images, lead, seed) for lead in (0, 1, 2, 5)]
+    for part in [(), *folds(images, 5, seed)]:
+        first, *others = [bank(detector.without(part)) for detector in detectors]
+        assert all(other == first for other in others), part
+    first, *others = map(bank, detectors)
+    assert all(other == first for other in others)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_sample_without_some_images(seed: int) -> None:
+    images, places, size = 40, 25, 200
+    detector = PatchCore(bank_size=size, max_descriptors=size, neighbourhood=1, seed=seed)
+    detector.start()
+    for batch in numbered(images, places)[0].split(2):
+        detector.collect([batch])
+    everyone = bank(detector.without(()))
+    assert everyone == sample(images, places, size, seed, batch=2).tolist()
+    for part in folds(images, 8, seed):
+        found = bank(detector.without(part))
+        assert len(found) == len(set(found)) == size
+        assert not {number // places for number in found} & set(part)
+        # Who was drawn stays drawn: others only take the places of those who left.
+        assert set(found) >= {number for number in everyone if number // places not in part}
+    assert bank(detector) == everyone
+
+
+def test_the_estimate_of_what_is_held_is_not_passed() -> None:
+    for parameters in ({}, {"embed_dim": 3}, {"max_grid": 6}, {"max_descriptors": None}):
+        detector = PatchCore(**{"bank_size": 50, "max_descriptors": 100, **parameters})
+        for count in (1, 4, 15):
+            detector.start()
+            for number in range(count):
+                detector.collect([torch.randn(2, 4, 12, 12, generator=torch.Generator().manual_seed(number))])
+                held = sum(rows.descriptors.nbytes for rows in detector._sample)
+                assert 0 < held <= detector.collected_bytes(4, 144, 2 * (number + 1)), parameters
+        assert held == detector.collected_bytes(4, 144, 30) or detector.max_descriptors
+
+
 def test_memory_is_bounded() -> None:
     detector = PatchCore(bank_size=50, max_descriptors=100, neighbourhood=1)
     detector.start()
@@ -148,6 +212,8 @@ def test_a_rare_kind_of_patch_stays_in_the_bank() -> None:
         ({"neighbours": 0}, "1 or more"),
         ({"neighbourhood": 2}, "neighbourhood 2 must be odd"),
         ({"neighbourhood": -1}, "must be odd"),
+        ({"max_grid": 0}, "max_grid 0 must be 1 or more"),
+        ({"max_grid": -3}, "max_grid -3 must be 1 or more"),
         ({"bank_size": 100, "max_descriptors": 99}, "max_descriptors 99 is below bank_size 100"),
     ],
 )

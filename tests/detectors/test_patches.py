@@ -50,7 +50,7 @@ def resize(values: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.einsum("ih,jw,nhwd->nijd", rows, columns, values)
 
 
-def ours(*features: np.ndarray, **options: int) -> np.ndarray:
+def ours(*features: np.ndarray, **options: int | None) -> np.ndarray:
     return patch_descriptors([torch.from_numpy(values) for values in features], **options).numpy()
 
 
@@ -116,10 +116,54 @@ def test_pooling_rule_examples() -> None:
         assert np.allclose(found[..., i], neighbourhoods[..., low : high + 1].mean(-1), atol=1e-5)
 
 
+GRIDS = [(8, 8), (9, 9), (7, 12), (12, 6), (13, 13), (2, 4), (3, 2)]
+
+
+@pytest.mark.parametrize("most", [1, 3, 4, 5, 8])
+@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize("options", [{}, {"neighbourhood": 1}, {"neighbourhood": 5}, {"embed_dim": 7}])
+def test_a_coarser_grid_is_the_middle_of_each_cell(grid: tuple[int, int], most: int, options: dict[str, int]) -> None:
+    values = maps(2, 3, *grid)
+    step = math.ceil(max(grid) / most)
+    middle = (step - 1) // 2
+    found = ours(values, max_grid=most, **options)
+    assert np.array_equal(found, ours(values, **options)[:, middle::step, middle::step])
+    assert max(found.shape[1:3]) <= most
+
+
+@pytest.mark.parametrize(("most", "shift"), [(16, 0), (24, 0.5), (48, 0)])
+def test_a_coarser_grid_is_hardly_shifted(most: int, shift: float) -> None:
+    places = np.mgrid[:48, :48].astype(np.float32)[None]
+    found = ours(places, neighbourhood=1, max_grid=most)
+    assert np.allclose(found.mean((0, 1, 2)), 23.5 - shift)  # a cell of an even side has no middle
+
+
+@pytest.mark.parametrize("options", [{}, {"embed_dim": 5}])
+def test_every_layer_has_its_own_cells(options: dict[str, int]) -> None:
+    layers = [maps(2, 3, 16, 16), maps(2, 4, 8, 8, seed=1), maps(2, 2, 4, 4, seed=2)]
+    found = ours(*layers, max_grid=8, **options)
+    # The middle of a cell of two positions a side is the first.
+    fine = unfold(layers[0], 3)[:, ::2, ::2]
+    rest = [unfold(values, 3) for values in layers[1:]]
+    if options:
+        parts = [bins(values, 5) for values in (fine, *rest)]
+    else:
+        parts = [values.reshape(*values.shape[:3], -1, 9).mean(-1) for values in (fine, *rest)]
+    expected = np.concatenate([resize(part, 8, 8) for part in parts], -1)
+    assert np.allclose(found, bins(expected, 5) if options else expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("most", [None, 8, 9, 1000])
+def test_a_grid_that_is_small_enough_stays(most: int | None) -> None:
+    layers = [maps(2, 3, 8, 6), maps(2, 4, 4, 3, seed=1)]
+    for options in ({}, {"embed_dim": 5}, {"neighbourhood": 1}):
+        assert np.array_equal(ours(*layers, max_grid=most, **options), ours(*layers, **options))
+
+
 def test_arguments_and_memory_layout() -> None:
     values = torch.from_numpy(maps(2, 3, 4, 4))
     before: Tensor = values.clone()
-    for options in ({}, {"neighbourhood": 1}, {"embed_dim": 4}):
+    for options in ({}, {"neighbourhood": 1}, {"embed_dim": 4}, {"max_grid": 2}, {"max_grid": 2, "embed_dim": 4}):
         expected = patch_descriptors([values], **options)
         turned = patch_descriptors([values.contiguous(memory_format=torch.channels_last)], **options)
         assert torch.allclose(expected, turned, atol=1e-6)

@@ -40,6 +40,33 @@ def test_shrinking_averages_areas() -> None:
     assert (resize_image(stripes, 128) == 100).all()
 
 
+@pytest.mark.parametrize("shape", [(64, 192), (192, 64), (64, 320), (256, 128), (64, 64), (448, 64)])
+def test_each_axis_shrinks_by_exact_means(shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    tall, wide = shape[0] // 64, shape[1] // 64
+    means = image.reshape(64, tall, 64, wide, 3).mean((1, 3), dtype=np.float64)
+    found = resize_image(image, 64)
+    assert found.shape == (64, 64, 3) and found.dtype == np.uint8
+    assert np.abs(found - means).max() <= 0.5 + 1e-6
+    unclear = np.abs(means % 1 - 0.5) < 1e-6  # halves may go either way
+    assert np.array_equal(found[~unclear], np.rint(means)[~unclear])
+
+
+@pytest.mark.parametrize("other", [20, 40, 63, 64, 65, 100, 200])
+@pytest.mark.parametrize("factor", [2, 4, 6])
+def test_what_is_finer_than_the_grid_becomes_its_mean_whatever_the_other_axis_does(other: int, factor: int) -> None:
+    rows, columns = np.indices((other, 64 * factor))
+    for pattern in (columns, rows + columns):  # stripes, and a checkerboard
+        image = np.repeat((pattern % 2 * 200).astype(np.uint8)[:, :, None], 3, 2)
+        assert (resize_image(image, 64) == 100).all()
+        assert (resize_image(np.ascontiguousarray(image.transpose(1, 0, 2)), 64) == 100).all()
+
+
+def test_a_square_of_the_right_size_is_left_alone() -> None:
+    image = np.random.default_rng(2).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    assert resize_image(image, 64) is image
+
+
 def test_enlarging_is_linear_and_keeps_places() -> None:
     ramp = np.repeat(np.arange(0, 256, 8, dtype=np.uint8)[None, :, None], 32, 0).repeat(3, 2)
     large = resize_image(ramp, 128)

@@ -17,7 +17,7 @@ from flawsight.detectors.surprise import Surprise
 from flawsight.features import Extractor
 from flawsight.inspection import Inspector
 from flawsight.inspection.images import ResizedImages
-from flawsight.inspection.members import fit_members, fuse_maps
+from flawsight.inspection.members import EXAMPLES, fit_members, fuse_maps
 
 PAIR = ("blocks.1.0.bn3", "blocks.3.0.bn3")
 
@@ -47,6 +47,13 @@ def test_two_fits_with_one_seed_are_one(
     first, second = (json.loads((folder / "inspector.json").read_text()) for folder in (bundle, tmp_path / "again"))
     assert first == second
     assert not (tmp_path / "again" / ".search").exists()
+
+
+def test_a_few_held_out_maps_are_kept(fitted: Inspector) -> None:
+    maps = fitted.fitting.held_out_maps
+    scores = fitted.manifest.working_point.calibration_scores
+    assert len(maps) == EXAMPLES
+    assert all(float(one.max()) in scores for one in maps)
 
 
 def test_another_seed_calibrates_on_other_folds(fitted: Inspector, good_dir: Path, fit_options: dict) -> None:
@@ -132,6 +139,10 @@ def test_calibration_scores_are_truly_held_out(network: Extractor, good_dir: Pat
     # With so few pixels neighbouring knots can be equal, and rounding then moves a value by a knot or two.
     assert np.allclose(found.held_out_scores, [square.max() for square in squares], atol=0.2)
     assert found.held_out_level == pytest.approx(np.mean(squares), rel=1e-2)
+    assert len(found.held_out_maps) == EXAMPLES
+    assert [one.max() for one in found.held_out_maps] == found.held_out_scores[:EXAMPLES].tolist()
+    for one, square in zip(found.held_out_maps, squares, strict=False):
+        assert one.shape == (64, 64) and np.allclose(one, square, atol=0.2)
     # The final detectors have seen every image, so those images surprise them less.
     with torch.inference_mode():
         final = [

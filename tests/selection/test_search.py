@@ -9,14 +9,25 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
 from flawsight.detectors import PatchCore
 from flawsight.errors import FlawsightError
-from flawsight.features import Extractor
+from flawsight.features import Extractor, Layer
 from flawsight.metrics import aupro
-from flawsight.selection import AUTO_KINDS, LayerSelection, criterion, defect_kinds, make_validation_set, search
+from flawsight.selection import (
+    AUTO_KINDS,
+    Figures,
+    LayerSelection,
+    Trial,
+    criterion,
+    defect_kinds,
+    make_validation_set,
+    search,
+)
 
 LAYERS = "blocks.1.0.*,blocks.3.0.*"
 DETECTOR = PatchCore(bank_size=100)
@@ -110,17 +121,40 @@ def test_a_repeat_that_is_named_alone_brings_its_source(network: Extractor, imag
     assert [(row.layer, row.same_as) for row in alone.rows()] == [("blocks.3.0.se", "blocks.3.0.bn2")]
 
 
-def test_auto_measures_all_coarsely_and_the_best_of_each_depth_fully(auto: LayerSelection) -> None:
-    coarse = {t.layer: criterion(t.figures) for t in auto.trials_ if t.stage == "coarse"}
-    full = {t.layer for t in auto.trials_ if t.stage == "full"}
-    strides = {layer.name: layer.stride for layer in auto.layers_}
-    assert set(coarse) == {layer.name for layer in auto.layers_ if not layer.same_as}
+def raced(coarse: dict[str, float], strides: dict[str, float], most: int) -> list[str]:
+    """Who should be measured in full: the `most` best of each depth, as far as within the margin of the very best."""
+    kept = set()
     for low, high in ((0, 6), (6, 12), (12, 99)):
         team = [name for name in coarse if low <= strides[name] < high]
-        best = sorted((coarse[name] for name in team), reverse=True)[:2]
-        assert sorted((coarse[name] for name in team if name in full), reverse=True) == best
-    assert {choice.layer for choice in auto.choices_} <= full
+        best = sorted(team, key=lambda name: coarse[name], reverse=True)[:most]
+        kept |= {name for name in best if coarse[best[0]] - coarse[name] <= search.RACE_MARGIN}
+    return [name for name in coarse if name in kept]
+
+
+def test_auto_measures_all_coarsely_and_those_fully_that_may_be_the_best_of_their_depth(auto: LayerSelection) -> None:
+    coarse = {t.layer: criterion(t.figures) for t in auto.trials_ if t.stage == "coarse"}
+    full = [t.layer for t in auto.trials_ if t.stage == "full"]
+    strides = {layer.name: layer.stride for layer in auto.layers_}
+    assert list(coarse) == [layer.name for layer in auto.layers_ if not layer.same_as]
+    assert full == raced(coarse, strides, 2)
+    assert {choice.layer for choice in auto.choices_} <= set(full)
     assert sum(choice.weight for choice in auto.choices_) == pytest.approx(1)
+
+
+STRIDES = (2, 4, 4, 4, 8, 8, 8, 16, 16, 32)
+
+
+@given(st.lists(st.floats(0.05, 0.95), min_size=10, max_size=10, unique=True), st.integers(1, 5))
+def test_finalists(values: list[float], most: int) -> None:
+    layers = [Layer(f"layer{n}", "conv", "block", 8, 64 // s, 64 // s, s, n) for n, s in enumerate(STRIDES)]
+    trials = [
+        Trial(layer.name, "coarse", 0, {"nsa": Figures(value, value)}, {})
+        for layer, value in zip(layers, values, strict=True)
+    ]
+    coarse = {trial.layer: criterion(trial.figures) for trial in trials}
+    found = [layer.name for layer in search._finalists(trials, layers, most)]
+    assert found == raced(coarse, {layer.name: layer.stride for layer in layers}, most)
+    assert 3 <= len(found) <= 3 * most
 
 
 def test_only_full_trials_keep_maps_in_memory(auto: LayerSelection) -> None:
@@ -200,8 +234,8 @@ def finished(network: Extractor, images: list[np.ndarray], tmp_path: Path) -> Ca
     """A quick search with its trials on disk; call it again with other settings."""
 
     def fit(stamp: str = "these", **settings: object) -> LayerSelection:
-        wanted = {"layers": "blocks.3.0.bn?", "defects": "simple", "search": "exhaustive", **settings}
-        return LayerSelection(DETECTOR, **wanted).fit(network, images, tmp_path, stamp)
+        usual = {"detector": DETECTOR, "layers": "blocks.3.0.bn?", "defects": "simple", "search": "exhaustive"}
+        return LayerSelection(**usual | settings).fit(network, images, tmp_path, stamp)
 
     fit()
     return fit
@@ -231,8 +265,29 @@ def test_a_damaged_trial_is_made_again(finished: Callable, tmp_path: Path, calls
     assert figures(again) == expected
 
 
+@pytest.mark.parametrize("limit", [3 << 30, 1 << 40])
+def test_another_limit_of_memory_keeps_old_trials(finished: Callable, tmp_path: Path, calls: list, limit: int) -> None:
+    first = finished()
+    written = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert len(written) == 4
+    again = finished(max_memory=limit)
+    assert calls == []
+    assert chosen(again) == chosen(first) and again.rows() == first.rows()
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == written
+
+
 @pytest.mark.parametrize(
-    "settings", [{"seed": 1}, {"defects": "cutpaste"}, {"stamp": "others"}, {"texture": False}, {"max_images": 9}]
+    "settings",
+    [
+        {"seed": 1},
+        {"defects": "cutpaste"},
+        {"stamp": "others"},
+        {"texture": False},
+        {"max_images": 9},
+        {"finalists": 9},
+        {"fuse": 1},
+        {"detector": PatchCore(bank_size=99)},
+    ],
 )
 def test_other_settings_discard_old_trials(finished: Callable, tmp_path: Path, calls: list, settings: dict) -> None:
     calls.clear()

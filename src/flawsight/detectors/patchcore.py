@@ -100,6 +100,7 @@ class PatchCore(Detector):
         other.start()
         other.images_taken = self.images_taken - len(images)
         rows = _joined(self._sample)
+        self._sample = [rows]  # joined once, however many copies are made
         other._sample = [rows.where(np.isin(rows.images, list(images), invert=True))]
         return other
 

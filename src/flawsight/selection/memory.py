@@ -18,6 +18,8 @@ DEFAULT_LIMIT = 2 * GIB
 LEAST_WORKING = 256 << 20
 MOST_TOGETHER = 128
 _FLOAT = 4
+_USED = 0.85
+"""The share of the limit that is planned with: what arrays take is an estimate."""
 _SCATTER = 1.2
 """How much more than its arrays a process takes: freed blocks that cannot be used again (measured)."""
 
@@ -33,13 +35,13 @@ def working_memory(limit: int | None) -> int:
     """Bytes left for the search's own arrays; an error where they would be too few to work with."""
     release()
     taken = _taken()
-    left = memory_limit(limit) - taken
+    left = int(_USED * memory_limit(limit)) - taken
     if left >= LEAST_WORKING:
         return left
     if limit is not None:
         raise FlawsightError(
             f"a limit of {limit / GIB:.1f} GiB of memory is too little: {taken / GIB:.1f} GiB are taken already, "
-            f"use --max-memory {(taken + LEAST_WORKING) / GIB + 0.05:.1f}G or more"
+            f"use --max-memory {(taken + LEAST_WORKING) / _USED / GIB + 0.1:.1f}G or more"
         )
     return LEAST_WORKING
 

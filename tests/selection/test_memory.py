@@ -1,0 +1,162 @@
+"""Memory: layers are cut into groups that fit, which changes no result, and too small a limit says what it takes."""
+
+import re
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import psutil
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flawsight.cli import _bytes
+from flawsight.defects import Product
+from flawsight.detectors import PatchCore
+from flawsight.errors import FlawsightError
+from flawsight.features import Extractor, Layer
+from flawsight.selection import LayerSelection, Row, ValidationSet, memory, search
+from flawsight.selection.memory import layer_groups, memory_limit, working_memory
+from flawsight.selection.rounds import Round, coarse_round, full_round
+
+MIB = 1 << 20
+MIDDLE = 24 * MIB
+"""Enough for some layers of a small search, not for all."""
+PICTURE = np.zeros((32, 32, 3), np.uint8)
+MASK = np.eye(32, dtype=bool)
+VALIDATION = ValidationSet([PICTURE] * 14, [PICTURE] * 2, {"nsa": ([PICTURE] * 4, [MASK] * 4)}, Product())
+STAGES = {
+    "full": full_round(PatchCore(), VALIDATION, 64),
+    "coarse": coarse_round(PatchCore(), VALIDATION, 64),
+    "no sample": full_round(PatchCore(max_descriptors=None), VALIDATION, 64),
+}
+stages = st.sampled_from(sorted(STAGES)).map(STAGES.__getitem__)
+budgets = st.integers(0, 1 << 34)
+
+
+def layer(order: int, channels: int, side: int) -> Layer:
+    return Layer(f"layer{order}", "conv", "block", channels, side, side, 256 / side, order)
+
+
+sizes = st.tuples(st.integers(1, 2000), st.sampled_from([2, 4, 8, 16, 32, 64, 128]))
+catalogues = st.lists(sizes, max_size=60).map(lambda found: [layer(order, *size) for order, size in enumerate(found)])
+
+
+@given(catalogues, stages, budgets)
+def test_every_layer_is_in_one_group_and_in_order(layers: list[Layer], stage: Round, budget: int) -> None:
+    groups = layer_groups(layers, stage, budget)
+    assert [one for group in groups for one in group] == layers
+    assert all(groups)
+
+
+@given(catalogues, stages, budgets, budgets)
+def test_more_memory_never_makes_more_groups(layers: list[Layer], stage: Round, one: int, other: int) -> None:
+    less, more = sorted((one, other))
+    assert len(layer_groups(layers, stage, more)) <= len(layer_groups(layers, stage, less))
+
+
+@given(catalogues, stages)
+def test_no_memory_makes_a_group_of_every_layer(layers: list[Layer], stage: Round) -> None:
+    assert layer_groups(layers, stage, 1) == [[one] for one in layers]
+
+
+@given(catalogues, stages)
+def test_much_memory_makes_one_group_of_a_common_catalogue(layers: list[Layer], stage: Round) -> None:
+    assert layer_groups(layers, stage, 1 << 50) == ([layers] if layers else [])
+
+
+@given(catalogues, stages, st.integers(1, 1 << 30))
+def test_a_layer_joins_a_group_for_as_long_as_there_is_memory(layers: list[Layer], stage: Round, budget: int) -> None:
+    """What a group gathers is at least what its detectors hold."""
+    for group in layer_groups(layers, stage, budget):
+        held = [
+            stage.detector.collected_bytes(one.channels, one.height * one.width, len(stage.validation.train))
+            for one in group
+        ]
+        assert len(group) == 1 or sum(held) <= budget
+
+
+def test_what_was_asked_is_the_limit() -> None:
+    assert memory_limit(5 * MIB) == 5 * MIB
+    assert 0 < memory_limit(None) <= memory.DEFAULT_LIMIT
+
+
+def taken() -> int:
+    return int(psutil.Process().memory_info().rss)
+
+
+def test_what_is_left_is_the_limit_less_what_is_taken() -> None:
+    for more in (300, 700, 5000):
+        assert working_memory(taken() + more * MIB) == pytest.approx(more * MIB, abs=40 * MIB)
+    ballast = np.ones(100 * MIB, np.uint8)
+    limit = taken() + 500 * MIB
+    with_ballast = working_memory(limit)
+    del ballast
+    assert working_memory(limit) - with_ballast == pytest.approx(100 * MIB, abs=30 * MIB)
+
+
+def test_without_a_limit_there_is_always_enough_to_work_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert working_memory(None) >= memory.LEAST_WORKING
+    monkeypatch.setattr(memory, "_taken", lambda: 5 << 30)
+    assert working_memory(None) == memory.LEAST_WORKING
+
+
+@pytest.mark.parametrize("limit", [1, 100 * MIB, None])
+def test_too_small_a_limit_is_refused(limit: int | None) -> None:
+    with pytest.raises(FlawsightError, match=r"too little.* taken already.*--max-memory \d+\.\dG"):
+        working_memory(limit if limit is not None else taken())
+
+
+@pytest.mark.parametrize("gib", [0.31, 0.7, 1.0, 1.53, 3.2, 40.0])
+def test_the_advice_works(gib: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_taken", lambda: int(gib * (1 << 30)))
+    with pytest.raises(FlawsightError) as refused:
+        working_memory(1)
+    (advice,) = re.findall(r"--max-memory (\S+)", str(refused.value))
+    assert working_memory(_bytes(advice)) >= memory.LEAST_WORKING
+
+
+@pytest.fixture(scope="module")
+def images(texture: Callable) -> list[np.ndarray]:
+    return [cv2.resize(texture(seed), (64, 64), interpolation=cv2.INTER_AREA) for seed in range(20)]
+
+
+def found(selection: LayerSelection) -> tuple[object, ...]:
+    """All that a search finds; how long it took is none of it."""
+    rows = [Row(**{**vars(row), "seconds": 0.0}) for row in selection.rows()]
+    figures = {(trial.stage, trial.layer): trial.figures for trial in selection.trials_}
+    maps = [(trial.layer, kind, stack.tobytes()) for trial in selection.trials_ for kind, stack in trial.maps.items()]
+    return selection.choices_, selection.figures_, rows, figures, maps
+
+
+def test_results_do_not_depend_on_the_memory(
+    network: Extractor, images: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"layers": "blocks.1.0.bn?,blocks.3.0.bn?", "defects": "nsa,simple", "finalists": 2, "seed": 3}
+    groups: dict[int, list[int]] = {1: [], MIDDLE: [], 1 << 40: []}
+    run_trials = search.run_trials
+
+    def counted(extractor: Extractor, layers: list[Layer], *rest: object) -> object:
+        groups[budget].append(len(layers))
+        return run_trials(extractor, layers, *rest)
+
+    monkeypatch.setattr(search, "run_trials", counted)
+    monkeypatch.setattr(memory, "workers", lambda: 2)  # the groups of any machine
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)  # a group of one learns with all of torch's threads, others share them
+    results = []
+    try:
+        for budget in groups:
+            monkeypatch.setattr(search, "working_memory", lambda _, budget=budget: budget)
+            results.append(found(LayerSelection(PatchCore(bank_size=100), **settings).fit(network, images)))
+    finally:
+        torch.set_num_threads(before)
+    tiny, middle, large = groups.values()
+    assert max(tiny) == 1 and len(large) == 2 < len(middle) < len(tiny) == sum(large)
+    assert results[0] == results[1] == results[2]
+
+
+def test_a_search_that_cannot_work_says_so(network: Extractor, images: list[np.ndarray]) -> None:
+    with pytest.raises(FlawsightError, match="--max-memory"):
+        LayerSelection(PatchCore(bank_size=100), "blocks.3.0.bn3", "simple", max_memory=MIB).fit(network, images)
