@@ -161,13 +161,11 @@ def test_without_some_images_is_a_fit_on_the_others(name: str, shapes: list, par
     features, queries = good(12, shapes), good(4, shapes, seed=1)
     detector = collected(thorough(name), features, 5, 4, 3)
     left = detector.without(part)
-    others = [values[[i for i in range(12) if i not in part]] for values in features]
-    expected = thorough(name).fit(others)
+    expected = thorough(name).fit([values[[i for i in range(12) if i not in part]] for values in features])
     assert left is not detector and type(left) is type(detector) and left.get_params() == detector.get_params()
     assert left.images_taken == 12 - len(part)
     assert torch.allclose(left.finish().anomaly_maps(queries), expected.anomaly_maps(queries), rtol=1e-4, atol=1e-4)
-    numpy_part = detector.without(np.array(part, int)).finish()
-    assert torch.equal(numpy_part.anomaly_maps(queries), left.anomaly_maps(queries))
+    assert torch.equal(detector.without(np.array(part, int)).finish().anomaly_maps(queries), left.anomaly_maps(queries))
 
 
 @ALL
@@ -178,8 +176,7 @@ def test_who_goes_on_does_not_notice_who_left(name: str, shapes: list) -> None:
     for make in (quick, thorough):
         expected = make(name).fit(features).anomaly_maps(queries)
         detector = collected(make(name), first, 5, 3)
-        early = detector.without((1, 2))
-        early.finish()
+        detector.without((1, 2)).finish()
         detector.collect(second)
         late = detector.without((0,))
         assert torch.allclose(detector.finish().anomaly_maps(queries), expected, rtol=1e-4, atol=1e-4)
@@ -213,10 +210,9 @@ def test_reading_changes_nothing(name: str, shapes: list) -> None:
     detector.start()
     for first, batch in zip((0, 5, 9), split(features, 5, 4, 3), strict=True):
         detector.read(good(3, shapes, seed=7), first)
-        unused, used = detector.read(batch, first), detector.read(batch, first)
+        twice = [detector.read(batch, first) for _ in range(2)]
         assert detector.images_taken == first
-        detector.take(used)
-        del unused
+        detector.take(twice[1])
     assert torch.allclose(detector.finish().anomaly_maps(queries), expected, rtol=1e-4, atol=1e-4)
 
 
@@ -236,9 +232,8 @@ def test_images_are_counted(name: str) -> None:
 @ALL
 def test_what_is_held_while_collecting_is_estimated(name: str) -> None:
     least = thorough(name).collected_bytes(8, 100, 10)
-    assert least > 0
     for more in ((16, 100, 10), (8, 200, 10), (8, 100, 20)):
-        assert thorough(name).collected_bytes(*more) > least
+        assert thorough(name).collected_bytes(*more) > least > 0
         assert quick(name).collected_bytes(*more) >= quick(name).collected_bytes(8, 100, 10) > 0
 
 
@@ -403,13 +398,3 @@ def test_features_of_other_layers_than_in_fit(name: str) -> None:
     detector = quick(name).fit(good(4, SHAPES))
     with pytest.raises(FlawsightError):
         detector.anomaly_maps(good(2, TWO_LAYERS))
-
-
-def test_unknown_names_and_parameters() -> None:
-    with pytest.raises(FlawsightError, match="did you mean patchcore"):
-        make_detector("patchcor")
-    with pytest.raises(FlawsightError, match=r"unknown detector 'zzz'.*patchcore"):
-        make_detector("zzz")
-    for name in DETECTORS:
-        with pytest.raises(FlawsightError, match=f"detector '{name}' has no parameter 'bank_sise'"):
-            make_detector(name, bank_sise=3)

@@ -60,7 +60,7 @@ def test_a_search_survives_kill_9(tmp_path: Path) -> None:
         process = started(killed, tmp_path / "killed.json")
         # At a random moment after it has written one to four more trials, of twenty in all.
         wanted, pause = len(done) + rng.integers(1, 5), rng.uniform(0, 0.04)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while len(list(killed.glob("*.npz"))) < wanted and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.001)
         time.sleep(pause)

@@ -1,0 +1,16 @@
+"""Detectors by name."""
+
+import pytest
+
+from flawsight.detectors import DETECTORS, make_detector
+from flawsight.errors import FlawsightError
+
+
+def test_unknown_names_and_parameters() -> None:
+    with pytest.raises(FlawsightError, match="did you mean patchcore"):
+        make_detector("patchcor")
+    with pytest.raises(FlawsightError, match=r"unknown detector 'zzz'.*patchcore"):
+        make_detector("zzz")
+    for name in DETECTORS:
+        with pytest.raises(FlawsightError, match=f"detector '{name}' has no parameter 'bank_sise'"):
+            make_detector(name, bank_sise=3)
