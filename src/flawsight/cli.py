@@ -35,7 +35,8 @@ Category = Annotated[str | None, typer.Option(help="Which category of a data set
 GoodClass = Annotated[str | None, typer.Option(help="For class folders: the class that is good.")]
 MaxPixels = Annotated[int, typer.Option(min=64, help="Refuse images with more pixels than this.")]
 MaxMemory = Annotated[
-    str | None, typer.Option(metavar="SIZE", help="Memory that the search may take, such as 4G; default: 2G or less.")
+    str | None,
+    typer.Option(metavar="SIZE", help="Memory that the search may take, such as 4G; default: 2 GiB or less."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is already there.")]
 

@@ -33,7 +33,10 @@ def batches(
 ) -> Iterator[Answer]:
     """`work(indices, features of each layer set)` of every batch of images, in order, side by side."""
     names = list(dict.fromkeys(name for layers in layer_sets for name in layers))
-    extractor.truncated(names)  # made once, before several threads ask for it
+    # Tracing the network patches torch for a moment, and is not for several threads at once.
+    for name in names:
+        extractor.layer(name)
+    extractor.truncated(names)
 
     @torch.inference_mode()
     def one(start: int) -> Answer:

@@ -17,9 +17,9 @@ from flawsight.detectors.nearest import nearest_distances
 from flawsight.detectors.patches import patch_descriptors
 from flawsight.errors import FlawsightError
 
-_KEPT = 1.3
+_KEPT = 1.5
 """How many times `max_descriptors` are kept until the end: without a fold's images there are then still enough."""
-_MOST = 1.45
+_MOST = 1.65
 """How many times `max_descriptors` the sample may grow to before it is cut back."""
 
 
@@ -89,7 +89,8 @@ class PatchCore(Detector):
     def take(self, read: _Batch) -> None:
         """Keep the sample, cut back where it has grown too large."""
         self.images_taken += read.images
-        self._sample.append(read.rows)
+        # What was read ahead was cut less: without this the sample would depend on how far ahead.
+        self._sample.append(read.rows.where(read.rows.keys < self._cut))
         if self.max_descriptors and sum(len(rows.keys) for rows in self._sample) > _MOST * self.max_descriptors:
             self._sample = [_joined(self._sample).first(int(_KEPT * self.max_descriptors))]
             self._cut = self._sample[0].keys.max()

@@ -8,6 +8,7 @@ from itertools import islice
 
 import cv2
 import numpy as np
+import torch
 from sklearn.base import clone
 
 from flawsight.data import folds
@@ -81,7 +82,7 @@ def fit_members(
         fold_of[part] = number
     taken = {layers: clone(prototype) for layers in weights}
     collect(extractor, images, taken, advance)
-    final, *held_out = _learned(taken, [np.array([], int), *parts])
+    final, *held_out = _learned(taken, [np.array([], int), *parts], extractor.device)
     grid_maps = _held_out_maps(extractor, images, held_out, fold_of, advance)
     members = tuple(
         Member(layers, final[layers], Surprise.of(maps[layers] for maps in grid_maps), weight)
@@ -97,10 +98,12 @@ def fit_members(
     return FittedMembers(members, scores, float(levels.mean()), examples)
 
 
-def _learned(taken: Mapping[LayerSet, Detector], left_out: Sequence[np.ndarray]) -> list[dict[LayerSet, Detector]]:
+def _learned(
+    taken: Mapping[LayerSet, Detector], left_out: Sequence[np.ndarray], device: torch.device
+) -> list[dict[LayerSet, Detector]]:
     """For each part of the images, the detectors that learn from all the others."""
     jobs = [(detector, part) for part in left_out for detector in taken.values()]
-    learned = side_by_side(lambda job: job[0].without(job[1]).finish(), jobs)
+    learned = side_by_side(lambda job: job[0].without(job[1]).finish(), jobs, device)
     return [dict(zip(taken, islice(learned, len(taken)), strict=True)) for _ in left_out]
 
 

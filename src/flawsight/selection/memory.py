@@ -13,8 +13,7 @@ from flawsight.errors import FlawsightError
 from flawsight.features import Layer
 from flawsight.selection.rounds import Round
 
-GIB = 1 << 30
-DEFAULT_LIMIT = 2 * GIB
+DEFAULT_LIMIT = 2 << 30
 LEAST_WORKING = 256 << 20
 MOST_TOGETHER = 128
 _FLOAT = 4
@@ -40,8 +39,8 @@ def working_memory(limit: int | None) -> int:
         return left
     if limit is not None:
         raise FlawsightError(
-            f"a limit of {limit / GIB:.1f} GiB of memory is too little: {taken / GIB:.1f} GiB are taken already, "
-            f"use --max-memory {(taken + LEAST_WORKING) / _USED / GIB + 0.1:.1f}G or more"
+            f"a limit of {limit / 1e9:.1f} GB of memory is too little: {taken / 1e9:.1f} GB are taken already, "
+            f"use --max-memory {(taken + LEAST_WORKING) / _USED / 1e9 + 0.1:.1f}G or more"
         )
     return LEAST_WORKING
 

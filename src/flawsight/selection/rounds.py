@@ -62,15 +62,15 @@ def fewer(validation: ValidationSet) -> ValidationSet:
     """A few images of each part; the kinds of defects take turns over the images that carry them."""
     bad = {}
     for turn, (kind, (images, masks)) in enumerate(validation.bad.items()):
-        drawn = spaced(len(images), COARSE_BAD, turn / len(validation.bad))
+        drawn = spaced(len(images), COARSE_BAD, turn, len(validation.bad))
         bad[kind] = ([images[i] for i in drawn], [masks[i] for i in drawn])
     train = [validation.train[i] for i in spaced(len(validation.train), COARSE_TRAIN)]
     good = [validation.good[i] for i in spaced(len(validation.good), COARSE_GOOD)]
     return ValidationSet(train, good, bad, validation.product)
 
 
-def spaced(count: int, most: int, offset: float = 0.0) -> np.ndarray:
-    """At most `most` evenly spaced indices below `count`, shifted by a share of their spacing."""
+def spaced(count: int, most: int, turn: int = 0, turns: int = 1) -> np.ndarray:
+    """At most `most` evenly spaced indices below `count`; each of the `turns` takes others where there are enough."""
     if count <= most:
         return np.arange(count)
-    return ((np.arange(most) + offset) * count / most).astype(int)
+    return (np.arange(most) * turns + turn) * count // (most * turns)
