@@ -31,7 +31,8 @@ from flawsight.detectors.surprise import Surprise
 from flawsight.features import Extractor, Layer, resize_image
 from flawsight.metrics import PixelTruth, auroc, harmonic_mean
 from flawsight.selection import AUTO_KINDS, criterion, depths, make_validation_set
-from flawsight.selection.judge import GOOD, Judge
+from flawsight.selection.judge import Judge
+from flawsight.selection.validation import GOOD
 
 MAP_SIDE = SIDE // 2
 TOGETHER = 32
@@ -117,18 +118,16 @@ def try_all(extractor: Extractor, product: Product, seed: int) -> Tried:
     """Every single layer and the fixed pair, a few at a time."""
     validation = make_validation_set(product.good, AUTO_KINDS, seed, keep_originals=True)
     judge = Judge(validation, MAP_SIDE)
-    tried_on = [*validation.good, *(image for bad, _ in validation.bad.values() for image in bad)]
-    bounds = np.cumsum([len(validation.good), *(len(bad) for bad, _ in validation.bad.values())])[:-1]
     layers = [layer for layer in extractor.layers if not layer.same_as]
     sets: list[LayerSet] = [*((layer.name,) for layer in layers), extractor.default_pair]
     logits, maps = {}, {}
     for start in range(0, len(sets), TOGETHER):
         detectors = {names: PatchCore(seed=seed) for names in sets[start : start + TOGETHER]}
         fit_detectors(extractor, validation.train, detectors)
-        tried = map_images(extractor, tried_on, detectors)
+        tried = map_images(extractor, validation.measured, detectors)
         tested = map_images(extractor, product.test, detectors)
         for names in detectors:
-            parts = dict(zip((GOOD, *validation.bad), np.split(tried.pop(names), bounds), strict=True))
+            parts = validation.parted(tried.pop(names))
             surprise = Surprise.of(parts[GOOD])
             parts = {part: np.stack([surprise(one) for one in stack]) for part, stack in parts.items()}
             figures = judge.figures(judge.upsampled(parts))

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from benchmarks._inputs import good_paths
 from flawsight.data import Dataset, Sample, open_dataset, read_image
 from flawsight.detectors import PatchCore
 from flawsight.detectors.maps import upsample
@@ -64,9 +65,7 @@ def main() -> None:
 
 def study(folder: Path, seed: int, most_good: int, most_test: int) -> list[dict]:
     dataset = open_dataset(folder)
-    good = sorted(sample.path for sample in dataset.select(split="train"))
-    drawn = np.sort(np.random.default_rng(seed).permutation(len(good))[:most_good])
-    paths = [good[i] for i in drawn]
+    paths = good_paths(folder, most_good, seed)
     test = draw_test(dataset, most_test)
     extractor = Extractor()
     rows = baselines(extractor, paths, test, seed)

@@ -36,7 +36,7 @@ class Detector(BaseEstimator, ABC):
 
     def collect(self, features: FeatureMaps) -> None:
         """Take in one batch of good images; the result does not depend on how images are batched."""
-        self.take(self.read(checked(features), self.images_taken))
+        self.take(self.read(features, self.images_taken))
 
     @abstractmethod
     def start(self) -> None:

@@ -90,7 +90,8 @@ class PatchCore(Detector):
         """Keep the sample, cut back where it has grown too large."""
         self.images_taken += read.images
         # What was read ahead was cut less: without this the sample would depend on how far ahead.
-        self._sample.append(read.rows.where(read.rows.keys < self._cut))
+        kept = read.rows.keys < self._cut
+        self._sample.append(read.rows if kept.all() else read.rows.where(kept))
         if self.max_descriptors and sum(len(rows.keys) for rows in self._sample) > _MOST * self.max_descriptors:
             self._sample = [_joined(self._sample).first(int(_KEPT * self.max_descriptors))]
             self._cut = self._sample[0].keys.max()

@@ -79,9 +79,9 @@ def fit(
     """Learn an inspector from good images: a folder, a data set with train/good, or a list of image files.
 
     With `out` the bundle is written there, and an interrupted search goes on when called again. `fixed_layers` names
-    the layers of each member and skips the search. The search keeps the process below `max_memory` bytes; the default
-    is 2 GiB, or half of what is free where that is less. The returned inspector's `fitting` holds the selection and
-    timings.
+    the layers of each member and skips the search. The search plans the process to stay within `max_memory` bytes; the
+    default is 2 GiB, or half of what is free where that is less. The returned inspector's `fitting` holds the
+    selection and timings.
     """
     progress = progress or default_progress()
     if not 0 < false_alarm_rate < 1:

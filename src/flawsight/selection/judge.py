@@ -9,9 +9,7 @@ import numpy as np
 
 from flawsight.detectors.maps import upsample
 from flawsight.metrics import PixelTruth, auroc, harmonic_mean
-from flawsight.selection.validation import ValidationSet
-
-GOOD = "good"
+from flawsight.selection.validation import GOOD, ValidationSet
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def _held(layer: Layer, stage: Round) -> int:
     collected = stage.detector.collected_bytes(layer.channels, places, len(stage.validation.train))
     read = (workers() + 1) * stage.detector.collected_bytes(layer.channels, places, BATCH)
     batches = workers() * BATCH * layer.channels * places * _FLOAT
-    return collected + read + batches + stage.validation.measured * places * _FLOAT
+    return collected + read + batches + len(stage.validation.measured) * places * _FLOAT
 
 
 def _passing(layer: Layer, stage: Round) -> int:
@@ -87,7 +87,7 @@ def _passing(layer: Layer, stage: Round) -> int:
     places = layer.height * layer.width
     collected = stage.detector.collected_bytes(layer.channels, places, len(stage.validation.train))
     descriptors = 2 * BATCH * layer.channels * places * _FLOAT
-    judged = 3 * stage.validation.measured * stage.judge.side**2 * _FLOAT
+    judged = 3 * len(stage.validation.measured) * stage.judge.side**2 * _FLOAT
     return workers() * max(2 * collected, descriptors, judged)
 
 

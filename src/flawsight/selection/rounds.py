@@ -29,7 +29,7 @@ class Round:
     @property
     def passes(self) -> int:
         """Images that go through the network for each group of layers."""
-        return len(self.validation.train) + self.validation.measured
+        return len(self.validation.train) + len(self.validation.measured)
 
 
 def full_round(detector: Detector, validation: ValidationSet, side: int) -> Round:

@@ -27,7 +27,7 @@ SEARCHES = ("auto", "exhaustive")
 RACE_MARGIN = 0.45
 """How far behind the leader of its depth a layer may be after the coarse round and still be measured in full.
 
-Of the layers that full measurement finds best, nine in ten are within it (docs/selection.md).
+Of the layers that full measurement finds best, nine in ten are within it (docs/decisions/0004-race.md).
 """
 
 
@@ -55,9 +55,9 @@ class LayerSelection(BaseEstimator):
 
     search: `exhaustive` measures every layer in full on paper A's split; with `defects="nsa", fuse=1` it is paper A's
     procedure to the letter. `auto` uses at most `max_images` images, ranks all layers coarsely and measures in full at
-    most `finalists` of each depth, those that may still be its best. Neither takes the process beyond `max_memory`
-    bytes. Learns `trials_`, `choices_`, `figures_` (what the choices reach together on each kind of synthetic defect)
-    and `validation_`.
+    most `finalists` of each depth, those that may still be its best. Both plan the process to stay within
+    `max_memory` bytes. Learns `trials_`, `choices_`, `figures_` (what the choices reach together on each kind of
+    synthetic defect) and `validation_`.
     """
 
     def __init__(

@@ -17,8 +17,9 @@ from flawsight.detectors.cores import side_by_side
 from flawsight.detectors.passes import LayerSet, fit_detectors, map_images
 from flawsight.detectors.surprise import Surprise
 from flawsight.features import Extractor, Layer
-from flawsight.selection.judge import GOOD, Figures
+from flawsight.selection.judge import Figures
 from flawsight.selection.rounds import Round
+from flawsight.selection.validation import GOOD
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +45,12 @@ def run_trials(
     validation = stage.validation
     detectors: dict[LayerSet, Detector] = {(layer.name,): clone(stage.detector) for layer in layers}
     fit_detectors(extractor, validation.train, detectors, advance)
-    images = [*validation.good, *(image for bad, _ in validation.bad.values() for image in bad)]
-    maps = map_images(extractor, images, detectors, advance)
-    bounds = np.cumsum([len(validation.good), *(len(bad) for bad, _ in validation.bad.values())])[:-1]
+    maps = map_images(extractor, validation.measured, detectors, advance)
     shared = (time.perf_counter() - start) / len(layers)
 
     def judged(layer: Layer) -> Trial:
         start = time.perf_counter()
-        parts = dict(zip((GOOD, *validation.bad), np.split(maps.pop((layer.name,)), bounds), strict=True))
+        parts = validation.parted(maps.pop((layer.name,)))
         surprise = Surprise.of(parts[GOOD])
         surprises = {name: np.stack([surprise(one) for one in stack]) for name, stack in parts.items()}
         figures = stage.judge.figures(stage.judge.upsampled(surprises))

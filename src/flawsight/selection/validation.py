@@ -10,6 +10,8 @@ import numpy as np
 from flawsight.data import split_good
 from flawsight.defects import Product, apply_defects, estimate_product, make
 
+GOOD = "good"
+
 
 @dataclass(frozen=True, eq=False)
 class ValidationSet:
@@ -21,9 +23,14 @@ class ValidationSet:
     product: Product
 
     @property
-    def measured(self) -> int:
-        """Images that are measured, good and defective."""
-        return len(self.good) + sum(len(images) for images, _ in self.bad.values())
+    def measured(self) -> list[np.ndarray]:
+        """The images that are measured: the good ones, then the defective ones of each kind."""
+        return [*self.good, *(image for images, _ in self.bad.values() for image in images)]
+
+    def parted(self, maps: np.ndarray) -> dict[str, np.ndarray]:
+        """What was computed of each of the `measured` images, the good ones' under "good", the others' by kind."""
+        bounds = np.cumsum([len(self.good), *(len(images) for images, _ in self.bad.values())])[:-1]
+        return dict(zip((GOOD, *self.bad), np.split(maps, bounds), strict=True))
 
 
 def make_validation_set(
