@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from flawsight.features import Extractor
 
+os.environ.setdefault("TQDM_DISABLE", "1")  # its coreset draws a bar of a thousand steps
 PIP_LINE = 'pip install "flawsight[bench]"   (or: pip install anomalib==2.7.0)'
 
 
