@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
+from flawsight.detectors.training import Training
 from flawsight.errors import FlawsightError
 
 FeatureMaps = Sequence[Tensor]
@@ -26,6 +27,12 @@ class Detector(BaseEstimator, ABC):
     """
 
     images_taken: int = 0
+    folds: ClassVar[int] = 5
+    """Parts of the images that calibration holds out in turn; fewer where learning is slow."""
+    reads: ClassVar[str] = "layers"
+    """`layers`: feature maps of a network's layers; `images`: the pictures (N, 3, S, S) themselves, from 0 to 1."""
+    localises: ClassVar[bool] = True
+    """Whether maps say where the defect is; else they hold one value."""
 
     def fit(self, X: FeatureMaps | Iterable[FeatureMaps], y: object = None) -> Self:
         """Learn from the feature maps of good images; `y` is ignored."""
@@ -55,12 +62,24 @@ class Detector(BaseEstimator, ABC):
         """A copy, not yet finished, that has taken all these images but those of these numbers."""
 
     @abstractmethod
-    def finish(self) -> Self:
-        """Learn from what was collected, and let go of it."""
+    def finish(self, training: Training | None = None) -> Self:
+        """Learn from what was collected, and let go of it.
+
+        `training` is where a long one reports to and keeps its checkpoints.
+        """
+
+    def coarse(self) -> Self:
+        """A cheaper detector of the same kind, not fitted, that serves to rank layers."""
+        return clone(self)
 
     @abstractmethod
     def anomaly_maps(self, features: FeatureMaps) -> Tensor:
         """Raw anomaly maps (N, h, w) on the detector's own grid."""
+
+    @property
+    def scores_images(self) -> bool:
+        """Whether the method scores images in its own way rather than by the maximum of the map."""
+        return False
 
     def image_scores(self, features: FeatureMaps) -> Tensor:
         """Raw scores (N,): the maximum of each map unless the method has its own."""

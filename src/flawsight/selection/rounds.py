@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.base import clone
 
 from flawsight.detectors import Detector
 from flawsight.selection.judge import Judge
 from flawsight.selection.validation import ValidationSet
 
 COARSE_TRAIN, COARSE_GOOD, COARSE_BAD = 48, 24, 12
-COARSE_GRID = 32
-COARSE_BANK = 4
+COARSE_SIDE = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,24 +36,12 @@ def full_round(detector: Detector, validation: ValidationSet, side: int) -> Roun
 
 
 def coarse_round(detector: Detector, validation: ValidationSet, side: int) -> Round:
-    """A few images, a quarter of the memory bank, at most 32 x 32 positions, half the resolution of the full round.
+    """A few images, the detector's own coarse form, half the resolution of the full round.
 
     Its cost does not grow with the number of images.
     """
     few = fewer(validation)
-    return Round("coarse", coarse_detector(detector), few, Judge(few, max(COARSE_GRID, side // 2)), keeps_maps=False)
-
-
-def coarse_detector(detector: Detector) -> Detector:
-    """The same detector, where it has such parameters with a smaller memory bank and a coarser grid."""
-    small = clone(detector)
-    known = detector.get_params()
-    if "bank_size" in known:
-        bank = max(1, known["bank_size"] // COARSE_BANK)
-        small.set_params(bank_size=bank, max_descriptors=8 * bank)
-    if "max_grid" in known:
-        small.set_params(max_grid=min(COARSE_GRID, known["max_grid"] or COARSE_GRID))
-    return small
+    return Round("coarse", detector.coarse(), few, Judge(few, max(COARSE_SIDE, side // 2)), keeps_maps=False)
 
 
 def fewer(validation: ValidationSet) -> ValidationSet:

@@ -1,0 +1,152 @@
+"""Training: one small loop for every method that learns by gradient descent."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from flawsight.errors import FlawsightError
+
+SECONDS_BETWEEN_CHECKPOINTS = 10.0
+_BUILDING = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Training:
+    """Where a long training keeps its checkpoints, and whom it tells its progress.
+
+    `folder` belongs to one training on one set of images; `advance` is told the share of the work done since last time.
+    """
+
+    folder: Path | None = None
+    advance: Callable[[float], object] | None = None
+
+    def part(self, name: str, share: float) -> Training:
+        """The same for one of several trainings that make up the work."""
+        tell = self.advance
+        return Training(
+            self.folder / name if self.folder else None, (lambda done: tell(share * done)) if tell else None
+        )
+
+
+Loss = Callable[[Tensor, torch.Generator], Tensor]
+"""The mean loss of the examples with these indices (int64, on the CPU); the generator is the only source of chance."""
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Build modules inside: torch and numpy draw from `seed`, and nobody else notices."""
+    with _BUILDING, torch.random.fork_rng(devices=[]):
+        numpy_state = np.random.get_state()  # noqa: NPY002 - libraries of modules draw from it
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+@torch.enable_grad()
+def train(
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss: Loss,
+    examples: int,
+    *,
+    batch_size: int,
+    epochs: int,
+    seed: int,
+    training: Training | None = None,
+    patience: int | None = None,
+) -> list[float]:
+    """Train for `epochs` and return the mean loss of each; the module is left in eval mode.
+
+    The order of examples depends on the seed and the epoch only, so that a run that goes on from a checkpoint ends as
+    an uninterrupted one does. `patience`: stop early when the training loss has not fallen for so many epochs. The last
+    state is kept. A loss that is not finite raises.
+    """
+    training = training or Training()
+    losses = _resumed(module, optimizer, training.folder)
+    saved, generator = monotonic(), torch.Generator()
+    batches = max(1, -(-examples // batch_size))
+    if training.advance and losses:
+        training.advance(len(losses) / epochs)
+    module.train()
+    for epoch in range(len(losses), epochs):
+        if patience is not None and _stalled(losses, patience):
+            break
+        generator.manual_seed(seed * 1_000_003 + epoch)
+        total = 0.0
+        # Equal batches: a last one of a few examples would make batch statistics worthless.
+        for rows in torch.randperm(examples, generator=generator).tensor_split(batches):
+            value = loss(rows, generator)
+            optimizer.zero_grad(set_to_none=True)
+            value.backward()
+            optimizer.step()
+            total += value.item() * len(rows)
+        losses.append(total / examples)
+        if not np.isfinite(losses[-1]):
+            raise FlawsightError(
+                f"the training of {type(module).__name__} diverged in epoch {epoch + 1}: its loss is {losses[-1]}; "
+                "use a smaller learning rate, or fewer or other layers"
+            )
+        if training.folder and monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+            _save(module, optimizer, losses, training.folder)
+            saved = monotonic()
+        if training.advance:
+            training.advance(1 / epochs)
+    if training.folder:
+        _save(module, optimizer, losses, training.folder)
+    module.eval()
+    return losses
+
+
+def _stalled(losses: list[float], patience: int) -> bool:
+    return len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])
+
+
+def _save(module: nn.Module, optimizer: torch.optim.Optimizer, losses: list[float], folder: Path) -> None:
+    """Write a checkpoint; it appears whole or not at all."""
+    tensors = {f"module.{name}": values for name, values in module.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors.update({f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()})
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / "checkpoint.part"
+    save_file(
+        {name: values.contiguous().clone() for name, values in tensors.items()}, partial, {"losses": json.dumps(losses)}
+    )
+    partial.replace(folder / "checkpoint.safetensors")
+
+
+def _resumed(module: nn.Module, optimizer: torch.optim.Optimizer, folder: Path | None) -> list[float]:
+    """Load the checkpoint where there is one; the losses of its epochs."""
+    path = folder / "checkpoint.safetensors" if folder else None
+    if path is None or not path.exists():
+        return []
+    try:
+        with safe_open(path, "pt") as file:
+            losses: list[float] = json.loads(file.metadata()["losses"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        own = {name.removeprefix("module."): values for name, values in tensors.items() if name.startswith("module.")}
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, values in tensors.items():
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".", 2)
+                state.setdefault(int(index), {})[key] = values
+        module.load_state_dict(own)
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError):
+        path.unlink(missing_ok=True)  # cut off, or of another network: train from the start
+        return []
+    return losses
