@@ -108,6 +108,22 @@ def _bytes(size: str) -> int:
         raise FlawsightError(f"--max-memory '{size}' is not a size: write it such as 4G or 1500M") from error
 
 
+def _parameters(given: list[str]) -> dict[str, Any]:
+    """Values are read as in YAML: 40, 0.5, true, null, a word."""
+    import yaml
+
+    found = {}
+    for text in given:
+        name, separator, value = text.partition("=")
+        if not separator or not name.strip():
+            raise FlawsightError(f"--parameter '{text}': write it such as epochs=40 or simplenet.epochs=40")
+        try:
+            found[name.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise FlawsightError(f"--parameter '{text}': '{value}' is not a value") from error
+    return found
+
+
 def _table(*names: str) -> Table:
     return Table(*(Column(name, overflow="fold") for name in names))
 
@@ -134,7 +150,10 @@ def _config_callback(context: typer.Context, path: Path | None) -> Path | None:
     for name in options:
         if name not in known:
             raise FlawsightError(f"config file '{path}': unknown option '{name}'; known: {', '.join(sorted(known))}")
-    joined = {key: ",".join(map(str, value)) if isinstance(value, list) else value for key, value in options.items()}
+    joined = {
+        key: ",".join(map(str, value)) if isinstance(value, list) and key != "parameter" else value
+        for key, value in options.items()
+    }
     context.default_map = {**(context.default_map or {}), **joined}
     return path
 
@@ -148,7 +167,13 @@ def fit(
     ] = "tf_efficientnet_lite0",
     weights: Annotated[str | None, typer.Option(help="A .safetensors or .pth file for the network.")] = None,
     image_size: Annotated[int, typer.Option(min=32, help="Images are resized to this square.")] = 256,
-    detector: Annotated[str, typer.Option(help="The method that reads the features.")] = "patchcore",
+    detector: Annotated[
+        str, typer.Option(help="The method; several, such as patchcore,gaussian, are compared on every layer.")
+    ] = "patchcore",
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A parameter of the method, such as simplenet.epochs=40; repeatable."),
+    ] = None,
     defects: Annotated[str, typer.Option(help="auto, or kinds such as nsa,cutpaste,simple.")] = "auto",
     layers: Annotated[str, typer.Option(help="all, or globs such as 'blocks.2.*,blocks.4.*'.")] = "all",
     search: Annotated[str, typer.Option(help="auto, or exhaustive (paper A's procedure).")] = "auto",
@@ -161,6 +186,9 @@ def fit(
     good_class: GoodClass = None,
     max_pixels: MaxPixels = MAX_PIXELS,
     max_memory: MaxMemory = None,
+    budget: Annotated[
+        float | None, typer.Option(metavar="MINUTES", help="Time that the search may take; default: what it needs.")
+    ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
     config: Annotated[
@@ -179,6 +207,7 @@ def fit(
         weights=weights,
         image_size=image_size,
         detector=detector,
+        detector_parameters=_parameters(parameter or []),
         defects=defects,
         layers=layers,
         search=search,
@@ -191,12 +220,15 @@ def fit(
         good_class=good_class,
         max_pixels=max_pixels,
         max_memory=None if max_memory is None else _bytes(max_memory),
+        budget=budget,
         overwrite=overwrite,
     )
     report = write_report(inspector, out)
     summary = {
         "bundle": str(out),
-        "report": str(report),
+        "report": str(report) if report else None,
+        "detectors": [member.detector.name for member in inspector.manifest.members],
+        "untried": inspector.manifest.selection.untried if inspector.manifest.selection else 0,
         "layers": [list(layers) for layers in inspector.layers],
         "threshold": inspector.threshold,
         "false_alarm_rate": inspector.manifest.working_point.rate,
@@ -205,11 +237,15 @@ def fit(
     _print(as_json, summary, lambda: _show_fit(inspector, out, report))
 
 
-def _show_fit(inspector: Any, out: Path, report: Path) -> None:
+def _show_fit(inspector: Any, out: Path, report: Path | None) -> None:
     manifest = inspector.manifest
     point = manifest.working_point
     _say(f"Learned from {manifest.data.images} good images.", "bold")
-    _say(f"Reads: {', '.join('+'.join(layers) for layers in inspector.layers)}")
+    _say("Reads: " + ", ".join(f"{'+'.join(one.layers)} ({one.detector.name})" for one in manifest.members))
+    if manifest.selection and manifest.selection.untried:
+        _say(f"{manifest.selection.untried} candidates were not tried for want of time: see --budget.", "yellow")
+    if not any(member.detector.localises for member in inspector.members):
+        _say("This method scores whole images: its heat maps do not show where.", "yellow")
     _say(f"Working point: score > {point.threshold:.3f}, at most {point.rate:.2%} of good parts stopped.")
     if point.rate > point.requested_rate:
         _say(
@@ -217,7 +253,8 @@ def _show_fit(inspector: Any, out: Path, report: Path) -> None:
             f"{point.needed_images}. The rate above is the lowest these images support.",
             "yellow",
         )
-    _say(f"Bundle: {out}\nReport: {report}\nNext:   flawsight inspect {out} NEW_IMAGES --out results")
+    _say(f"Bundle: {out}\nReport: {report or 'none, for there was no search'}")
+    _say(f"Next:   flawsight inspect {out} NEW_IMAGES --out results")
 
 
 @app.command(epilog=_example("flawsight inspect inspector new_pictures --out results"))

@@ -1,5 +1,6 @@
 """Samples, data set layouts, decoding and splits: everything about pictures on disk, nothing about networks."""
 
+from flawsight.data.augmentation import AUGMENTATIONS, SAFE, augment, enlarged
 from flawsight.data.decode import MAX_PIXELS, image_size, read_image, read_mask
 from flawsight.data.files import IMAGE_SUFFIXES, find_images
 from flawsight.data.fingerprint import fingerprint
@@ -8,14 +9,18 @@ from flawsight.data.samples import DEFECTIVE, GOOD, Dataset, Sample
 from flawsight.data.splits import GoodSplit, folds, split_good
 
 __all__ = [
+    "AUGMENTATIONS",
     "DEFECTIVE",
     "GOOD",
     "IMAGE_SUFFIXES",
     "LAYOUTS",
     "MAX_PIXELS",
+    "SAFE",
     "Dataset",
     "GoodSplit",
     "Sample",
+    "augment",
+    "enlarged",
     "find_images",
     "fingerprint",
     "folds",

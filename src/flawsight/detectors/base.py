@@ -78,8 +78,8 @@ class Detector(BaseEstimator, ABC):
 
     @property
     def scores_images(self) -> bool:
-        """Whether the method scores images in its own way rather than by the maximum of the map."""
-        return False
+        """Whether images have scores of their own scale rather than the maximum of a map of places."""
+        return not self.localises
 
     def image_scores(self, features: FeatureMaps) -> Tensor:
         """Raw scores (N,): the maximum of each map unless the method has its own."""

@@ -2,26 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+import ctypes
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
 
 from flawsight.detectors.base import Detector
 from flawsight.detectors.cores import side_by_side
+from flawsight.detectors.training import Training
 from flawsight.features import Extractor
 
 LayerSet = tuple[str, ...]
 """The layers one detector reads, finest first."""
-Detectors = Mapping[LayerSet, Detector]
 Progress = Callable[[int], None]
-
 Features = dict[LayerSet, list[torch.Tensor]]
 Answer = TypeVar("Answer")
 
 BATCH = 2
 """Images a forward pass on a CPU: with more, feature maps fall out of its cache and each image takes longer."""
+_BATCHES_BETWEEN_RELEASES = 8
+
+
+class Reader(Protocol):
+    """A detector and the layers it reads."""
+
+    @property
+    def layers(self) -> LayerSet:
+        """The names of the layers, finest first."""
+
+    @property
+    def detector(self) -> Detector:
+        """Who reads them."""
+
+
+class Reading(NamedTuple):
+    """A detector with the layers it reads."""
+
+    layers: LayerSet
+    detector: Detector
+
+
+class Found(NamedTuple):
+    """Grid maps (N, h, w) float32, and scores (N,) where the detector has its own way to score an image."""
+
+    maps: np.ndarray
+    scores: np.ndarray | None
+
+    @classmethod
+    def by(cls, detector: Detector, features: Sequence[torch.Tensor]) -> Found:
+        """What the detector finds in a few images."""
+        maps = detector.anomaly_maps(features).float().cpu().numpy()
+        return cls(maps, detector.image_scores(features).float().cpu().numpy() if detector.scores_images else None)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Found]) -> Found:
+        """The same for the images of all parts together."""
+        scores = [part.scores for part in parts if part.scores is not None]
+        return cls(np.concatenate([part.maps for part in parts]), np.concatenate(scores) if scores else None)
 
 
 def batches(
@@ -34,9 +74,7 @@ def batches(
     """`work(indices, features of each layer set)` of every batch of images, in order, side by side."""
     names = list(dict.fromkeys(name for layers in layer_sets for name in layers))
     # Tracing the network patches torch for a moment, and is not for several threads at once.
-    for name in names:
-        extractor.layer(name)
-    extractor.truncated(names)
+    extractor.prepare(names)
 
     @torch.inference_mode()
     def one(start: int) -> Answer:
@@ -45,46 +83,56 @@ def batches(
         return work(indices, {layers: [maps[name] for name in layers] for layers in layer_sets})
 
     starts = range(0, len(images), BATCH)
-    for start, answer in zip(starts, side_by_side(one, starts, extractor.device), strict=True):
+    for number, (start, answer) in enumerate(zip(starts, side_by_side(one, starts, extractor.device), strict=True)):
         yield answer
+        if number % _BATCHES_BETWEEN_RELEASES == 0:
+            release()
         if advance:
             advance(min(BATCH, len(images) - start))
 
 
+def release() -> None:
+    """Hand freed memory back to the system, where the C library keeps it for each thread (glibc)."""
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def collect(
-    extractor: Extractor, images: Sequence[np.ndarray], detectors: Detectors, advance: Progress | None = None
+    extractor: Extractor, images: Sequence[np.ndarray], readers: Sequence[Reader], advance: Progress | None = None
 ) -> None:
     """Start every detector and let it take its layers' features of the same images, from one pass."""
-    for detector in detectors.values():
-        detector.start()
+    for reader in readers:
+        reader.detector.start()
 
-    def read(indices: range, features: Features) -> dict[LayerSet, Any]:
-        return {layers: detector.read(features[layers], indices.start) for layers, detector in detectors.items()}
+    def read(indices: range, features: Features) -> list[Any]:
+        return [reader.detector.read(features[reader.layers], indices.start) for reader in readers]
 
-    for found in batches(extractor, images, list(detectors), read, advance):
-        for layers, detector in detectors.items():
-            detector.take(found[layers])
+    for found in batches(extractor, images, [reader.layers for reader in readers], read, advance):
+        for reader, part in zip(readers, found, strict=True):
+            reader.detector.take(part)
 
 
 def fit_detectors(
-    extractor: Extractor, images: Sequence[np.ndarray], detectors: Detectors, advance: Progress | None = None
+    extractor: Extractor,
+    images: Sequence[np.ndarray],
+    readers: Sequence[Reader],
+    advance: Progress | None = None,
+    trainings: Sequence[Training] | None = None,
 ) -> None:
     """Fit every detector on its layers' features of the same images, from one pass."""
-    collect(extractor, images, detectors, advance)
-    for _ in side_by_side(lambda detector: detector.finish(), detectors.values(), extractor.device):
+    collect(extractor, images, readers, advance)
+    jobs = list(zip(readers, trainings or [Training()] * len(readers), strict=True))
+    for _ in side_by_side(lambda job: job[0].detector.finish(job[1]), jobs, extractor.device):
         pass
 
 
 def map_images(
-    extractor: Extractor, images: Sequence[np.ndarray], detectors: Detectors, advance: Progress | None = None
-) -> dict[LayerSet, np.ndarray]:
-    """Every detector's grid maps (N, h, w) float32 of the same images, from one pass."""
+    extractor: Extractor, images: Sequence[np.ndarray], readers: Sequence[Reader], advance: Progress | None = None
+) -> list[Found]:
+    """What every detector finds in the same images, from one pass."""
 
-    def maps_of(_: range, features: Features) -> dict[LayerSet, np.ndarray]:
-        return {
-            layers: detector.anomaly_maps(features[layers]).float().cpu().numpy()
-            for layers, detector in detectors.items()
-        }
+    def find(_: range, features: Features) -> list[Found]:
+        return [Found.by(reader.detector, features[reader.layers]) for reader in readers]
 
-    parts = list(batches(extractor, images, list(detectors), maps_of, advance))
-    return {layers: np.concatenate([part[layers] for part in parts]) for layers in detectors}
+    parts = list(batches(extractor, images, [reader.layers for reader in readers], find, advance))
+    return [Found.joined(found) for found in zip(*parts, strict=True)]

@@ -42,5 +42,24 @@ class Surprise:
         return (inside + beyond).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class ScoreScale:
+    """Image scores of different detectors on one scale: in standard deviations from the mean of held-out good ones."""
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, held_out: np.ndarray) -> Self:
+        """Measure the scale on scores (n,) of good images that the detector was not fitted on."""
+        deviation = float(np.std(held_out))
+        # Where nothing varies, a step as large as the values themselves is a sane unit.
+        return cls(float(np.mean(held_out)), max(deviation, 1e-6 * float(np.abs(held_out).max()), 1e-12))
+
+    def __call__(self, scores: np.ndarray) -> np.ndarray:
+        """Scores (n,) float32 on the common scale."""
+        return ((scores - self.mean) / self.deviation).astype(np.float32)
+
+
 def _levels() -> np.ndarray:
     return np.linspace(0, -np.log(_TAIL), _KNOTS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,12 +49,20 @@ def seeded(seed: int) -> Iterator[None]:
     """Build modules inside: torch and numpy draw from `seed`, and nobody else notices."""
     with _BUILDING, torch.random.fork_rng(devices=[]):
         numpy_state = np.random.get_state()  # noqa: NPY002 - libraries of modules draw from it
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed every GPU
         np.random.seed(seed % 2**32)  # noqa: NPY002
         try:
             yield
         finally:
             np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+def gaussian(shape: Sequence[int], generator: torch.Generator, device: torch.device) -> Tensor:
+    """Standard normal noise on the device, from the CPU generator that a loss is given."""
+    if device.type == "cpu":
+        return torch.randn(*shape, generator=generator)
+    there = torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
+    return torch.randn(*shape, generator=there, device=device)
 
 
 @torch.enable_grad()
@@ -77,7 +85,7 @@ def train(
     state is kept. A loss that is not finite raises.
     """
     training = training or Training()
-    losses = _resumed(module, optimizer, training.folder)
+    losses = _resumed(module, optimizer, training.folder, epochs)
     saved, generator = monotonic(), torch.Generator()
     batches = max(1, -(-examples // batch_size))
     if training.advance and losses:
@@ -87,15 +95,15 @@ def train(
         if patience is not None and _stalled(losses, patience):
             break
         generator.manual_seed(seed * 1_000_003 + epoch)
-        total = 0.0
+        total = torch.zeros((), dtype=torch.float64)
         # Equal batches: a last one of a few examples would make batch statistics worthless.
         for rows in torch.randperm(examples, generator=generator).tensor_split(batches):
             value = loss(rows, generator)
             optimizer.zero_grad(set_to_none=True)
             value.backward()
             optimizer.step()
-            total += value.item() * len(rows)
-        losses.append(total / examples)
+            total = total.to(value.device) + value.detach() * len(rows)  # read once an epoch: a GPU need not wait
+        losses.append(total.item() / examples)
         if not np.isfinite(losses[-1]):
             raise FlawsightError(
                 f"the training of {type(module).__name__} diverged in epoch {epoch + 1}: its loss is {losses[-1]}; "
@@ -108,6 +116,8 @@ def train(
             training.advance(1 / epochs)
     if training.folder:
         _save(module, optimizer, losses, training.folder)
+    if training.advance and len(losses) < epochs:
+        training.advance(1 - len(losses) / epochs)
     module.eval()
     return losses
 
@@ -129,7 +139,9 @@ def _save(module: nn.Module, optimizer: torch.optim.Optimizer, losses: list[floa
     partial.replace(folder / "checkpoint.safetensors")
 
 
-def _resumed(module: nn.Module, optimizer: torch.optim.Optimizer, folder: Path | None) -> list[float]:
+def _resumed(
+    module: nn.Module, optimizer: torch.optim.Optimizer, folder: Path | None, epochs: int
+) -> list[float]:
     """Load the checkpoint where there is one; the losses of its epochs."""
     path = folder / "checkpoint.safetensors" if folder else None
     if path is None or not path.exists():
@@ -139,14 +151,21 @@ def _resumed(module: nn.Module, optimizer: torch.optim.Optimizer, folder: Path |
             losses: list[float] = json.loads(file.metadata()["losses"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         own = {name.removeprefix("module."): values for name, values in tensors.items() if name.startswith("module.")}
+        # Asked first: loading would stop half-way through a network that does not fit.
+        if len(losses) > epochs or _shapes(own) != _shapes(module.state_dict()):
+            raise ValueError("a checkpoint of another training")
         state: dict[int, dict[str, Tensor]] = {}
         for name, values in tensors.items():
             if name.startswith("optimizer."):
                 _, index, key = name.split(".", 2)
                 state.setdefault(int(index), {})[key] = values
-        module.load_state_dict(own)
         optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError):
+        module.load_state_dict(own)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError):
         path.unlink(missing_ok=True)  # cut off, or of another network: train from the start
         return []
     return losses
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: values.shape for name, values in tensors.items()}

@@ -1,7 +1,17 @@
 """Pretrained networks as catalogues of layers."""
 
-from flawsight.features.extractor import Extractor, resize_image
+from flawsight.features.extractor import PICTURE, Extractor, resize_image
 from flawsight.features.layers import Layer, default_pair, select_layers
+from flawsight.features.levels import levels
 from flawsight.features.networks import DEFAULT_EXTRACTOR
 
-__all__ = ["DEFAULT_EXTRACTOR", "Extractor", "Layer", "default_pair", "resize_image", "select_layers"]
+__all__ = [
+    "DEFAULT_EXTRACTOR",
+    "PICTURE",
+    "Extractor",
+    "Layer",
+    "default_pair",
+    "levels",
+    "resize_image",
+    "select_layers",
+]

@@ -16,6 +16,9 @@ from flawsight.features.graph import as_map, catalogue, trace
 from flawsight.features.layers import Layer, default_pair, unknown_layer
 from flawsight.features.networks import DEFAULT_EXTRACTOR, create_network
 
+PICTURE = "picture"
+"""The name under which detectors that read pictures are given them, as if they were a layer."""
+
 
 class Extractor:
     """A pretrained network as a catalogue of layers.
@@ -90,19 +93,36 @@ class Extractor:
 
     def preprocess(self, images: Sequence[np.ndarray]) -> Tensor:
         """RGB uint8 images (H, W, 3) of any sizes as one normalised (N, 3, S, S) tensor on the device."""
+        return self._normalised(self.pixels(images))
+
+    def pixels(self, images: Sequence[np.ndarray]) -> Tensor:
+        """The same without the network's normalisation, from 0 to 1."""
         side = self.image_size
         resized = np.stack([resize_image(image, side) for image in images])
-        batch = torch.from_numpy(resized).to(self.device).permute(0, 3, 1, 2).float().div_(255)
+        return torch.from_numpy(resized).to(self.device).permute(0, 3, 1, 2).float().div_(255)
+
+    def _normalised(self, batch: Tensor) -> Tensor:
         mean = torch.tensor(self.network.mean, device=self.device).view(3, 1, 1)
         std = torch.tensor(self.network.std, device=self.device).view(3, 1, 1)
         return (batch - mean).div_(std).contiguous(memory_format=torch.channels_last)
 
+    def prepare(self, names: Sequence[str]) -> None:
+        """Trace the network for these layers, so that `extract` may then be called from several threads."""
+        layers = [self.layer(name).name for name in names if name != PICTURE]
+        if layers:
+            self.truncated(layers)
+
     @torch.inference_mode()
     def extract(self, images: Sequence[np.ndarray], layers: Sequence[str]) -> dict[str, Tensor]:
-        """Feature maps (N, C, H, W) of the named layers for a few images, from one pass."""
-        wanted = {name: self.layer(name) for name in layers}
-        outputs = self.truncated(list(wanted))(self.preprocess(images))
-        return {name: as_map(outputs[name], layer) for name, layer in wanted.items()}
+        """Feature maps (N, C, H, W) of the named layers for a few images, from one pass.
+
+        The name `picture` stands for the resized images themselves, (N, 3, S, S) from 0 to 1.
+        """
+        pixels = self.pixels(images)
+        wanted = {name: self.layer(name) for name in layers if name != PICTURE}
+        outputs = self.truncated(list(wanted))(self._normalised(pixels)) if wanted else {}
+        maps = {name: as_map(outputs[name], layer) for name, layer in wanted.items()}
+        return {name: pixels if name == PICTURE else maps[name] for name in layers}
 
     def batches(
         self, images: Sequence[np.ndarray], layers: Sequence[str], batch_size: int = 8

@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from safetensors.torch import save as tensor_bytes
 
 from flawsight.detectors import make_detector
-from flawsight.detectors.surprise import Surprise
+from flawsight.detectors.surprise import ScoreScale, Surprise
 from flawsight.errors import FlawsightError
-from flawsight.features import Extractor
+from flawsight.features import PICTURE, Extractor
 from flawsight.inspection.inspector import Inspector
 from flawsight.inspection.manifest import Manifest
 from flawsight.inspection.members import Member
@@ -48,8 +48,8 @@ def save(inspector: Inspector, folder: str | Path, overwrite: bool = False) -> P
     folder = prepare_folder(Path(folder), overwrite)
     # The manifest goes first and comes last: a folder without one is no bundle.
     (folder / MANIFEST).unlink(missing_ok=True)
-    names = list(dict.fromkeys(name for layers in inspector.layers for name in layers))
-    network = inspector.extractor.truncated(names).state_dict()
+    names = list(dict.fromkeys(name for layers in inspector.layers for name in layers if name != PICTURE))
+    network = inspector.extractor.truncated(names).state_dict() if names else {}
     learned = {
         f"{number}.{key}": value
         for number, member in enumerate(inspector.members)
@@ -74,18 +74,19 @@ def load(folder: str | Path, device: str = "auto") -> Inspector:
         if _sha256(folder / name) != expected:
             raise FlawsightError(f"bundle '{folder}' is damaged: {name} has changed; fit it again or copy it whole")
     info = manifest.extractor
-    extractor = Extractor(info.name, folder / NETWORK, info.image_size, device)
+    reads_layers = any(name != PICTURE for member in manifest.members for name in member.layers)
+    extractor = Extractor(info.name, folder / NETWORK if reads_layers else "random", info.image_size, device)
     try:
         tensors = load_file(folder / DETECTORS, device=str(extractor.device))
     except (SafetensorError, OSError) as error:
         raise FlawsightError(f"bundle '{folder}' is damaged: {DETECTORS} cannot be read; fit it again") from error
     members = []
-    known = {layer.name for layer in extractor.layers}
+    known = {PICTURE, *(layer.name for layer in extractor.layers)}
     for number, member in enumerate(manifest.members):
         strangers = [name for name in member.layers if name not in known]
         if strangers:
             raise FlawsightError(f"bundle '{folder}' is damaged: {info.name} has no '{strangers[0]}'; fit it again")
-        detector = make_detector(manifest.detector.name, **manifest.detector.parameters)
+        detector = make_detector(member.detector.name, **member.detector.parameters)
         prefix = f"{number}."
         try:
             detector.restore({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
@@ -94,7 +95,8 @@ def load(folder: str | Path, device: str = "auto") -> Inspector:
                 f"bundle '{folder}' is damaged: {DETECTORS} lacks member {number}; fit it again"
             ) from error
         surprise = Surprise(np.array(member.surprise_knots), member.surprise_tail)
-        members.append(Member(tuple(member.layers), detector, surprise, member.weight))
+        scale = ScoreScale(member.score_mean, member.score_deviation)
+        members.append(Member(tuple(member.layers), detector, surprise, scale, member.weight))
     return Inspector(extractor, members, manifest)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import time
 from collections.abc import Sequence
@@ -14,10 +15,10 @@ import numpy as np
 
 from flawsight.data import MAX_PIXELS, fingerprint, good_images
 from flawsight.data.splits import MIN_GOOD
-from flawsight.detectors import make_detector
-from flawsight.detectors.passes import LayerSet
+from flawsight.detectors import detector_name, make_detectors
+from flawsight.detectors.training import Training
 from flawsight.errors import FlawsightError
-from flawsight.features import DEFAULT_EXTRACTOR, Extractor
+from flawsight.features import DEFAULT_EXTRACTOR, PICTURE, Extractor
 from flawsight.inspection.bundle import prepare_folder, save
 from flawsight.inspection.fitting import Fitting
 from flawsight.inspection.images import ResizedImages
@@ -32,12 +33,11 @@ from flawsight.inspection.manifest import (
     SelectionInfo,
     WorkingPointInfo,
 )
-from flawsight.inspection.members import FittedMembers, fit_members
+from flawsight.inspection.members import FittedMembers, Share, fit_members
 from flawsight.metrics import WorkingPoint, working_point
 from flawsight.progress import Progress, default_progress
 from flawsight.selection import LayerSelection
 
-FOLDS = 5
 SEARCH_FOLDER = ".search"
 PACKAGES = (
     "flawsight",
@@ -72,46 +72,69 @@ def fit(
     good_class: str | None = None,
     max_pixels: int = MAX_PIXELS,
     max_memory: int | None = None,
+    budget: float | None = None,
     overwrite: bool = False,
     fixed_layers: Sequence[Sequence[str]] | None = None,
     progress: Progress | None = None,
 ) -> Inspector:
     """Learn an inspector from good images: a folder, a data set with train/good, or a list of image files.
 
-    With `out` the bundle is written there, and an interrupted search goes on when called again. `fixed_layers` names
-    the layers of each member and skips the search. The search plans the process to stay within `max_memory` bytes; the
-    default is 2 GiB, or half of what is free where that is less. The returned inspector's `fitting` holds the
-    selection and timings.
+    With `out` the bundle is written there, and an interrupted fit goes on when called again. `detector` may name
+    several, such as `patchcore,gaussian`: the search tries all; `detector_parameters` as in `make_detectors`.
+    `fixed_layers` names the layers of each member and skips the search. The search plans the process to stay within
+    `max_memory` bytes; the default is 2 GiB, or half of what is free where that is less. `budget`: minutes that the
+    search may take. The returned inspector's `fitting` holds the selection and timings.
     """
     progress = progress or default_progress()
     if not 0 < false_alarm_rate < 1:
         raise FlawsightError(f"false-alarm rate {false_alarm_rate} must lie between 0 and 1, such as 0.01")
+    if budget is not None and budget <= 0:
+        raise FlawsightError(f"budget {budget} must be a number of minutes above 0: leave it out to try everything")
     if fuse < 1:
         raise FlawsightError(f"fuse {fuse} must be 1 or more")
     if fixed_layers is not None and not (len(fixed_layers) and all(fixed_layers)):
         raise FlawsightError("fixed_layers must name at least one layer for each member: leave it out to search")
     folder = prepare_folder(Path(out), overwrite) if out is not None else None
-    prototype = make_detector(detector, **{"seed": seed, **(detector_parameters or {})})
+    prototypes = make_detectors(detector, detector_parameters or {}, seed)
+    reads_pictures = any(prototype.reads == "images" for prototype in prototypes.values())
+    if len(prototypes) > 1 and (reads_pictures or fixed_layers is not None):
+        raise FlawsightError(
+            f"detectors '{detector}' cannot be compared: name one alone with fixed layers, or where one reads pictures"
+        )
     paths = _paths(good, layout, category, good_class)
     network = Extractor(extractor, weights, image_size, device)
+    fixed = [tuple(network.layer(name).name for name in names) for names in fixed_layers or ()]
     images = ResizedImages(paths, image_size, max_pixels)
     fitting = Fitting(None, images)
     with _timed(fitting, "checking images"):
         mark = _check(images, progress)
-    if fixed_layers is None:
-        selection = LayerSelection(prototype, layers, defects, search, fuse, seed, max_memory=max_memory)
+    if reads_pictures:
+        shares = [Share((PICTURE,), prototype, 1.0) for prototype in prototypes.values()]
+    elif fixed_layers is None:
+        selection = LayerSelection(
+            prototypes,
+            layers,
+            defects,
+            search,
+            fuse,
+            seed,
+            max_memory=max_memory,
+            budget=60 * budget if budget else None,
+        )
         work = folder / SEARCH_FOLDER if folder else None
         with _timed(fitting, "choosing layers"):
             selection.fit(network, images, work, stamp=mark, progress=progress)
         fitting.selection = selection
-        shares: dict[LayerSet, float] = {(choice.layer,): choice.weight for choice in selection.choices_}
+        shares = [Share((one.layer,), prototypes[one.detector], one.weight) for one in selection.choices_]
     else:
-        shares = {tuple(network.layer(n).name for n in names): 1 / len(fixed_layers) for names in fixed_layers}
+        (prototype,) = prototypes.values()
+        shares = [Share(names, prototype, 1 / len(fixed)) for names in fixed]
     with (
         _timed(fitting, "learning and calibrating"),
         progress.stage("Learning from all good images", 2 * len(images)) as advance,
     ):
-        fitted = fit_members(network, images, shares, prototype, FOLDS, seed, advance)
+        training = Training(folder / SEARCH_FOLDER / _stamp(network, shares, mark) if folder else None)
+        fitted = fit_members(network, images, shares, seed, advance, training)
     fitting.held_out_maps = fitted.held_out_maps
     point = working_point(fitted.held_out_scores, false_alarm_rate)
     manifest = Manifest(
@@ -122,17 +145,19 @@ def fit(
             weights_source=network.network.source,
             weights_sha256=network.weights_sha256,
         ),
-        detector=DetectorInfo(name=detector, parameters=prototype.get_params()),
         members=[
             MemberInfo(
                 layers=list(member.layers),
+                detector=DetectorInfo(name=detector_name(member.detector), parameters=member.detector.get_params()),
                 weight=member.weight,
                 surprise_knots=member.surprise.knots.tolist(),
                 surprise_tail=member.surprise.tail_scale,
+                score_mean=member.score_scale.mean,
+                score_deviation=member.score_scale.deviation,
             )
             for member in fitted.members
         ],
-        working_point=_point_info(point, fitted, len(paths)),
+        working_point=_point_info(point, fitted),
         colour_scale=_colour_scale(point, fitted),
         data=DataInfo(images=len(paths), fingerprint=mark),
         seed=seed,
@@ -186,22 +211,30 @@ def _timed(fitting: Fitting, name: str) -> Any:
     fitting.timings[name] = time.perf_counter() - start
 
 
-def _point_info(point: WorkingPoint, fitted: FittedMembers, count: int) -> WorkingPointInfo:
+def _point_info(point: WorkingPoint, fitted: FittedMembers) -> WorkingPointInfo:
     return WorkingPointInfo(
         requested_rate=point.requested_rate,
         rate=point.rate,
         threshold=point.threshold,
         needed_images=point.needed_images,
         method="cross-conformal",
-        folds=min(FOLDS, count),
+        folds=fitted.folds,
         calibration_scores=np.sort(fitted.held_out_scores).tolist(),
     )
 
 
 def _colour_scale(point: WorkingPoint, fitted: FittedMembers) -> ColourScaleInfo:
-    """Cold is the usual level of good images, the middle is the threshold."""
-    low = min(fitted.held_out_level, point.threshold - 1e-6 * max(1.0, abs(point.threshold)))
-    return ColourScaleInfo(low=low, threshold=point.threshold)
+    """Cold is the usual level of good images, the middle is the threshold of the maps' maxima."""
+    threshold = working_point(fitted.held_out_peaks, point.requested_rate).threshold
+    low = min(fitted.held_out_level, threshold - 1e-6 * max(1.0, abs(threshold)))
+    return ColourScaleInfo(low=low, threshold=threshold)
+
+
+def _stamp(network: Extractor, shares: Sequence[Share], mark: str) -> str:
+    """What the trainings of these members depend on, as a folder's name."""
+    members = [(share.layers, detector_name(share.detector), share.detector.get_params()) for share in shares]
+    text = repr((network.name, network.image_size, network.weights_sha256, members, mark))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _selection_info(selection: LayerSelection | None) -> SelectionInfo | None:
@@ -211,6 +244,8 @@ def _selection_info(selection: LayerSelection | None) -> SelectionInfo | None:
         search=selection.search,
         defects=list(selection.validation_.bad),
         layers_tried=len(selection.layers_),
+        detectors=list(dict.fromkeys(trial.candidate.detector for trial in selection.trials_)),
+        untried=len(selection.untried_),
         images_used=selection.images_used_,
         p_h={kind: figures.p_h for kind, figures in selection.figures_.items()},
         product=selection.validation_.product.to_dict(),

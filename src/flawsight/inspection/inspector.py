@@ -16,7 +16,7 @@ from flawsight.detectors.passes import map_images
 from flawsight.errors import FlawsightError
 from flawsight.features import Extractor, resize_image
 from flawsight.inspection.manifest import Manifest
-from flawsight.inspection.members import Member, fuse_maps, image_score
+from flawsight.inspection.members import Member, judge_image, of_image
 from flawsight.metrics import p_values
 
 if TYPE_CHECKING:
@@ -85,11 +85,9 @@ class Inspector:
                 raise FlawsightError("an image must be a uint8 array of shape (H, W, 3) in RGB order, or a path")
         side = self.extractor.image_size
         squares = [resize_image(image, side) for image in images]
-        detectors = {member.layers: member.detector for member in self.members}
-        grid_maps = map_images(self.extractor, squares, detectors)
+        found = map_images(self.extractor, squares, self.members)
         for index, image in enumerate(images):
-            fused = fuse_maps([grid_maps[member.layers][index] for member in self.members], self.members, side)
-            score = image_score(fused)
+            fused, score = judge_image([of_image(one, index) for one in found], self.members, side)
             yield Result(
                 score=score,
                 p_value=float(p_values([score], self._calibration)[0]),

@@ -20,20 +20,23 @@ class ExtractorInfo(_Strict):
     weights_sha256: str
 
 
-class MemberInfo(_Strict):
-    """One detector's layers, its share of the map, and the scale that turns its maps into surprise."""
-
-    layers: list[str] = Field(min_length=1)
-    weight: float = Field(gt=0, le=1)
-    surprise_knots: list[float] = Field(min_length=2)
-    surprise_tail: float = Field(gt=0)
-
-
 class DetectorInfo(_Strict):
     """The method and its parameters."""
 
     name: str
     parameters: dict[str, Any]
+
+
+class MemberInfo(_Strict):
+    """One detector, its layers, its share of the map, and the scales of its maps (surprise) and of its image scores."""
+
+    layers: list[str] = Field(min_length=1)
+    detector: DetectorInfo
+    weight: float = Field(gt=0, le=1)
+    surprise_knots: list[float] = Field(min_length=2)
+    surprise_tail: float = Field(gt=0)
+    score_mean: float
+    score_deviation: float = Field(gt=0)
 
 
 class WorkingPointInfo(_Strict):
@@ -52,7 +55,10 @@ class WorkingPointInfo(_Strict):
 
 
 class ColourScaleInfo(_Strict):
-    """The heat map's fixed colours: `low` is cold, `threshold` the middle."""
+    """The heat map's fixed colours: `low` is cold, `threshold` the middle.
+
+    The latter is the working point's, or, where scores are not the maxima of maps, that of the maxima at the same rate.
+    """
 
     low: float
     threshold: float
@@ -71,6 +77,8 @@ class SelectionInfo(_Strict):
     search: str
     defects: list[str]
     layers_tried: int
+    detectors: list[str]
+    untried: int
     images_used: int
     p_h: dict[str, float]
     product: dict[str, Any]
@@ -79,10 +87,9 @@ class SelectionInfo(_Strict):
 class Manifest(_Strict):
     """The whole of inspector.json."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     versions: dict[str, str]
     extractor: ExtractorInfo
-    detector: DetectorInfo
     members: list[MemberInfo] = Field(min_length=1)
     working_point: WorkingPointInfo
     colour_scale: ColourScaleInfo

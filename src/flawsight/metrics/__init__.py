@@ -1,5 +1,6 @@
 """Anomaly scores, maps and masks in, numbers out: pure functions on NumPy arrays."""
 
+from flawsight.metrics.chi_square import chi_square_threshold
 from flawsight.metrics.combined import harmonic_mean
 from flawsight.metrics.conformal import WorkingPoint, p_values, working_point
 from flawsight.metrics.detection import Rates, auroc, f1_max, rates
@@ -14,6 +15,7 @@ __all__ = [
     "aupro",
     "aupro_curve",
     "auroc",
+    "chi_square_threshold",
     "evaluate_maps",
     "f1_max",
     "harmonic_mean",

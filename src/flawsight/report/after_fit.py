@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from flawsight.inspection import Inspector
 from flawsight.inspection.fitting import Fitting
+from flawsight.inspection.manifest import MemberInfo
 from flawsight.report.fit_report import write_fit_report
 from flawsight.report.inputs import DefectExample, DefectScore, FitReport, LayerScore
 from flawsight.selection import LayerSelection, Row
@@ -17,11 +19,16 @@ from flawsight.selection import LayerSelection, Row
 EXAMPLES_PER_KIND = 4
 
 
-def write_report(inspector: Inspector, folder: Path) -> Path:
-    """Write selection.csv and report.html beside the bundle of an inspector that `fit` has just made."""
+def write_report(inspector: Inspector, folder: Path) -> Path | None:
+    """Write selection.csv and report.html beside the bundle of an inspector that `fit` has just made.
+
+    None, and nothing written, where there was no search.
+    """
     fitting = inspector.fitting
-    if fitting is None or fitting.selection is None:
-        raise ValueError("only an inspector fresh from a fit with a search has something to report")
+    if fitting is None:
+        raise ValueError("only an inspector fresh from a fit has something to report")
+    if fitting.selection is None:
+        return None
     write_selection(folder / "selection.csv", fitting.selection.rows())
     path = folder / "report.html"
     write_fit_report(path, _gather(inspector, fitting, fitting.selection, folder))
@@ -64,9 +71,10 @@ def _gather(inspector: Inspector, fitting: Fitting, selection: LayerSelection, f
             "extractor": manifest.extractor.name,
             "weights": manifest.extractor.weights_sha256[:16],
             "image size": manifest.extractor.image_size,
-            "detector": manifest.detector.name,
-            **{f"detector: {name}": value for name, value in manifest.detector.parameters.items()},
+            **_detector_settings(manifest.members),
             "search": selection.search,
+            "detectors tried": ", ".join(manifest.selection.detectors) if manifest.selection else "",
+            "candidates not tried for want of time": len(selection.untried_),
             "defects": ", ".join(selection.validation_.bad),
             "images used in the search": selection.images_used_,
             "seed": manifest.seed,
@@ -76,6 +84,15 @@ def _gather(inspector: Inspector, fitting: Fitting, selection: LayerSelection, f
         good_examples=list(zip(fitting.images[: len(fitting.held_out_maps)], fitting.held_out_maps, strict=True)),
         found=[DefectScore(k, f.auroc, f.aupro, f.p_h) for k, f in selection.figures_.items()],
     )
+
+
+def _detector_settings(members: Sequence[MemberInfo]) -> dict[str, object]:
+    """Each detector once, with its parameters."""
+    settings: dict[str, object] = {}
+    for member in members:
+        name = member.detector.name
+        settings[f"detector {name}"] = ", ".join(f"{key} {value}" for key, value in member.detector.parameters.items())
+    return settings
 
 
 def _defect_examples(inspector: Inspector, selection: LayerSelection) -> list[DefectExample]:

@@ -3,11 +3,12 @@
 from flawsight.selection.fusion import Choice, combine_depths, criterion, depths
 from flawsight.selection.judge import Figures
 from flawsight.selection.search import AUTO_KINDS, LayerSelection, Row, defect_kinds
-from flawsight.selection.trials import Trial
+from flawsight.selection.trials import Candidate, Trial
 from flawsight.selection.validation import ValidationSet, make_validation_set
 
 __all__ = [
     "AUTO_KINDS",
+    "Candidate",
     "Choice",
     "Figures",
     "LayerSelection",

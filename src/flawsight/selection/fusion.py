@@ -10,6 +10,7 @@ import numpy as np
 
 from flawsight.features import Layer
 from flawsight.selection.judge import Figures
+from flawsight.selection.trials import Candidate
 
 DEPTHS = ("fine", "medium", "coarse")
 TEMPERATURE = 0.6
@@ -41,31 +42,39 @@ def depths(layers: Sequence[Layer]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Choice:
-    """A chosen layer with its share in the combined map."""
+    """A chosen layer, who reads it, and its share in the combined map."""
 
     layer: str
+    detector: str
     depth: str
     criterion: float
     weight: float
 
+    @property
+    def candidate(self) -> Candidate:
+        """The layer and the detector."""
+        return Candidate(self.layer, self.detector)
 
-def combine_depths(criteria: Mapping[str, float], layers: Sequence[Layer], fuse: int) -> tuple[Choice, ...]:
-    """Choose layers by their `criteria`, in network order; the weights add up to 1.
 
-    The best layer alone for `fuse=1` (paper A). Else the best layer of each of up to `fuse` depths: a synthetic defect
+def combine_depths(criteria: Mapping[Candidate, float], layers: Sequence[Layer], fuse: int) -> tuple[Choice, ...]:
+    """Choose candidates by their `criteria`, in network order; the weights add up to 1.
+
+    The best one alone for `fuse=1` (paper A). Else the best one of each of up to `fuse` depths: a synthetic defect
     tells well how deep to look, but hardly which of two neighbouring layers is better on the real ones, and errors of
-    different depths cancel. A layer weighs exp(difference of its criterion to the best / 0.6), or nothing below 3 %.
+    different depths cancel. A candidate weighs exp(difference of its criterion to the best / 0.6), or nothing
+    below 3 %.
     """
-    depth_of = depths([layer for layer in layers if layer.name in criteria])
-    ranked = sorted(criteria, key=lambda name: criteria[name], reverse=True)
-    best = [next(name for name in ranked if depth_of[name] == depth) for depth in set(depth_of.values())]
+    tried = {one.layer for one in criteria}
+    order = {layer.name: layer.order for layer in layers}
+    depth_of = depths([layer for layer in layers if layer.name in tried])
+    ranked = sorted(criteria, key=lambda one: criteria[one], reverse=True)
+    best = [next(one for one in ranked if depth_of[one.layer] == depth) for depth in set(depth_of.values())]
     kept = sorted(best, key=ranked.index)[:fuse]
-    weights = {name: math.exp((criteria[name] - criteria[kept[0]]) / TEMPERATURE) for name in kept}
+    weights = {one: math.exp((criteria[one] - criteria[kept[0]]) / TEMPERATURE) for one in kept}
     total = sum(weights.values())
-    weights = {name: weight for name, weight in weights.items() if weight / total >= LEAST_WEIGHT}
+    weights = {one: weight for one, weight in weights.items() if weight / total >= LEAST_WEIGHT}
     total = sum(weights.values())
     return tuple(
-        Choice(layer.name, depth_of[layer.name], criteria[layer.name], weights[layer.name] / total)
-        for layer in sorted(layers, key=lambda layer: layer.order)
-        if layer.name in weights
+        Choice(*one, depth_of[one.layer], criteria[one], weights[one] / total)
+        for one in sorted(weights, key=lambda one: order[one.layer])
     )

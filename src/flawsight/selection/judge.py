@@ -42,16 +42,23 @@ class Judge:
         """Grid maps as smoothed square maps."""
         return {name: np.stack([upsample(one, self.side) for one in stack]) for name, stack in maps.items()}
 
-    def figures(self, square_maps: dict[str, np.ndarray]) -> dict[str, Figures]:
-        """Figures of each kind of defect; the image score is the maximum of the map."""
-        good = square_maps[GOOD]
+    def figures(
+        self, square_maps: dict[str, np.ndarray], scores: dict[str, np.ndarray] | None = None
+    ) -> dict[str, Figures]:
+        """Figures of each kind of defect; without `scores` of the images these are the maxima of their maps."""
+        scores = scores or maxima(square_maps)
         found = {}
         for kind in self.kinds:
-            bad = square_maps[kind]
-            both = np.concatenate([good, bad])
-            labels = np.arange(len(both)) >= len(good)
-            found[kind] = Figures(auroc(both.max(axis=(1, 2)), labels), self._truth[kind].aupro(both, 0.3))
+            both = np.concatenate([square_maps[GOOD], square_maps[kind]])
+            labels = np.arange(len(both)) >= len(square_maps[GOOD])
+            image_scores = np.concatenate([scores[GOOD], scores[kind]])
+            found[kind] = Figures(auroc(image_scores, labels), self._truth[kind].aupro(both, 0.3))
         return found
+
+
+def maxima(square_maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The maximum of every map."""
+    return {name: stack.max(axis=(1, 2)) for name, stack in square_maps.items()}
 
 
 def _shrunk(mask: np.ndarray, side: int) -> np.ndarray:

@@ -1,17 +1,18 @@
-"""Memory: how many layers are tried together, so that a search stays within its budget."""
+"""Memory: how many candidates are tried together, so that a search stays within its budget."""
 
 from __future__ import annotations
 
-import ctypes
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 
 import psutil
 
+from flawsight.detectors import Detector
 from flawsight.detectors.cores import workers
-from flawsight.detectors.passes import BATCH
+from flawsight.detectors.passes import BATCH, release
 from flawsight.errors import FlawsightError
 from flawsight.features import Layer
 from flawsight.selection.rounds import Round
+from flawsight.selection.trials import Candidate
 
 DEFAULT_LIMIT = 2 << 30
 LEAST_WORKING = 256 << 20
@@ -45,48 +46,50 @@ def working_memory(limit: int | None) -> int:
     return LEAST_WORKING
 
 
-def release() -> None:
-    """Hand freed memory back to the system, where the C library keeps it for each thread (glibc)."""
-    with suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def layer_groups(layers: list[Layer], stage: Round, budget: int) -> list[list[Layer]]:
-    """Cut layers, in network order, into groups that `budget` bytes suffice for; a layer alone always makes one.
+def groups_that_fit(
+    candidates: Sequence[Candidate], layers: Mapping[str, Layer], stage: Round, budget: int
+) -> list[list[Candidate]]:
+    """Cut candidates, in their order, into groups that `budget` bytes suffice for; one alone always makes a group.
 
     Results do not depend on the cut: only how often the network runs does.
     """
-    if not layers:
+    if not candidates:
         return []
-    groups: list[list[Layer]] = [[]]
+    groups: list[list[Candidate]] = [[]]
     held = most_passing = 0
     # On its way to the layers that are read, a forward pass holds a few maps that nobody asked for.
-    network = 8 * workers() * BATCH * _FLOAT * max(layer.channels * layer.height * layer.width for layer in layers)
-    for layer in layers:
-        more, passing = _held(layer, stage), _passing(layer, stage)
+    largest = max(_values(layers[one.layer]) for one in candidates)
+    network = 8 * workers() * BATCH * _FLOAT * largest
+    for one in candidates:
+        layer, detector = layers[one.layer], stage.detectors[one.detector]
+        more, passing = _held(layer, detector, stage), _passing(layer, detector, stage)
         needed = network + _SCATTER * (held + more + max(most_passing, passing))
         if groups[-1] and (needed > budget or len(groups[-1]) >= MOST_TOGETHER):
             groups.append([])
             held = most_passing = 0
-        groups[-1].append(layer)
+        groups[-1].append(one)
         held, most_passing = held + more, max(most_passing, passing)
     return groups
 
 
-def _held(layer: Layer, stage: Round) -> int:
-    """Bytes a layer holds all the while: what its detector collects, its maps, its part of the batches."""
+def _values(layer: Layer) -> int:
+    return layer.channels * layer.height * layer.width
+
+
+def _held(layer: Layer, detector: Detector, stage: Round) -> int:
+    """Bytes a candidate holds all the while: what its detector collects, its maps, its part of the batches."""
     places = layer.height * layer.width
-    collected = stage.detector.collected_bytes(layer.channels, places, len(stage.validation.train))
-    read = (workers() + 1) * stage.detector.collected_bytes(layer.channels, places, BATCH)
-    batches = workers() * BATCH * layer.channels * places * _FLOAT
+    collected = detector.collected_bytes(layer.channels, places, len(stage.validation.train))
+    read = (workers() + 1) * detector.collected_bytes(layer.channels, places, BATCH)
+    batches = workers() * BATCH * _values(layer) * _FLOAT
     return collected + read + batches + len(stage.validation.measured) * places * _FLOAT
 
 
-def _passing(layer: Layer, stage: Round) -> int:
-    """Bytes needed while this layer's descriptors, memory bank or figures are computed."""
+def _passing(layer: Layer, detector: Detector, stage: Round) -> int:
+    """Bytes needed while this candidate's descriptors, what it learns or its figures are computed."""
     places = layer.height * layer.width
-    collected = stage.detector.collected_bytes(layer.channels, places, len(stage.validation.train))
-    descriptors = 2 * BATCH * layer.channels * places * _FLOAT
+    collected = detector.collected_bytes(layer.channels, places, len(stage.validation.train))
+    descriptors = 2 * BATCH * _values(layer) * _FLOAT
     judged = 3 * len(stage.validation.measured) * stage.judge.side**2 * _FLOAT
     return workers() * max(2 * collected, descriptors, judged)
 

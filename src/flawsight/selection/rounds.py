@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +17,10 @@ COARSE_SIDE = 32
 
 @dataclass(frozen=True, eq=False)
 class Round:
-    """One way to measure a layer: a detector, the images it learns from and is measured on, and the judge."""
+    """One way to measure layers: detectors by name, the images they learn from and are measured on, and the judge."""
 
     name: str
-    detector: Detector
+    detectors: dict[str, Detector]
     validation: ValidationSet
     judge: Judge
     keeps_maps: bool
@@ -30,18 +31,19 @@ class Round:
         return len(self.validation.train) + len(self.validation.measured)
 
 
-def full_round(detector: Detector, validation: ValidationSet, side: int) -> Round:
-    """The detector as it is, on the whole validation set; maps are judged at `side` pixels."""
-    return Round("full", detector, validation, Judge(validation, side), keeps_maps=True)
+def full_round(detectors: Mapping[str, Detector], validation: ValidationSet, side: int) -> Round:
+    """The detectors as they are, on the whole validation set; maps are judged at `side` pixels."""
+    return Round("full", dict(detectors), validation, Judge(validation, side), keeps_maps=True)
 
 
-def coarse_round(detector: Detector, validation: ValidationSet, side: int) -> Round:
-    """A few images, the detector's own coarse form, half the resolution of the full round.
+def coarse_round(detectors: Mapping[str, Detector], validation: ValidationSet, side: int) -> Round:
+    """A few images, each detector's own coarse form, half the resolution of the full round.
 
     Its cost does not grow with the number of images.
     """
     few = fewer(validation)
-    return Round("coarse", detector.coarse(), few, Judge(few, max(COARSE_SIDE, side // 2)), keeps_maps=False)
+    coarse = {name: detector.coarse() for name, detector in detectors.items()}
+    return Round("coarse", coarse, few, Judge(few, max(COARSE_SIDE, side // 2)), keeps_maps=False)
 
 
 def fewer(validation: ValidationSet) -> ValidationSet:

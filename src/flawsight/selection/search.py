@@ -1,9 +1,9 @@
-"""LayerSelection: which features see this product's defects? Candidates to trials to a choice."""
+"""LayerSelection: which features see this product's defects, and read by whom? Candidates to trials to a choice."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -11,15 +11,17 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from flawsight.defects import KINDS
-from flawsight.detectors import Detector
+from flawsight.detectors import Detector, detector_name
+from flawsight.detectors.passes import release
 from flawsight.errors import FlawsightError
 from flawsight.features import Extractor, Layer, select_layers
 from flawsight.progress import Progress, Silent
+from flawsight.selection.budget import COARSE_SHARE, TOGETHER, Budget, in_turn, spread
 from flawsight.selection.fusion import DEPTHS, Choice, combine_depths, criterion, depths
-from flawsight.selection.judge import Figures, Judge
-from flawsight.selection.memory import layer_groups, release, working_memory
+from flawsight.selection.judge import Figures, Judge, maxima
+from flawsight.selection.memory import groups_that_fit, working_memory
 from flawsight.selection.rounds import Round, coarse_round, full_round
-from flawsight.selection.trials import Trial, TrialStore, run_trials
+from flawsight.selection.trials import Candidate, Trial, TrialStore, run_trials, scaled
 from flawsight.selection.validation import ValidationSet, make_validation_set
 
 AUTO_KINDS = ("nsa", "perlin", "scratch")
@@ -33,7 +35,7 @@ Of the layers that full measurement finds best, nine in ten are within it (docs/
 
 @dataclass(frozen=True)
 class Row:
-    """One row of selection.csv: a layer, a kind of defect, and what was measured, coarsely or in full."""
+    """One row of selection.csv: a layer, a detector, a kind of defect, and what was measured, coarsely or in full."""
 
     layer: str
     block: str
@@ -42,6 +44,7 @@ class Row:
     stride: float
     channels: int
     same_as: str
+    detector: str
     stage: str
     defects: str
     auroc: float
@@ -56,13 +59,14 @@ class LayerSelection(BaseEstimator):
     search: `exhaustive` measures every layer in full on paper A's split; with `defects="nsa", fuse=1` it is paper A's
     procedure to the letter. `auto` uses at most `max_images` images, ranks all layers coarsely and measures in full at
     most `finalists` of each depth, those that may still be its best. Both plan the process to stay within
-    `max_memory` bytes. Learns `trials_`, `choices_`, `figures_` (what the choices reach together on each kind of
-    synthetic defect) and `validation_`.
+    `max_memory` bytes. `detector` may be several by name: all are tried on every layer, and the best of a depth wins.
+    `budget`: seconds that `auto` may take; what was not tried for want of time is in `untried_`. Learns `trials_`,
+    `choices_`, `figures_` (what the choices reach together on each kind of synthetic defect) and `validation_`.
     """
 
     def __init__(
         self,
-        detector: Detector,
+        detector: Detector | Mapping[str, Detector],
         layers: str = "all",
         defects: str = "auto",
         search: str = "auto",
@@ -72,6 +76,7 @@ class LayerSelection(BaseEstimator):
         finalists: int = 4,
         texture: bool | None = None,
         max_memory: int | None = None,
+        budget: float | None = None,
     ) -> None:
         self.detector = detector
         self.layers = layers
@@ -83,6 +88,7 @@ class LayerSelection(BaseEstimator):
         self.finalists = finalists
         self.texture = texture
         self.max_memory = max_memory
+        self.budget = budget
 
     def fit(
         self,
@@ -100,8 +106,12 @@ class LayerSelection(BaseEstimator):
         kinds = defect_kinds(self.defects)
         if self.search not in SEARCHES:
             raise FlawsightError(f"unknown search '{self.search}': use {' or '.join(SEARCHES)}")
-        chosen = select_layers(extractor.layers, self.layers)
         exhaustive = self.search == "exhaustive"
+        if exhaustive and self.budget is not None:
+            raise FlawsightError("an exhaustive search tries everything: leave the budget out, or use --search auto")
+        budget = Budget(self.budget)
+        detectors = self._detectors()
+        chosen = select_layers(extractor.layers, self.layers)
         used = images if exhaustive else _sample(images, self.max_images, self.seed)
         self.validation_: ValidationSet = make_validation_set(
             used, kinds, self.seed, self.texture, keep_originals=not exhaustive
@@ -111,57 +121,89 @@ class LayerSelection(BaseEstimator):
         store = TrialStore(work_dir, settings)
         side = extractor.image_size if exhaustive else extractor.image_size // 2
         unique = _unique(chosen, extractor)
-        full = full_round(self.detector, self.validation_, side)
-        if exhaustive:
-            trials = self._trials(extractor, unique, full, store, watch)
-            self.trials_: list[Trial] = trials
-        else:
-            coarse = coarse_round(self.detector, self.validation_, side)
-            ranked = self._trials(extractor, unique, coarse, store, watch)
-            names = _finalists(ranked, unique, self.finalists)
-            trials = self._trials(extractor, names, full, store, watch)
-            self.trials_ = [*ranked, *trials]
+        trying = _Trying(extractor, {layer.name: layer for layer in unique}, store, watch, self.max_memory, budget)
+        full = full_round(detectors, self.validation_, side)
+        candidates = _candidates(spread(unique) if budget.is_limited else unique, detectors)
+        ranked: list[Trial] = []
+        if not exhaustive:
+            ranked = trying.trials(candidates, coarse_round(detectors, self.validation_, side), COARSE_SHARE)
+            candidates = _finalists(ranked, unique, self.finalists, in_order=not budget.is_limited)
+        trials = trying.trials(candidates, full)
+        self.trials_: list[Trial] = [*ranked, *trials]
+        self.untried_ = tuple(trying.untried)
         self.layers_ = chosen
-        criteria = {trial.layer: criterion(trial.figures) for trial in trials}
+        criteria = {trial.candidate: criterion(trial.figures) for trial in trials}
         self.choices_: tuple[Choice, ...] = combine_depths(criteria, unique, self.fuse)
         self.figures_ = _together(full.judge, trials, self.choices_)
         return self
 
-    def _settings(self) -> dict[str, str]:
-        """The parameters that shape the result: how much memory it may take is not one."""
-        parameters = {name: value for name, value in self.get_params().items() if name != "max_memory"}
-        return {name: repr(value) for name, value in sorted(parameters.items())}
+    def _detectors(self) -> dict[str, Detector]:
+        if isinstance(self.detector, Mapping):
+            return dict(self.detector)
+        return {detector_name(self.detector): self.detector}
 
-    def _trials(
-        self, extractor: Extractor, layers: Sequence[Layer], stage: Round, store: TrialStore, progress: Progress
-    ) -> list[Trial]:
-        """Trials of these layers, those already in the store taken from it."""
-        missing = [layer for layer in layers if store.get(stage.name, layer.name) is None]
-        groups = layer_groups(missing, stage, working_memory(self.max_memory))
-        label = {"coarse": f"Trying {len(layers)} layers", "full": f"Measuring {len(layers)} layers"}[stage.name]
-        with progress.stage(label, stage.passes * len(groups) + len(missing)) as advance:
-            for group in groups:
-                for trial in run_trials(extractor, group, stage, advance):
-                    store.put(trial)
-                    advance(1)
-                release()
-        found = (store.get(stage.name, layer.name) for layer in layers)
-        return [trial for trial in found if trial is not None]
+    def _settings(self) -> dict[str, str]:
+        """The parameters that shape the result of a trial: how much memory or time there is does not."""
+        parameters = self.get_params(deep=False)
+        return {name: repr(parameters[name]) for name in sorted(parameters.keys() - {"max_memory", "budget"})}
 
     def rows(self) -> list[Row]:
-        """One row for each layer and kind of defect, in network order, from the layer's fullest trial.
+        """One row for each layer, detector and kind of defect, in network order, from the candidate's fullest trial.
 
-        A layer that repeats another's values shares its trial.
+        A layer that repeats another's values shares its trials; what was not tried has no row.
         """
-        fullest = {trial.layer: trial for trial in sorted(self.trials_, key=lambda trial: trial.stage == "full")}
+        fullest = {trial.candidate: trial for trial in sorted(self.trials_, key=lambda trial: trial.stage == "full")}
         rows = []
         for layer in self.layers_:
-            trial = fullest[layer.same_as or layer.name]
-            for kind, figures in trial.figures.items():
-                place = (layer.name, layer.block, layer.kind, layer.order, layer.stride, layer.channels)
-                values = (figures.auroc, figures.aupro, figures.p_h, trial.seconds)
-                rows.append(Row(*place, layer.same_as, trial.stage, kind, *values))
+            place = (layer.name, layer.block, layer.kind, layer.order, layer.stride, layer.channels, layer.same_as)
+            for name in self._detectors():
+                trial = fullest.get(Candidate(layer.same_as or layer.name, name))
+                for kind, figures in trial.figures.items() if trial else ():
+                    values = (figures.auroc, figures.aupro, figures.p_h, trial.seconds if trial else 0.0)
+                    rows.append(Row(*place, name, trial.stage if trial else "", kind, *values))
         return rows
+
+
+@dataclass(eq=False)
+class _Trying:
+    """Makes trials that are not in the store yet, group by group, while there is time."""
+
+    extractor: Extractor
+    layers: Mapping[str, Layer]
+    store: TrialStore
+    progress: Progress
+    max_memory: int | None
+    budget: Budget
+    untried: list[Candidate] = field(default_factory=list)
+
+    def trials(self, candidates: Sequence[Candidate], stage: Round, share: float = 1.0) -> list[Trial]:
+        """Trials of these candidates, in their order, those already in the store taken from it."""
+        missing = [one for one in candidates if self.store.get(stage.name, one) is None]
+        groups = self._groups(missing, stage)
+        label = {"coarse": f"Trying {len(candidates)} candidates", "full": f"Measuring {len(candidates)} candidates"}
+        seconds: list[float] = []
+        with self.progress.stage(label[stage.name], stage.passes * len(groups) + len(missing)) as advance:
+            for group in groups:
+                is_first = len(missing) == len(candidates) and not seconds  # one group is tried, however late it is
+                if not is_first and self.budget.left(share) < len(group) * float(np.mean(seconds or [0.0])):
+                    self.untried += group
+                    continue
+                for trial in run_trials(self.extractor, group, stage, advance, self.store.folder):
+                    self.store.put(trial)
+                    seconds.append(trial.seconds)
+                    advance(1)
+                release()
+        found = (self.store.get(stage.name, one) for one in candidates)
+        return [trial for trial in found if trial is not None]
+
+    def _groups(self, candidates: Sequence[Candidate], stage: Round) -> list[list[Candidate]]:
+        parts = [candidates]
+        if self.budget.is_limited:
+            # In full, one candidate of each depth and detector at a time: they come in the order of their prospects.
+            size = TOGETHER if stage.name == "coarse" else len(DEPTHS)
+            parts = [candidates[start : start + size] for start in range(0, len(candidates), size)]
+        working = working_memory(self.max_memory)
+        return [group for part in parts for group in groups_that_fit(part, self.layers, stage, working)]
 
 
 def defect_kinds(defects: str) -> tuple[str, ...]:
@@ -175,27 +217,50 @@ def defect_kinds(defects: str) -> tuple[str, ...]:
     return kinds
 
 
-def _finalists(trials: Sequence[Trial], layers: Sequence[Layer], most: int) -> list[Layer]:
-    """The layers of each depth that may still be its best after the coarse trials, in network order."""
-    value = {trial.layer: criterion(trial.figures) for trial in trials}
-    depth_of = depths(layers)
-    ranked = sorted(layers, key=lambda layer: value[layer.name], reverse=True)
-    kept: set[str] = set()
+def _candidates(layers: Sequence[Layer], detectors: Mapping[str, Detector]) -> list[Candidate]:
+    return [Candidate(layer.name, name) for layer in layers for name in detectors]
+
+
+def _finalists(trials: Sequence[Trial], layers: Sequence[Layer], most: int, in_order: bool = True) -> list[Candidate]:
+    """Those who may still be the best of their depth with their detector after the coarse trials.
+
+    At most `most` of a depth, shared by the detectors; in network order, or else those with the best prospects first.
+    """
+    value = {trial.candidate: criterion(trial.figures) for trial in trials}
+    tried = {one.layer for one in value}
+    depth_of = depths([layer for layer in layers if layer.name in tried])
+    names = list(dict.fromkeys(one.detector for one in value))
+    ranked = sorted(value, key=lambda one: value[one], reverse=True)
+    teams = []
     for depth in DEPTHS:
-        rivals = [layer.name for layer in ranked if depth_of[layer.name] == depth]
-        kept.update(name for name in rivals[:most] if value[name] >= value[rivals[0]] - RACE_MARGIN)
-    return [layer for layer in layers if layer.name in kept]
+        for name in names:
+            rivals = [one for one in ranked if depth_of[one.layer] == depth and one.detector == name]
+            near = [one for one in rivals if value[one] >= value[rivals[0]] - RACE_MARGIN]
+            teams.append(near[: max(1, most // len(names))])
+    kept = in_turn(sorted((team for team in teams if team), key=lambda team: ranked.index(team[0])))
+    place = {layer.name: number for number, layer in enumerate(layers)}
+    return sorted(kept, key=lambda one: (place[one.layer], names.index(one.detector))) if in_order else kept
 
 
 def _together(judge: Judge, trials: Sequence[Trial], choices: Sequence[Choice]) -> dict[str, Figures]:
-    """Figures of the weighted mean of the chosen layers' surprise."""
-    maps = {trial.layer: trial.maps for trial in trials}
+    """Figures of the choices together: of the weighted mean of their surprise, and of their own scores if any."""
+    chosen = {trial.candidate: trial for trial in trials}
+    own = any(chosen[choice.candidate].scores for choice in choices)
     total: dict[str, np.ndarray] = {}
+    scores: dict[str, np.ndarray] = {}
     for choice in choices:
-        for name, stack in judge.upsampled(maps[choice.layer]).items():
-            part = np.float32(choice.weight) * stack
-            total[name] = total[name] + part if name in total else part
-    return judge.figures(total)
+        trial, weight = chosen[choice.candidate], np.float32(choice.weight)
+        maps = judge.upsampled(trial.maps)
+        _add(total, maps, weight)
+        if own:
+            _add(scores, trial.scores or scaled(maxima(maps)), weight)
+    return judge.figures(total, scores)
+
+
+def _add(total: dict[str, np.ndarray], more: Mapping[str, np.ndarray], weight: np.float32) -> None:
+    for name, values in more.items():
+        part = weight * values
+        total[name] = total[name] + part if name in total else part
 
 
 def _sample(images: Sequence[np.ndarray], most: int, seed: int) -> list[np.ndarray]:

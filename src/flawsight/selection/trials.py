@@ -1,71 +1,107 @@
-"""Trials: one candidate layer measured on the synthetic validation set, on disk as soon as it is done."""
+"""Trials: one candidate measured on the synthetic validation set, on disk as soon as it is done."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
 from sklearn.base import clone
 
-from flawsight.detectors import Detector
 from flawsight.detectors.cores import side_by_side
-from flawsight.detectors.passes import LayerSet, fit_detectors, map_images
-from flawsight.detectors.surprise import Surprise
-from flawsight.features import Extractor, Layer
+from flawsight.detectors.passes import Found, Reading, fit_detectors, map_images
+from flawsight.detectors.surprise import ScoreScale, Surprise
+from flawsight.detectors.training import Training
+from flawsight.features import Extractor
 from flawsight.selection.judge import Figures
 from flawsight.selection.rounds import Round
 from flawsight.selection.validation import GOOD
 
 
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """One layer's result: figures for each kind of defect, and its surprise maps (N, h, w) of every validation image.
-
-    `maps` holds the good images under "good" and the defective ones under their kind; coarse trials keep none.
-    `stage` is "coarse" or "full".
-    """
+class Candidate(NamedTuple):
+    """What may be chosen: a layer, and the detector that reads it, by name."""
 
     layer: str
+    detector: str
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One candidate's result: figures for each kind of defect, and its surprise maps of every validation image.
+
+    `maps` (N, h, w) holds the good images under "good" and the defective ones under their kind; coarse trials keep
+    none. `scores` (N,) likewise, where the detector scores images in its own way, else nothing. `stage` is "coarse" or
+    "full".
+    """
+
+    candidate: Candidate
     stage: str
     seconds: float
     figures: dict[str, Figures]
     maps: dict[str, np.ndarray]
+    scores: dict[str, np.ndarray]
+
+    @property
+    def layer(self) -> str:
+        """The candidate's layer."""
+        return self.candidate.layer
 
 
 def run_trials(
-    extractor: Extractor, layers: Sequence[Layer], stage: Round, advance: Callable[[int], None] | None = None
+    extractor: Extractor,
+    candidates: Sequence[Candidate],
+    stage: Round,
+    advance: Callable[[int], None] | None = None,
+    folder: Path | None = None,
 ) -> Iterator[Trial]:
-    """Fit a detector on each layer alone and measure it; two passes of the network for the whole group of layers."""
+    """Fit each candidate's detector on its layer and measure it; two passes of the network for the whole group.
+
+    Long trainings keep their checkpoints in `folder`.
+    """
     start = time.perf_counter()
     validation = stage.validation
-    detectors: dict[LayerSet, Detector] = {(layer.name,): clone(stage.detector) for layer in layers}
-    fit_detectors(extractor, validation.train, detectors, advance)
-    maps = map_images(extractor, validation.measured, detectors, advance)
-    shared = (time.perf_counter() - start) / len(layers)
+    readings = [Reading((one.layer,), clone(stage.detectors[one.detector])) for one in candidates]
+    trainings = [
+        Training(folder / f"{stage.name}-{one.detector}-{one.layer}" if folder else None) for one in candidates
+    ]
+    fit_detectors(extractor, validation.train, readings, advance, trainings)
+    found: list[Found | None] = [*map_images(extractor, validation.measured, readings, advance)]
+    shared = (time.perf_counter() - start) / len(candidates)
 
-    def judged(layer: Layer) -> Trial:
+    def judged(number: int) -> Trial:
         start = time.perf_counter()
-        parts = validation.parted(maps.pop((layer.name,)))
+        one, found[number] = found[number], None  # let go of it once it is judged
+        assert one is not None
+        parts = validation.parted(one.maps)
         surprise = Surprise.of(parts[GOOD])
         surprises = {name: np.stack([surprise(one) for one in stack]) for name, stack in parts.items()}
-        figures = stage.judge.figures(stage.judge.upsampled(surprises))
-        kept = surprises if stage.keeps_maps else {}
-        return Trial(layer.name, stage.name, shared + time.perf_counter() - start, figures, kept)
+        scores = {} if one.scores is None else scaled(validation.parted(one.scores))
+        figures = stage.judge.figures(stage.judge.upsampled(surprises), scores)
+        seconds = shared + time.perf_counter() - start
+        kept = (surprises, scores) if stage.keeps_maps else ({}, {})
+        return Trial(candidates[number], stage.name, seconds, figures, *kept)
 
-    yield from side_by_side(judged, layers)
+    yield from side_by_side(judged, range(len(candidates)))
+
+
+def scaled(scores: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Image scores in standard deviations from the mean of the good ones."""
+    scale = ScoreScale.of(scores[GOOD])
+    return {name: scale(values) for name, values in scores.items()}
 
 
 class TrialStore:
     """Finished trials in a folder, one file each, so that a killed search goes on where it stopped."""
 
     def __init__(self, folder: Path | None, settings: dict[str, object]) -> None:
-        self._trials: dict[tuple[str, str], Trial] = {}
-        self._folder = folder
+        self._trials: dict[tuple[str, Candidate], Trial] = {}
+        self.folder = folder
         if folder is None:
             return
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,33 +110,38 @@ class TrialStore:
         if not stamp.exists() or stamp.read_bytes() != text:
             for old in folder.glob("*.npz"):
                 old.unlink()
+            for old in folder.glob("*/"):
+                shutil.rmtree(old)
             stamp.write_bytes(text)
         for path in sorted(folder.glob("*.npz")):
             trial = _read(path)
             if trial is not None:
-                self._trials[trial.stage, trial.layer] = trial
+                self._trials[trial.stage, trial.candidate] = trial
 
-    def get(self, stage: str, layer: str) -> Trial | None:
+    def get(self, stage: str, candidate: Candidate) -> Trial | None:
         """A finished trial, or None."""
-        return self._trials.get((stage, layer))
+        return self._trials.get((stage, candidate))
 
     def put(self, trial: Trial) -> None:
         """Keep a trial; on disk it appears whole or not at all."""
-        self._trials[trial.stage, trial.layer] = trial
-        if self._folder is None:
+        self._trials[trial.stage, trial.candidate] = trial
+        if self.folder is None:
             return
         header = {
-            "layer": trial.layer,
+            "layer": trial.candidate.layer,
+            "detector": trial.candidate.detector,
             "stage": trial.stage,
             "seconds": trial.seconds,
             "figures": {kind: asdict(figures) for kind, figures in trial.figures.items()},
         }
-        path = self._folder / f"{trial.stage}-{trial.layer}.npz"
+        path = self.folder / f"{trial.stage}-{trial.candidate.detector}-{trial.layer}.npz"
         partial = path.with_suffix(".part")
         with partial.open("wb") as file:
             arrays = {f"map_{kind}": stack for kind, stack in trial.maps.items()}
+            arrays |= {f"score_{kind}": values for kind, values in trial.scores.items()}
             np.savez(file, allow_pickle=False, header=np.array(json.dumps(header)), **arrays)
         partial.replace(path)
+        shutil.rmtree(self.folder / path.stem, ignore_errors=True)  # the training's checkpoints
 
 
 def _read(path: Path) -> Trial | None:
@@ -108,9 +149,13 @@ def _read(path: Path) -> Trial | None:
     try:
         with np.load(path, allow_pickle=False) as stored:
             header = json.loads(str(stored["header"]))
-            maps = {name.removeprefix("map_"): stored[name] for name in stored.files if name.startswith("map_")}
+            maps, scores = (
+                {name.removeprefix(prefix): stored[name] for name in stored.files if name.startswith(prefix)}
+                for prefix in ("map_", "score_")
+            )
         figures = {kind: Figures(**values) for kind, values in header["figures"].items()}
-        return Trial(header["layer"], header["stage"], header["seconds"], figures, maps)
+        candidate = Candidate(header["layer"], header["detector"])
+        return Trial(candidate, header["stage"], header["seconds"], figures, maps, scores)
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
         path.unlink(missing_ok=True)
         return None

@@ -1,0 +1,167 @@
+"""Changes that leave a good part good, with which paper C enlarges small data sets (its Fig. 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import cv2
+import numpy as np
+
+from flawsight.errors import FlawsightError
+
+AUGMENTATIONS = ("blur", "contrast", "colour", "noise", "flip", "rotate90", "shift", "rotate")
+SAFE = ("blur", "contrast", "colour", "noise")
+"""What seldom makes a defect; whether a part may be mirrored, turned or moved, only its owner knows."""
+
+Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+
+def augment(
+    image: np.ndarray, rng: np.random.Generator, safe: Collection[str] = SAFE, most_degrees: float = 45.0
+) -> np.ndarray:
+    """The image (H, W, 3) uint8 RGB, one time in two unchanged, else after each group in `safe` by chance.
+
+    `most_degrees` bounds "rotate"; paper C takes 15 for most objects. A quarter turn of an image that is not square is
+    resized to the old size.
+    """
+    _check(safe)
+    if rng.random() < 0.5:
+        return image.copy()
+    for group, chance, change in (
+        ("blur", 0.2, _blur),
+        ("contrast", 0.3, _contrast),
+        ("colour", 0.3, _colour),
+        ("noise", 0.2, _noise),
+        ("flip", 0.5, _flip),
+        ("rotate90", 0.5, _rotate90),
+    ):
+        if group in safe and rng.random() < chance:
+            image = change(image, rng)
+    if {"shift", "rotate"} & set(safe) and rng.random() < 0.2:
+        image = _moved(image, rng, "shift" in safe, most_degrees if "rotate" in safe else 0.0)
+    return np.array(image, order="C")
+
+
+def enlarged(
+    images: Sequence[np.ndarray], passes: int, safe: Collection[str] = SAFE, seed: int = 0, most_degrees: float = 45.0
+) -> Sequence[np.ndarray]:
+    """`passes` differently augmented copies of every image, made when asked for; paper C takes 100.
+
+    Number p * len(images) + i is image i in pass p: the same for the same seed, in whatever order they are read.
+    """
+    _check(safe)
+    if passes < 1:
+        raise FlawsightError(f"passes must be 1 or more, but it is {passes}")
+    return _Enlarged(images, passes, frozenset(safe), seed, most_degrees)
+
+
+@dataclass(frozen=True, eq=False)
+class _Enlarged(Sequence[np.ndarray]):
+    images: Sequence[np.ndarray]
+    passes: int
+    safe: frozenset[str]
+    seed: int
+    most_degrees: float
+
+    def __len__(self) -> int:
+        return self.passes * len(self.images)
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[np.ndarray]: ...
+    def __getitem__(self, index: int | slice) -> np.ndarray | list[np.ndarray]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        number = range(len(self))[index]
+        rng = np.random.default_rng([self.seed, number])
+        return augment(self.images[number % len(self.images)], rng, self.safe, self.most_degrees)
+
+
+def _check(safe: Collection[str]) -> None:
+    unknown = sorted(set(safe) - set(AUGMENTATIONS))
+    if unknown:
+        raise FlawsightError(f"unknown augmentation '{unknown[0]}': use some of {', '.join(AUGMENTATIONS)}")
+
+
+def _blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Motion of 3, 5 or 7 pixels half the time, else a median or a mean of 3 x 3."""
+    kind = rng.choice(3, p=(0.5, 0.25, 0.25))
+    if kind == 1:
+        return cv2.medianBlur(image, 3)
+    if kind == 2:
+        return cv2.blur(image, (3, 3))
+    size = int(rng.choice((3, 5, 7)))
+    middle = (size - 1) / 2
+    angle = rng.uniform(0, np.pi)
+    end = np.array([np.cos(angle), np.sin(angle)]) * middle
+    first, last = (tuple(np.rint(middle + sign * end).astype(int).tolist()) for sign in (-1, 1))
+    kernel = cv2.line(np.zeros((size, size), np.float32), first, last, 1.0)
+    return cv2.filter2D(image, -1, kernel / kernel.sum())
+
+
+def _contrast(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One of: local histogram equalisation, sharpening, embossing, another brightness and contrast."""
+    kind = rng.integers(4)
+    if kind == 0:
+        lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
+        lab[..., 0] = cv2.createCLAHE(rng.uniform(1, 2), (8, 8)).apply(np.ascontiguousarray(lab[..., 0]))
+        return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
+    if kind == 3:
+        return _clipped(image * rng.uniform(0.8, 1.2) + 255 * rng.uniform(-0.1, 0.2))
+    share = rng.uniform(0.2, 0.5)
+    if kind == 1:
+        kernel = np.full((3, 3), -1.0)
+        kernel[1, 1] = 8 + rng.uniform(0.5, 1.0)
+    else:
+        slope = rng.uniform(0.2, 0.7)
+        kernel = np.array([[-1 - slope, -slope, 0], [-slope, 1, slope], [0, slope, 1 + slope]])
+    identity = np.zeros((3, 3))
+    identity[1, 1] = 1
+    return cv2.filter2D(image, -1, (1 - share) * identity + share * kernel)
+
+
+def _colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Another hue (10 of 180 steps), saturation (30 of 255) and value (-10 to 20 of 255)."""
+    hue, saturation, value = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2HSV))
+    hue = ((hue + rng.uniform(-10, 10)) % 180).astype(np.uint8)
+    changed = [_clipped(plane + rng.uniform(*most)) for plane, most in ((saturation, (-30, 30)), (value, (-10, 20)))]
+    return cv2.cvtColor(cv2.merge([hue, *changed]), cv2.COLOR_HSV2RGB)
+
+
+def _noise(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Normal noise of 1 to 3 % of the range, the same in all channels or one by one."""
+    channels = int(rng.choice((1, 3)))
+    return _clipped(
+        image + rng.uniform(0.01, 0.03) * 255 * rng.standard_normal((*image.shape[:2], channels), np.float32)
+    )
+
+
+def _flip(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Mirrored left to right."""
+    del rng
+    return image[:, ::-1]
+
+
+def _rotate90(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Turned by 0 to 3 quarters."""
+    height, width = image.shape[:2]
+    turned = np.ascontiguousarray(np.rot90(image, int(rng.integers(4))))
+    return turned if turned.shape == image.shape else cv2.resize(turned, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _moved(image: np.ndarray, rng: np.random.Generator, shift: bool, most_degrees: float) -> np.ndarray:
+    """Turned about the centre, moved by 5 % and scaled by 0.95 to 1.1, mirrored at the border."""
+    height, width = image.shape[:2]
+    angle = rng.uniform(-most_degrees, most_degrees)
+    scale = rng.uniform(0.95, 1.1) if shift else 1.0
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, scale)
+    if shift:
+        matrix[:, 2] += rng.uniform(-0.05, 0.05, 2) * (width, height)
+    return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
+
+
+def _clipped(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

@@ -1,0 +1,51 @@
+"""One-class support vector machines on pooled features: a baseline of paper C."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from sklearn.svm import OneClassSVM as Machine
+from torch import Tensor
+
+from flawsight.detectors.pooled import PooledDetector
+from flawsight.errors import FlawsightError
+
+
+class OneClassSVM(PooledDetector):
+    """A one-class machine with a Gaussian kernel per level; the score is the negated decision function, summed.
+
+    nu: bound on the share of good images outside, 0.5 as in paper C. gamma: width of the kernel; None is
+    scikit-learn's `scale`, one over channels times variance.
+    """
+
+    def __init__(self, nu: float = 0.5, gamma: float | None = None) -> None:
+        self.nu = nu
+        self.gamma = gamma
+
+    def _check_parameters(self) -> None:
+        if not 0 < self.nu <= 1:
+            raise FlawsightError(f"nu {self.nu} must be above 0 and at most 1: it is a share of the good images")
+        if self.gamma is not None and self.gamma <= 0:
+            raise FlawsightError(f"gamma {self.gamma} must be above 0: leave it out for one that fits the features")
+
+    def _learn_level(self, vectors: Tensor) -> dict[str, Tensor]:
+        good = vectors.double().cpu().numpy()
+        spread = good.shape[1] * good.var()
+        gamma = self.gamma or (1 / spread if spread > 0 else 1.0)
+        machine = Machine(kernel="rbf", nu=self.nu, gamma=gamma)
+        machine.random_state = 0  # it needs no chance, but would draw a seed from the global state
+        machine.fit(good)
+        numbers = {
+            "vectors": machine.support_vectors_,
+            "weights": machine.dual_coef_[0],
+            "offset": machine.offset_,
+            "gamma": [gamma],
+        }
+        return {
+            name: torch.tensor(values, dtype=torch.float64, device=vectors.device) for name, values in numbers.items()
+        }
+
+    def _level_scores(self, level: Mapping[str, Tensor], vectors: Tensor) -> Tensor:
+        squared = torch.cdist(vectors.double(), level["vectors"], compute_mode="donot_use_mm_for_euclid_dist").square()
+        return (level["offset"] - (squared * -level["gamma"]).exp() @ level["weights"]).float()
