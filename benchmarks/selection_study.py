@@ -58,7 +58,7 @@ def main() -> None:
             if (category, str(seed)) in done(table):
                 continue
             rows = study(options.data / category, seed, options.most_good, options.most_test)
-            append(table, [{"category": category, "seed": seed, **row} for row in rows])
+            append_rows(table, COLUMNS, [{"category": category, "seed": seed, **row} for row in rows])
             print(category, seed, {row["method"]: round(100 * row["p_h"], 1) for row in rows}, flush=True)
     report(table)
 
@@ -176,10 +176,10 @@ def done(table: Path) -> set[tuple[str, str]]:
         return {(row["category"], row["seed"]) for row in csv.DictReader(file)}
 
 
-def append(table: Path, rows: list[dict]) -> None:
+def append_rows(table: Path, columns: Sequence[str], rows: list[dict]) -> None:
     new = not table.exists()
     with table.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, columns)
         if new:
             writer.writeheader()
         writer.writerows(rows)

@@ -157,7 +157,7 @@ def _moved(image: np.ndarray, rng: np.random.Generator, shift: bool, most_degree
     height, width = image.shape[:2]
     angle = rng.uniform(-most_degrees, most_degrees)
     scale = rng.uniform(0.95, 1.1) if shift else 1.0
-    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, scale)
+    matrix: np.ndarray = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, scale)
     if shift:
         matrix[:, 2] += rng.uniform(-0.05, 0.05, 2) * (width, height)
     return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)

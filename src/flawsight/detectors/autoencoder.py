@@ -21,14 +21,16 @@ SCORES = ("mean", "component")
 COARSE_SIDE = 32
 COARSE_WIDTH = 8
 COARSE_EPOCHS = 10
+COARSE_BATCH = 16
+COARSE_LEARNING_RATE = 0.01
 
 
 class Autoencoder(CollectingDetector):
     """Squared distance of each pixel to its reconstruction, by a ResNet-18 and its mirror image around a short vector.
 
     side: images are resized to so many pixels, a multiple of 32 (224 in paper C). width: channels of the first block
-    (64 there). The defaults are smaller than the paper's, whose network takes thirty times as long. latent: values of
-    the vector. score: `mean` of the map, or `component`: the highest threshold that leaves an 8-connected region of
+    (64 there). The defaults are smaller than the paper's, whose network takes some twenty times as long. latent: size
+    of the vector. score: `mean` of the map, or `component`: the highest threshold that leaves an 8-connected region of
     `least_area`, a fraction of the image; the paper takes that area from the smallest test defect, which nobody knows
     beforehand. patience: stop when the training loss has not fallen for so many epochs (the paper watches held-out
     images); None never stops early.
@@ -62,11 +64,13 @@ class Autoencoder(CollectingDetector):
         self.seed = seed
 
     def coarse(self) -> Self:
-        """A small network on small images, trained briefly."""
+        """A small network on small images, trained briefly in larger steps."""
         return clone(self).set_params(
             side=min(COARSE_SIDE, self.side),
             width=min(COARSE_WIDTH, self.width),
             epochs=min(COARSE_EPOCHS, self.epochs),
+            batch_size=min(COARSE_BATCH, self.batch_size),
+            learning_rate=max(COARSE_LEARNING_RATE, self.learning_rate),
         )
 
     @torch.no_grad()

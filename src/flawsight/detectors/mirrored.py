@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, conv1x1  # type: ignore[import-untyped]
 
@@ -38,9 +39,18 @@ class MirroredResNet(nn.Module):
             *_wider(width, 3, 7, 2),
             nn.Sigmoid(),
         )
+        self._start_simple()
+
+    def _start_simple(self) -> None:
+        """Residual branches start at zero and the picture nearly grey: without that, short trainings lead nowhere."""
+        convolutions = [module for module in self.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)]
+        for convolution in convolutions:
+            nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+        with torch.no_grad():
+            convolutions[-1].weight.mul_(0.1)
         for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if isinstance(module, BasicBlock | _MirroredBlock):
+                nn.init.zeros_(module.bn2.weight)
 
     def forward(self, images: Tensor) -> Tensor:
         """The reconstruction."""
@@ -57,15 +67,14 @@ class _MirroredBlock(nn.Module):
             nn.BatchNorm2d(wide),
             nn.ReLU(inplace=True),
             *_wider(wide, narrow, 3, stride),
-            nn.BatchNorm2d(narrow),
         )
+        self.bn2 = nn.BatchNorm2d(narrow)
         same = wide == narrow and stride == 1
-        self.shortcut = (
-            nn.Identity() if same else nn.Sequential(*_wider(wide, narrow, 1, stride), nn.BatchNorm2d(narrow))
-        )
+        shortcut = [] if same else [*_wider(wide, narrow, 1, stride), nn.BatchNorm2d(narrow)]
+        self.shortcut = nn.Sequential(*shortcut)
 
     def forward(self, values: Tensor) -> Tensor:
-        return (self.body(values) + self.shortcut(values)).relu_()
+        return (self.bn2(self.body(values)) + self.shortcut(values)).relu_()
 
 
 def _down(narrow: int, wide: int, stride: int) -> list[nn.Module]:

@@ -30,9 +30,7 @@ class PooledDetector(CollectingDetector):
         pooled = self._reduced(checked(features))
         widths, learned = ([values.shape[1] for values in group] for group in (pooled, _vectors(levels)))
         if widths != learned:
-            raise FlawsightError(
-                f"feature maps have {widths} channels, not {learned} as those learned from"
-            )
+            raise FlawsightError(f"feature maps have {widths} channels, not {learned} as those learned from")
         scores = [self._level_scores(level, values) for level, values in zip(levels, pooled, strict=True)]
         return torch.stack(scores).sum(0)[:, None, None]
 

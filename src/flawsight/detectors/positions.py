@@ -16,11 +16,13 @@ def grid_maps(features: FeatureMaps, kept: Tensor, max_grid: int | None) -> Tens
     """The channels `kept` of all layers (N, d, h, w) on the finest grid, pooled to `max_grid` a side."""
     finest = max((values.shape[2:] for values in features), key=lambda size: size[0] * size[1])
     step = -(-max(finest) // max_grid) if max_grid else 1
-    grid = [-(-side // step) for side in finest]
+    grid = (-(-finest[0] // step), -(-finest[1] // step))
     found, first = [], 0
     for values in features:
         own = kept[(kept >= first) & (kept < first + values.shape[1])] - first
         first += values.shape[1]
+        if not len(own):  # torch resizes no tensor without channels
+            continue
         chosen = values[:, own.to(values.device)].float()
         if chosen.shape[2] >= grid[0] and chosen.shape[3] >= grid[1]:
             found.append(functional.adaptive_avg_pool2d(chosen, grid))

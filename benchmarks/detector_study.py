@@ -1,0 +1,222 @@
+"""Every detector on real defects: how much the choice of layers matters to it, and what it costs.
+
+    python -m benchmarks.detector_study DATA --out docs/studies/detectors.csv
+
+For each category and seed: the mean over six layers spread evenly over the default network, the last layer of stride
+16, the customary pair, the layer that paper A's rule picks (best P_h on NSA's defects among those measured in full),
+and `auto`. AU-ROC and AU-PRO (limit 0.3) at 256 x 256; seconds of one fit (of `auto`: search, fit and calibration),
+and milliseconds to inspect an image. Rows are appended as they are made: run it again to go on. SETTINGS are what
+differs from a detector's defaults. Nothing is chosen on test images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmarks._inputs import good_paths
+from benchmarks.growth import evenly
+from benchmarks.selection_study import SIDE, append_rows, draw_test, small_mask
+from flawsight.data import open_dataset, read_image
+from flawsight.detectors import DETECTORS, SupervisedClassifier, make_detectors
+from flawsight.detectors.maps import upsample
+from flawsight.detectors.passes import LayerSet, Reading, fit_detectors, map_images
+from flawsight.features import PICTURE, Extractor, resize_image
+from flawsight.inspection import Inspector, evaluate, fit
+from flawsight.metrics import PixelTruth, auroc, harmonic_mean
+
+CATEGORIES = ("magnetic_tile", "kolektorsdd_tiles", "cookie", "paper_pa_bft01_tl")
+LAYERS = 6
+TIMED = 32
+SETTINGS: dict[str, dict[str, Any]] = {}
+COLUMNS = (
+    "category",
+    "detector",
+    "seed",
+    "method",
+    "layers",
+    "auroc",
+    "aupro_0.30",
+    "p_h",
+    "fit_seconds",
+    "ms_per_image",
+)
+
+
+@dataclass(frozen=True)
+class Product:
+    """Good images to learn from, test images with their labels and masks; all at the network's size."""
+
+    paths: list[Path]
+    folder: Path
+    good: list[np.ndarray]
+    test: list[np.ndarray]
+    labels: list[int]
+    truth: PixelTruth
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("docs/studies/detectors.csv"))
+    parser.add_argument("--detectors", default=",".join(DETECTORS))
+    parser.add_argument("--categories", default=",".join(CATEGORIES))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--good", type=int, default=100, help="at most so many good images")
+    parser.add_argument("--test", type=int, default=120, help="at most so many test images")
+    parser.add_argument("--budget", type=float, default=3.0, help="minutes that a search may take")
+    options = parser.parse_args()
+    for seed in options.seeds:
+        for name in options.detectors.split(","):
+            for category in options.categories.split(","):
+                if (category, name, seed) in done(options.out):
+                    continue
+                product = open_product(options.data / category, seed, options.good, options.test)
+                rows = list(study(product, name, seed, options.budget, options.test))
+                append_rows(
+                    options.out, COLUMNS, [{"category": category, "detector": name, "seed": seed} | r for r in rows]
+                )
+                print(category, name, seed, {row["method"]: round(100 * row["p_h"], 1) for row in rows}, flush=True)
+    report(options.out)
+
+
+def open_product(folder: Path, seed: int, most_good: int, most_test: int) -> Product:
+    paths = good_paths(folder, most_good, seed)
+    samples = list(draw_test(open_dataset(folder), most_test))
+    pictures = [read_image(sample.path) for sample in samples]
+    return Product(
+        paths,
+        folder,
+        [resize_image(read_image(path), SIDE) for path in paths],
+        [resize_image(picture, SIDE) for picture in pictures],
+        [int(sample.label or 0) for sample in samples],
+        PixelTruth([small_mask(sample, picture) for sample, picture in zip(samples, pictures, strict=True)]),
+    )
+
+
+def study(product: Product, name: str, seed: int, budget: float, most_test: int) -> Iterator[dict]:
+    """Rows of one detector on one product."""
+    extractor = Extractor()
+    if name == "classifier":
+        yield upper_bound(extractor, product, seed)
+        return
+    if DETECTORS[name].reads == "images":
+        yield {"method": "pictures"} | measured(extractor, product, name, (PICTURE,), seed)
+        return
+    unique = [layer.name for layer in extractor.layers if not layer.same_as]
+    single = [measured(extractor, product, name, (layer,), seed) for layer in evenly(unique, LAYERS)]
+    figures = ("auroc", "aupro_0.30", "p_h", "fit_seconds", "ms_per_image")
+    yield {"method": "mean over layers", "layers": f"{LAYERS} layers"} | {
+        figure: float(np.mean([row[figure] for row in single])) for figure in figures
+    }
+    pair = extractor.default_pair
+    yield {"method": "default layer"} | measured(extractor, product, name, pair[1:], seed)
+    yield {"method": "fixed pair"} | measured(extractor, product, name, pair, seed)
+    start = time.perf_counter()
+    parameters = SETTINGS.get(name, {})
+    inspector = fit(product.paths, detector=name, detector_parameters=parameters, seed=seed, budget=budget)
+    seconds = time.perf_counter() - start
+    yield {"method": "NSA"} | measured(extractor, product, name, (paper_a(inspector),), seed)
+    yield {"method": "auto"} | inspected(inspector, product, seconds, most_test)
+
+
+def measured(extractor: Extractor, product: Product, name: str, layers: LayerSet, seed: int) -> dict:
+    """Figures of a detector with these layers."""
+    (detector,) = make_detectors(name, SETTINGS.get(name, {}), seed).values()
+    start = time.perf_counter()
+    fit_detectors(extractor, product.good, [Reading(layers, detector)])
+    fitted = time.perf_counter() - start
+    map_images(extractor, product.test[:2], [Reading(layers, detector)])
+    start = time.perf_counter()
+    map_images(extractor, product.test[:TIMED], [Reading(layers, detector)])
+    each = (time.perf_counter() - start) / len(product.test[:TIMED])
+    (found,) = map_images(extractor, product.test, [Reading(layers, detector)])
+    maps = np.stack([upsample(one, SIDE) for one in found.maps])
+    image = auroc(maps.max(axis=(1, 2)) if found.scores is None else found.scores, product.labels)
+    pixel = product.truth.aupro(maps)
+    return row("+".join(layers), image, pixel, fitted, each)
+
+
+def inspected(inspector: Inspector, product: Product, seconds: float, most_test: int) -> dict:
+    """Figures of a finished inspector."""
+    figures = evaluate(inspector, draw_test(open_dataset(product.folder), most_test), SIDE)
+    start = time.perf_counter()
+    list(inspector.inspect_many(product.test[:TIMED]))
+    each = (time.perf_counter() - start) / len(product.test[:TIMED])
+    layers = " ".join(f"{'+'.join(member.layers)}:{member.weight:.2f}" for member in inspector.members)
+    return row(layers, figures["auroc"], figures["aupro_0.30"], seconds, each)
+
+
+def upper_bound(extractor: Extractor, product: Product, seed: int) -> dict:
+    """Paper C's supervised classifier: it learns from labelled defects, half of the test images, and is measured on
+    the other half together with as many unseen good ones."""
+    half = np.random.default_rng(seed).permutation(len(product.test))
+    learn, new = half[: len(half) // 2], half[len(half) // 2 :]
+    images, labels = torch.from_numpy(np.stack(product.test)).permute(0, 3, 1, 2) / 255, np.array(product.labels)
+    start = time.perf_counter()
+    classifier = SupervisedClassifier(extractor.network.module, seed=seed).fit(images[learn], labels[learn])
+    fitted = time.perf_counter() - start
+    start = time.perf_counter()
+    scores = classifier.image_scores(images[new]).numpy()
+    each = (time.perf_counter() - start) / len(new)
+    image = auroc(scores, labels[new])
+    return {
+        "method": "labelled defects",
+        **row("whole network", image, float("nan"), fitted, each),
+    }
+
+
+def row(layers: str, image: float, pixel: float, fitted: float, each: float) -> dict:
+    return {
+        "layers": layers,
+        "auroc": image,
+        "aupro_0.30": pixel,
+        "p_h": float("nan") if math.isnan(pixel) else harmonic_mean(image, pixel),
+        "fit_seconds": fitted,
+        "ms_per_image": 1000 * each,
+    }
+
+
+def paper_a(inspector: Inspector) -> str:
+    """The layer that tells NSA's defects best among those that the search measured in full."""
+    assert inspector.fitting is not None and inspector.fitting.selection is not None
+    trials = [trial for trial in inspector.fitting.selection.trials_ if trial.stage == "full"]
+    return max(trials, key=lambda trial: trial.figures["nsa"].p_h).layer
+
+
+def done(table: Path) -> set[tuple[str, str, int]]:
+    if not table.exists():
+        return set()
+    rows = pd.read_csv(table)
+    return set(zip(rows["category"], rows["detector"], rows["seed"], strict=True))
+
+
+def report(table: Path) -> None:
+    """Print a Markdown table of each figure's mean over categories and seeds, and P_h by category."""
+    rows = pd.read_csv(table)
+    methods: Sequence[str] = list(dict.fromkeys(rows["method"]))
+    print("\n| detector | layers | AU-ROC | AU-PRO | P_h | fit s | ms an image |\n|---|---|---|---|---|---|---|")
+    means = rows.groupby(["detector", "method"], sort=False).mean(numeric_only=True)
+    for (detector, method), values in means.iterrows():
+        shown = [f"{100 * values[name]:.1f}" for name in ("auroc", "aupro_0.30", "p_h")]
+        print(f"| {detector} | {method} | {' | '.join(shown)} | {values.fit_seconds:.1f} | {values.ms_per_image:.0f} |")
+    print(f"\nP_h by category\n\n| category | detector | {' | '.join(methods)} |\n|---|---|{'---|' * len(methods)}")
+    for (category, detector), group in rows.groupby(["category", "detector"], sort=False):
+        cells = (100 * group[group["method"] == method]["p_h"].mean() for method in methods)
+        print(
+            f"| {category} | {detector} | {' | '.join('' if math.isnan(cell) else f'{cell:.1f}' for cell in cells)} |"
+        )
+    print(f"\nSeeds: {sorted(set(rows['seed']))}")
+
+
+if __name__ == "__main__":
+    main()
