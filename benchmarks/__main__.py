@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import _anomalib, aupro, bank, growth, inference, memory, racing, resume, scoring, whole_fit
+from benchmarks import _anomalib, aupro, bank, growth, inference, memory, racing, resume, scoring, simplenet, whole_fit
 from benchmarks._measure import Row, Run, Table, markdown
 
 BENCHMARKS = {
@@ -26,9 +26,10 @@ BENCHMARKS = {
     "growth": growth.run,
     "racing": racing.run,
     "resume": resume.run,
+    "simplenet": simplenet.run,
 }
 WITHOUT_ANOMALIB = {"growth", "racing", "resume"}
-NEED_DATA = {"fit", "inference", "racing"}
+NEED_DATA = {"fit", "inference", "racing", "simplenet"}
 OUT = Path("docs/studies/speed.json")
 
 

@@ -26,7 +26,7 @@ from benchmarks.selection_study import SIDE, small_mask
 from flawsight.data import open_dataset, read_image
 from flawsight.detectors import PatchCore
 from flawsight.detectors.maps import upsample
-from flawsight.detectors.passes import fit_detectors, map_images
+from flawsight.detectors.passes import LayerSet, Reading, fit_detectors, map_images
 from flawsight.detectors.surprise import Surprise
 from flawsight.features import Extractor, Layer, resize_image
 from flawsight.metrics import PixelTruth, auroc, harmonic_mean
@@ -37,7 +37,6 @@ from flawsight.selection.validation import GOOD
 MAP_SIDE = SIDE // 2
 TOGETHER = 32
 LEAST_WEIGHT = 0.03
-LayerSet = tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,17 +121,17 @@ def try_all(extractor: Extractor, product: Product, seed: int) -> Tried:
     sets: list[LayerSet] = [*((layer.name,) for layer in layers), extractor.default_pair]
     logits, maps = {}, {}
     for start in range(0, len(sets), TOGETHER):
-        detectors = {names: PatchCore(seed=seed) for names in sets[start : start + TOGETHER]}
-        fit_detectors(extractor, validation.train, detectors)
-        tried = map_images(extractor, validation.measured, detectors)
-        tested = map_images(extractor, product.test, detectors)
-        for names in detectors:
-            parts = validation.parted(tried.pop(names))
+        readings = [Reading(names, PatchCore(seed=seed)) for names in sets[start : start + TOGETHER]]
+        fit_detectors(extractor, validation.train, readings)
+        tried = map_images(extractor, validation.measured, readings)
+        tested = map_images(extractor, product.test, readings)
+        for names, _ in readings:
+            parts = validation.parted(tried.pop(0).maps)
             surprise = Surprise.of(parts[GOOD])
             parts = {part: np.stack([surprise(one) for one in stack]) for part, stack in parts.items()}
             figures = judge.figures(judge.upsampled(parts))
             logits[names] = {kind: criterion({kind: found}) for kind, found in figures.items()}
-            maps[names] = np.stack([upsample(surprise(one), MAP_SIDE) for one in tested.pop(names)]).astype(np.float16)
+            maps[names] = np.stack([upsample(surprise(one), MAP_SIDE) for one in tested.pop(0).maps]).astype(np.float16)
     return Tried(logits, maps, layers, extractor.default_pair)
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.rule_study import MAP_SIDE, LayerSet, Product, stand_in
+from benchmarks.rule_study import MAP_SIDE, Product, stand_in
 from flawsight.detectors import PatchCore
 from flawsight.detectors.maps import upsample
-from flawsight.detectors.passes import fit_detectors, map_images
+from flawsight.detectors.passes import LayerSet, Reading, fit_detectors, map_images
 from flawsight.features import Extractor
 from flawsight.metrics import auroc, harmonic_mean
 
@@ -55,13 +55,13 @@ def measure(
     extractor: Extractor, product: Product, prototype: PatchCore, sets: list[LayerSet]
 ) -> dict[LayerSet, float]:
     assert product.truth is not None
-    detectors = {layers: PatchCore(**prototype.get_params()) for layers in sets}
-    fit_detectors(extractor, product.good, detectors)
-    found = {}
-    for layers, maps in map_images(extractor, product.test, detectors).items():
-        square = np.stack([upsample(one, MAP_SIDE) for one in maps])
-        found[layers] = harmonic_mean(auroc(square.max(axis=(1, 2)), product.labels), product.truth.aupro(square))
-    return found
+    readings = [Reading(layers, PatchCore(**prototype.get_params())) for layers in sets]
+    fit_detectors(extractor, product.good, readings)
+    figures = {}
+    for layers, found in zip(sets, map_images(extractor, product.test, readings), strict=True):
+        square = np.stack([upsample(one, MAP_SIDE) for one in found.maps])
+        figures[layers] = harmonic_mean(auroc(square.max(axis=(1, 2)), product.labels), product.truth.aupro(square))
+    return figures
 
 
 if __name__ == "__main__":

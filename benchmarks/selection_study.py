@@ -22,7 +22,7 @@ from benchmarks._inputs import good_paths
 from flawsight.data import Dataset, Sample, open_dataset, read_image
 from flawsight.detectors import PatchCore
 from flawsight.detectors.maps import upsample
-from flawsight.detectors.passes import fit_detectors, map_images
+from flawsight.detectors.passes import LayerSet, Reading, fit_detectors, map_images
 from flawsight.features import Extractor, resize_image
 from flawsight.inspection import Inspector, evaluate, fit
 from flawsight.inspection.evaluation import mask_of
@@ -120,16 +120,16 @@ def baselines(extractor: Extractor, paths: Sequence[Path], test: Sequence[Sample
     """Every single layer, the fixed pair, and the layer that paper A's rule picks, all by PatchCore."""
     images = [resize_image(read_image(path), SIDE) for path in paths]
     names = [layer.name for layer in extractor.layers if not layer.same_as]
-    detectors = {(name,): PatchCore(seed=seed) for name in names}
-    detectors[extractor.default_pair] = PatchCore(seed=seed)
+    sets: list[LayerSet] = [*((name,) for name in names), extractor.default_pair]
+    readings = [Reading(layers, PatchCore(seed=seed)) for layers in sets]
     start = time.perf_counter()
-    fit_detectors(extractor, images, detectors)
+    fit_detectors(extractor, images, readings)
     fitted = time.perf_counter() - start
     pictures = [read_image(sample.path) for sample in test]
     truth = PixelTruth([small_mask(sample, picture) for sample, picture in zip(test, pictures, strict=True)])
     labels = [sample.label for sample in test]
-    maps = map_images(extractor, [resize_image(picture, SIDE) for picture in pictures], detectors)
-    measured = {layers: measure(maps.pop(layers), labels, truth) for layers in detectors}
+    found_in = map_images(extractor, [resize_image(picture, SIDE) for picture in pictures], readings)
+    measured = {layers: measure(found_in.pop(0).maps, labels, truth) for layers in sets}
     singles = {name: measured[name,] for name in names}
     best = max(singles, key=lambda name: singles[name][2])
     start = time.perf_counter()

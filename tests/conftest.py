@@ -1,14 +1,22 @@
-"""A small product that everyone upstairs shares: textured pictures, the default network at 64 pixels, one bundle."""
+"""A small product that everyone upstairs shares: textured pictures, the default network at 64 pixels, one bundle.
 
-from collections.abc import Callable
+And detectors that learn in no time, of each sort that the search and the inspector must get along with.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import flawsight as fs
+from flawsight.detectors import DETECTORS, Detector, FeatureMaps
+from flawsight.detectors.collecting import CollectingDetector
+from flawsight.detectors.training import Training, seeded, train
 from flawsight.features import Extractor
 from flawsight.inspection import Inspector
 from flawsight.report import write_report
@@ -98,3 +106,99 @@ def labelled_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
         mask[SPOT] = 255
         Image.fromarray(mask).save(root / "ground_truth/spot" / f"{seed}_mask.png")
     return root
+
+
+class Distance(CollectingDetector):
+    """Distance of a position's first `channels` channels to their mean over all images and positions."""
+
+    folds = 2
+
+    def __init__(self, channels: int = 8, power: float = 2.0, seed: int = 0) -> None:
+        self.channels = channels
+        self.power = power
+        self.seed = seed
+
+    def _learn(self, collected: Sequence[torch.Tensor], training: Training | None) -> None:
+        del training
+        values = collected[0][:, : self.channels]
+        self.mean_ = values.mean((0, 2, 3))
+        self.deviation_ = values.std((0, 2, 3), correction=0) + 1e-6
+
+    def standardised(self, features: FeatureMaps) -> torch.Tensor:
+        return (features[0][:, : self.channels] - self.mean_[:, None, None]) / self.deviation_[:, None, None]
+
+    def anomaly_maps(self, features: FeatureMaps) -> torch.Tensor:
+        return self.standardised(features).abs().pow(self.power).mean(1)
+
+    def learned(self) -> dict[str, torch.Tensor]:
+        return {"mean": self._require("mean_"), "deviation": self.deviation_}
+
+    def restore(self, learned: Mapping[str, torch.Tensor]) -> Self:
+        self.mean_, self.deviation_ = learned["mean"], learned["deviation"]
+        return self
+
+
+class Scorer(Distance):
+    """Scores an image in its own way: by how far its mean is from the usual one, in units of its own."""
+
+    @property
+    def scores_images(self) -> bool:
+        return True
+
+    def image_scores(self, features: FeatureMaps) -> torch.Tensor:
+        return 1000 + 50 * self.standardised(features).mean((2, 3)).norm(dim=1)
+
+
+class OneValue(Scorer):
+    """The same without a map of places."""
+
+    localises = False
+
+    def anomaly_maps(self, features: FeatureMaps) -> torch.Tensor:
+        return self.image_scores(features)[:, None, None]
+
+
+class Pictures(Distance):
+    """Reads the pictures themselves."""
+
+    reads = "images"
+
+
+class Trained(Distance):
+    """Learns by gradient descent; `epochs_made` counts what was not taken from a checkpoint."""
+
+    epochs_made = 0
+
+    def __init__(self, channels: int = 8, epochs: int = 3, seed: int = 0) -> None:
+        super().__init__(channels, seed=seed)
+        self.epochs = epochs
+
+    def _learn(self, collected: Sequence[torch.Tensor], training: Training | None) -> None:
+        super()._learn(collected, None)
+        values = collected[0][:, : self.channels].mean((2, 3))
+        with seeded(self.seed):
+            module = torch.nn.Linear(values.shape[1], values.shape[1])
+        module.weight.data.mul_(0)
+
+        def loss(rows: torch.Tensor, _: torch.Generator) -> torch.Tensor:
+            Trained.epochs_made += 1
+            return (module(values[rows]) - values[rows]).square().mean()
+
+        optimizer = torch.optim.SGD(module.parameters(), 0.1)
+        options = {"batch_size": len(values), "epochs": self.epochs, "seed": self.seed, "training": training}
+        train(module, optimizer, loss, len(values), **options)
+        self.mean_ = module.bias.detach()
+
+
+QUICK_DETECTORS = {
+    "distance": Distance, "scorer": Scorer, "one_value": OneValue, "pictures": Pictures, "trained": Trained,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def quick_detectors() -> Iterator[dict[str, type[Detector]]]:
+    """They have names of their own for as long as a module's tests run: distance, scorer, one_value, pictures, ..."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, kind in QUICK_DETECTORS.items():
+            patch.setitem(DETECTORS, name, kind)
+        yield QUICK_DETECTORS

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from flawsight import cli
+from flawsight.options import parameters_of
 
 VERBS = ("fit", "inspect", "evaluate", "layers", "synthesize", "demo")
 QUICK = ("--image-size", "64", "--layers", "blocks.3.0.*", "--defects", "simple", "--device", "cpu")
@@ -109,6 +110,8 @@ def test_fit_in_a_pipe_prints_json_and_nothing_else(from_pipe: tuple[Path, Done]
     assert done.code == 0 and done.err == ""
     document = json.loads(done.out)
     assert document["bundle"] == str(out) and document["images"] == 24
+    assert document["detectors"] == ["patchcore"] * len(document["layers"]) and document["untried"] == 0
+    assert document["report"] == str(out / "report.html")
     assert document["threshold"] > 0 and document["false_alarm_rate"] == pytest.approx(1 / 25)
     assert all(layer.startswith("blocks.3.0.") for layers in document["layers"] for layer in layers)
     assert {path.name for path in out.iterdir()} == {
@@ -130,6 +133,138 @@ def test_a_limit_of_memory_changes_nothing_else(
     out = tmp_path / "out"
     assert flawsight("fit", good_dir, "--out", out, *QUICK, "--max-memory", "3G").code == 0
     assert json.loads((out / "inspector.json").read_text()) == json.loads((from_pipe[0] / "inspector.json").read_text())
+
+
+BOTH = ("--detector", "distance,scorer", "--parameter", "channels=6", "--parameter", "scorer.power=1.5")
+
+
+@pytest.mark.usefixtures("quick_detectors")
+class TestDetectors:
+    """Which method, with which parameters, in how much time."""
+
+    def test_several_with_parameters_and_a_budget(self, flawsight: Callable, good_dir: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        done = flawsight("fit", good_dir, "--out", out, *QUICK, *BOTH, "--budget", 30, "--json")
+        assert done.code == 0, done.err
+        document, manifest = json.loads(done.out), json.loads((out / "inspector.json").read_text())
+        assert set(document) == {
+            "bundle", "report", "detectors", "untried", "layers", "threshold", "false_alarm_rate", "images",
+        }  # fmt: skip
+        assert document["untried"] == manifest["selection"]["untried"] == 0
+        assert manifest["selection"]["detectors"] == ["distance", "scorer"]
+        assert document["detectors"] == [member["detector"]["name"] for member in manifest["members"]]
+        assert document["layers"] == [member["layers"] for member in manifest["members"]]
+        power = {"distance": 2.0, "scorer": 1.5}
+        for member in manifest["members"]:
+            expected = {"channels": 6, "power": power[member["detector"]["name"]], "seed": 0}
+            assert member["detector"]["parameters"] == expected
+        rows = list(csv.DictReader((out / "selection.csv").open()))
+        assert {row["detector"] for row in rows} == {"distance", "scorer"}
+        assert not (out / ".search").exists()
+        found = json.loads(flawsight("inspect", out, good_dir, "--out", tmp_path / "results", "--json").out)
+        assert found["good"] + found["defective"] == 24
+
+    def test_for_people(self, flawsight: Callable, good_dir: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        done = flawsight("fit", good_dir, "--out", out, *QUICK, *BOTH, "--budget", "0.0001")
+        assert done.code == 0, done.err
+        manifest = json.loads((out / "inspector.json").read_text())
+        untried = manifest["selection"]["untried"]
+        assert untried > 0 and f"{untried} candidates were not tried for want of time: see --budget." in done.out
+        members = manifest["members"]
+        reads = ", ".join(f"{one['layers'][0]} ({one['detector']['name']})" for one in members)
+        assert f"Reads: {reads}\n" in done.out
+
+    @pytest.mark.parametrize(("detector", "localises"), [("one_value", False), ("pictures", True)])
+    def test_what_cannot_be_shown_is_said(
+        self, flawsight: Callable, good_dir: Path, tmp_path: Path, detector: str, localises: bool
+    ) -> None:
+        options = ("fit", good_dir, "--out", tmp_path / "out", *QUICK, "--detector", detector)
+        done = flawsight(*options)
+        assert done.code == 0, done.err
+        assert ("scores whole images" in done.out) is not localises
+        assert "for want of time" not in done.out
+        if detector == "pictures":
+            assert "Reads: picture (pictures)" in done.out and "Report: none, for there was no search" in done.out
+            document = json.loads(flawsight(*options, "--overwrite", "--json").out)
+            assert document["report"] is None and document["layers"] == [["picture"]] and document["untried"] == 0
+
+    @pytest.mark.parametrize(
+        ("options", "parts"),
+        [
+            (("--parameter", "channels"), ("--parameter 'channels'", "epochs=40")),
+            (("--parameter", "=3"), ("--parameter '=3'",)),
+            (("--parameter", "channels=[1"), ("--parameter 'channels=[1'", "not a value")),
+            (("--parameter", "chanels=3"), ("distance", "no parameter 'chanels'")),
+            (("--parameter", "scorer.channels=3"), ("no parameter 'scorer.channels'",)),
+            (("--parameter", "distance.chanels=3"), ("'distance' has no parameter 'chanels'", "channels")),
+            (("--detector", "distance,pictures"), ("cannot be compared",)),
+            (("--detector", "distance,nonsuch"), ("unknown detector 'nonsuch'",)),
+            (("--detector", "classifier"), ("'classifier' learns from labelled defects",)),
+            (("--budget", "0"), ("budget 0", "minutes above 0")),
+            (("--budget", "-3"), ("budget -3", "minutes above 0")),
+            (("--budget", "5", "--search", "exhaustive"), ("leave the budget out",)),
+        ],
+    )
+    def test_mistakes(
+        self, flawsight: Callable, good_dir: Path, tmp_path: Path, options: tuple[str, ...], parts: tuple[str, ...]
+    ) -> None:
+        done = flawsight("fit", good_dir, "--out", tmp_path / "out", *QUICK, "--detector", "distance", *options)
+        done.refused(*parts)
+
+    @pytest.mark.parametrize(
+        ("parameter", "expected"),
+        [
+            ("[channels=6, 'scorer.power=1.5']", {"channels": 6, "power": 1.5}),
+            ("channels=6", {"channels": 6, "power": 2.0}),
+            ("[]", {"channels": 8, "power": 2.0}),
+        ],
+    )
+    def test_a_config_file(
+        self, flawsight: Callable, good_dir: Path, tmp_path: Path, parameter: str, expected: dict
+    ) -> None:
+        config, out = tmp_path / "c.yaml", tmp_path / "out"
+        config.write_text(f"detector: [scorer]\nparameter: {parameter}\nbudget: 30\n")
+        done = flawsight("fit", good_dir, "--config", config, "--out", out, *QUICK)
+        assert done.code == 0, done.err
+        (one,) = {json.dumps(m["detector"]) for m in json.loads((out / "inspector.json").read_text())["members"]}
+        assert json.loads(one) == {"name": "scorer", "parameters": {**expected, "seed": 0}}
+
+    def test_the_command_line_replaces_a_config_files_parameters(
+        self, flawsight: Callable, good_dir: Path, tmp_path: Path
+    ) -> None:
+        config, out = tmp_path / "c.yaml", tmp_path / "out"
+        config.write_text("detector: distance, scorer\nparameter: [channels=6]\n")
+        options = ("--detector", "distance", "--parameter", "power=1.0")
+        done = flawsight("fit", good_dir, "--config", config, "--out", out, *QUICK, *options)
+        assert done.code == 0, done.err
+        member, *_ = json.loads((out / "inspector.json").read_text())["members"]
+        assert member["detector"] == {"name": "distance", "parameters": {"channels": 8, "power": 1.0, "seed": 0}}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["a=40", "b=0.5", "c=true", "d=null", "e=word"], {"a": 40, "b": 0.5, "c": True, "d": None, "e": "word"}),
+        (["f=a=b", "g= 3"], {"f": "a=b", "g": 3}),
+        (["x.y=1e-3", "z=[1, 2]", "t=5E4"], {"x.y": 1e-3, "z": [1, 2], "t": 5e4}),
+        (["a=1", "a=2"], {"a": 2}),
+        ([], {}),
+    ],
+)
+def test_values_of_parameters(given: list[str], expected: dict) -> None:
+    found = parameters_of(given)
+    assert found == expected
+    assert [type(value) for value in found.values()] == [type(value) for value in expected.values()]
+
+
+def test_two_real_detectors_in_a_process_of_its_own(good_dir: Path, tmp_path: Path) -> None:
+    options = ("--detector", "patchcore,gaussian", "--parameter", "patchcore.bank_size=50", "--budget", "5")
+    done = run("fit", good_dir, "--out", tmp_path / "out", *QUICK, *options, "--json")
+    assert done.code == 0 and done.err == ""
+    assert set(json.loads(done.out)["detectors"]) <= {"patchcore", "gaussian"}
+    selection = json.loads((tmp_path / "out" / "inspector.json").read_text())["selection"]
+    assert selection["detectors"] == ["patchcore", "gaussian"] and selection["untried"] == 0
 
 
 def test_inspect(flawsight: Callable, bundle: Path, texture: Callable, spoiled: Callable, tmp_path: Path) -> None:

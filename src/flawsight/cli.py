@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from pydantic import ByteSize, TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Column, Table
 
 from flawsight.errors import FlawsightError
+from flawsight.options import bytes_of, config_defaults, parameters_of
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -101,61 +101,12 @@ def _say(text: str, style: str | None = None) -> None:
     _console().print(text, style=style, soft_wrap=True)
 
 
-def _bytes(size: str) -> int:
-    try:
-        return int(TypeAdapter(ByteSize).validate_python(size))
-    except ValidationError as error:
-        raise FlawsightError(f"--max-memory '{size}' is not a size: write it such as 4G or 1500M") from error
-
-
-def _parameters(given: list[str]) -> dict[str, Any]:
-    """Values are read as in YAML: 40, 0.5, true, null, a word."""
-    import yaml
-
-    found = {}
-    for text in given:
-        name, separator, value = text.partition("=")
-        if not separator or not name.strip():
-            raise FlawsightError(f"--parameter '{text}': write it such as epochs=40 or simplenet.epochs=40")
-        try:
-            found[name.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise FlawsightError(f"--parameter '{text}': '{value}' is not a value") from error
-    return found
-
-
 def _table(*names: str) -> Table:
     return Table(*(Column(name, overflow="fold") for name in names))
 
 
 def _example(command: str) -> str:
     return f"Example:  {command}"
-
-
-def _config_callback(context: typer.Context, path: Path | None) -> Path | None:
-    """Options from a YAML file become defaults; what the command line says goes before them."""
-    if path is None:
-        return None
-    import yaml
-
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise FlawsightError(f"config file '{path}' cannot be read: {reason}") from error
-    if not isinstance(settings, dict):
-        raise FlawsightError(f"config file '{path}' must hold 'option: value' lines, such as 'image-size: 256'")
-    options = {str(key).replace("-", "_"): value for key, value in settings.items()}
-    known = {parameter.name for parameter in context.command.params} - {"config"}
-    for name in options:
-        if name not in known:
-            raise FlawsightError(f"config file '{path}': unknown option '{name}'; known: {', '.join(sorted(known))}")
-    joined = {
-        key: ",".join(map(str, value)) if isinstance(value, list) and key != "parameter" else value
-        for key, value in options.items()
-    }
-    context.default_map = {**(context.default_map or {}), **joined}
-    return path
 
 
 @app.command(epilog=_example("flawsight fit pictures/good --out inspector"))
@@ -193,7 +144,7 @@ def fit(
     as_json: Json = False,
     config: Annotated[
         Path | None,
-        typer.Option(help="YAML file with these options.", is_eager=True, callback=_config_callback),
+        typer.Option(help="YAML file with these options.", is_eager=True, callback=config_defaults),
     ] = None,
 ) -> None:
     """Learn from good images: choose layers on synthetic defects, set the working point, write a bundle."""
@@ -207,7 +158,7 @@ def fit(
         weights=weights,
         image_size=image_size,
         detector=detector,
-        detector_parameters=_parameters(parameter or []),
+        detector_parameters=parameters_of(parameter or []),
         defects=defects,
         layers=layers,
         search=search,
@@ -219,7 +170,7 @@ def fit(
         category=category,
         good_class=good_class,
         max_pixels=max_pixels,
-        max_memory=None if max_memory is None else _bytes(max_memory),
+        max_memory=None if max_memory is None else bytes_of(max_memory),
         budget=budget,
         overwrite=overwrite,
     )

@@ -26,7 +26,7 @@ QUICK: dict[str, dict] = {
         "learning_rate": 5e-3,
     },
     "autoencoder": {"side": 32, "width": 4, "latent": 4, "epochs": 10, "learning_rate": 0.01, "patience": None},
-    "fastflow": {"flow_steps": 2, "training_steps": 8, "normalise": "channel"},  # else a uniform shift is not seen
+    "fastflow": {"flow_steps": 2, "training_steps": 8},
     "knn": {"neighbours": 1},
     "ocsvm": {"nu": 0.05},
     "patchcore": {"bank_size": 60, "max_descriptors": 200},
@@ -36,8 +36,8 @@ QUICK: dict[str, dict] = {
         "hidden": 64,
         "epochs": 20,
         "batch_size": 200,
-        "adaptor_lr": 1e-3,
-        "discriminator_lr": 1e-2,
+        "adaptor_learning_rate": 1e-3,
+        "learning_rate": 1e-2,
         "max_descriptors": 400,
     },
 }
@@ -56,8 +56,8 @@ THOROUGH: dict[str, dict] = {
         "hidden": 64,
         "epochs": 20,
         "batch_size": 200,
-        "adaptor_lr": 1e-3,
-        "discriminator_lr": 1e-2,
+        "adaptor_learning_rate": 1e-3,
+        "learning_rate": 1e-2,
         "max_descriptors": None,
     },
 }

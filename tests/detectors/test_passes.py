@@ -1,14 +1,17 @@
 """One pass over the images for many detectors is the same as a pass for each."""
 
 import threading
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pytest
 import torch
 
-from flawsight.detectors import PatchCore
-from flawsight.detectors.passes import BATCH, LayerSet, batches, fit_detectors, map_images
-from flawsight.features import Extractor, Layer
+from flawsight.detectors import FeatureMaps, PatchCore
+from flawsight.detectors.passes import BATCH, LayerSet, Reading, batches, fit_detectors, map_images
+from flawsight.detectors.training import Training
+from flawsight.features import PICTURE, Extractor, Layer
 from flawsight.features.graph import catalogue
 
 SETS: list[LayerSet] = [("layer1.1.relu_1",), ("layer2.0.bn1", "layer3.0.add"), ("layer2.0.bn1",), ("relu", "bn1")]
@@ -25,36 +28,94 @@ def images() -> list[np.ndarray]:
     return [rng.integers(0, 256, (60 + 3 * i, 80, 3), dtype=np.uint8) for i in range(19)]
 
 
-def detectors(sets: list[LayerSet]) -> dict[LayerSet, PatchCore]:
-    return {layers: PatchCore(bank_size=40, max_descriptors=300) for layers in sets}
+def readings(sets: list[LayerSet]) -> list[Reading]:
+    return [Reading(layers, PatchCore(bank_size=40, max_descriptors=300)) for layers in sets]
 
 
 def test_together_as_apart(extractor: Extractor, images: list[np.ndarray]) -> None:
-    together = detectors(SETS)
+    together = readings(SETS)
     fit_detectors(extractor, images, together)
-    maps = map_images(extractor, images[:11], together)
-    assert list(maps) == SETS
-    for layers in SETS:
-        alone = detectors([layers])
-        fit_detectors(extractor, images, alone)
+    found = map_images(extractor, images[:11], together)
+    for reading, (maps, scores) in zip(together, found, strict=True):
+        layers, detector = reading
+        (alone,) = readings([layers])
+        fit_detectors(extractor, images, [alone])
         features = extractor.extract(images, layers)
         plain = PatchCore(bank_size=40, max_descriptors=300).fit([features[name] for name in layers])
-        assert torch.allclose(alone[layers].bank_, together[layers].bank_, atol=1e-4)
-        assert torch.allclose(plain.bank_, together[layers].bank_, atol=1e-3)
-        single = map_images(extractor, images[:11], {layers: together[layers]})[layers]
-        assert single.dtype == np.float32 and single.shape == maps[layers].shape
-        assert np.allclose(single, maps[layers], atol=1e-3)
+        assert torch.allclose(alone.detector.bank_, detector.bank_, atol=1e-4)
+        assert torch.allclose(plain.bank_, detector.bank_, atol=1e-3)
+        (single,) = map_images(extractor, images[:11], [reading])
+        assert single.maps.dtype == np.float32 and single.maps.shape == maps.shape
+        assert np.allclose(single.maps, maps, atol=1e-3)
         by_hand = extractor.extract(images[8:11], layers)
-        found = together[layers].anomaly_maps([by_hand[name] for name in layers]).numpy()
+        expected = detector.anomaly_maps([by_hand[name] for name in layers]).numpy()
         # Batches of another size round differently, and roots magnify that where a descriptor is itself in the bank.
-        assert np.allclose(found, maps[layers][8:11], atol=5e-3)
+        assert np.allclose(expected, maps[8:11], atol=5e-3)
+        assert scores is None and single.scores is None
+
+
+def test_several_may_read_the_same_layers(extractor: Extractor, images: list[np.ndarray]) -> None:
+    layers = SETS[1]
+    both = [Reading(layers, PatchCore(bank_size=40)), Reading(layers, PatchCore(bank_size=40, neighbours=3))]
+    fit_detectors(extractor, images, both)
+    assert torch.equal(both[0].detector.bank_, both[1].detector.bank_)
+    nearest, mean = map_images(extractor, images[:3], both)
+    assert nearest.maps.shape == mean.maps.shape and (nearest.maps <= mean.maps + 1e-5).all()
+    assert not np.allclose(nearest.maps, mean.maps)
+
+
+class Brightness(PatchCore):
+    """Scores an image by the sum of its features, whatever it learned."""
+
+    @property
+    def scores_images(self) -> bool:
+        return True
+
+    def image_scores(self, features: FeatureMaps) -> torch.Tensor:
+        return features[0].flatten(1).sum(1)
+
+
+def test_scores_of_its_own_come_beside_the_maps(extractor: Extractor, images: list[np.ndarray]) -> None:
+    both = [Reading(SETS[2], Brightness(bank_size=40)), *readings([SETS[2]])]
+    fit_detectors(extractor, images, both)
+    own, usual = map_images(extractor, images[:5], both)
+    features = extractor.extract(images[:5], SETS[2])[SETS[2][0]].double()
+    assert own.scores is not None and own.scores.dtype == np.float32
+    assert np.allclose(own.scores, features.sum((1, 2, 3)).numpy(), rtol=1e-3, atol=0.05)
+    assert usual.scores is None and own.maps.shape == usual.maps.shape == (5, 8, 8)
+
+
+def test_pictures_are_read_as_if_they_were_a_layer(extractor: Extractor, images: list[np.ndarray]) -> None:
+    """They need no pass of the network, and stand beside layers where both are asked for."""
+    both: list[LayerSet] = [(PICTURE,), SETS[0]]
+    for sets in (both[:1], both):
+        for indices, features in batches(extractor, images, sets, lambda *given: given):
+            assert torch.equal(features[PICTURE,][0], extractor.pixels([images[i] for i in indices]))
+            assert all(values.min() >= 0 and values.max() <= 1 for values in features[PICTURE,])
+
+
+class Noted(PatchCore):
+    """Says what it was given to keep its training in."""
+
+    def finish(self, training: Training | None = None) -> Self:
+        self.training_ = training
+        return super().finish(training)
+
+
+def test_each_detector_gets_its_own_training(extractor: Extractor, images: list[np.ndarray], tmp_path: Path) -> None:
+    both = [Reading(layers, Noted(bank_size=5)) for layers in SETS[:2]]
+    trainings = [Training(tmp_path / "a"), Training(tmp_path / "b")]
+    fit_detectors(extractor, images[:4], both, trainings=trainings)
+    assert [reading.detector.training_ for reading in both] == trainings
+    fit_detectors(extractor, images[:4], both)
+    assert [reading.detector.training_ for reading in both] == [Training(), Training()]
 
 
 def test_grids_are_those_of_the_finest_layer(extractor: Extractor, images: list[np.ndarray]) -> None:
-    several = detectors(SETS)
+    several = readings(SETS)
     fit_detectors(extractor, images[:3], several)
-    shapes = {layers: maps.shape for layers, maps in map_images(extractor, images[:2], several).items()}
-    assert list(shapes.values()) == [(2, 16, 16), (2, 8, 8), (2, 8, 8), (2, 32, 32)]
+    shapes = [found.maps.shape for found in map_images(extractor, images[:2], several)]
+    assert shapes == [(2, 16, 16), (2, 8, 8), (2, 8, 8), (2, 32, 32)]
 
 
 def test_the_network_runs_once(extractor: Extractor, images: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +125,7 @@ def test_the_network_runs_once(extractor: Extractor, images: list[np.ndarray], m
         extractor, "extract", lambda some, names: seen.append((len(some), len(names))) or extract(some, names)
     )
     steps: list[int] = []
-    several = detectors(SETS)
+    several = readings(SETS)
     fit_detectors(extractor, images, several, steps.append)
     whole, rest = divmod(len(images), BATCH)
     assert sorted(seen) == sorted([*[(BATCH, 5)] * whole, (rest, 5)])
@@ -82,7 +143,7 @@ def test_the_catalogue_is_made_before_work_is_spread(images: list[np.ndarray], m
         return catalogue(*given)
 
     monkeypatch.setattr("flawsight.features.extractor.catalogue", noted)
-    fit_detectors(Extractor("resnet18", "random", image_size=64), images[:8], detectors(SETS[:1]))
+    fit_detectors(Extractor("resnet18", "random", image_size=64), images[:8], readings(SETS[:1]))
     assert made_by == [threading.current_thread()]
 
 
@@ -96,10 +157,10 @@ def test_batches_say_which_images(extractor: Extractor, images: list[np.ndarray]
 
 
 def test_results_can_be_used_outside_of_the_pass(extractor: Extractor, images: list[np.ndarray]) -> None:
-    several = detectors(SETS[:1])
+    several = readings(SETS[:1])
     fit_detectors(extractor, images[:4], several)
-    copy = several[SETS[0]].bank_.clone()
+    copy = several[0].detector.bank_.clone()
     copy += 1
-    maps = map_images(extractor, images[:2], several)[SETS[0]]
+    maps = map_images(extractor, images[:2], several)[0].maps
     maps += 1
     assert maps.flags.owndata or maps.base is not None

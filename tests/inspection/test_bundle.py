@@ -31,10 +31,12 @@ def test_what_a_bundle_holds(bundle: Path, fitted: Inspector) -> None:
         "inspector.json", "network.safetensors", "detectors.safetensors", "selection.csv", "report.html",
     }  # fmt: skip
     document = json.loads((bundle / "inspector.json").read_text())
-    assert document["format"] == 1
+    assert document["format"] == 2
     assert document["extractor"]["name"] == "tf_efficientnet_lite0"
     assert document["extractor"]["weights_sha256"] == fitted.extractor.weights_sha256
     assert sum(member["weight"] for member in document["members"]) == pytest.approx(1)
+    assert {member["detector"]["name"] for member in document["members"]} == {"patchcore"}
+    assert document["selection"]["detectors"] == ["patchcore"] and document["selection"]["untried"] == 0
     assert document["data"]["images"] == 24 and document["seed"] == 0
     assert document["versions"]["flawsight"]
     assert document["selection"]["layers_tried"] == 16
@@ -84,7 +86,7 @@ def changed(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        (lambda d: d.update(format=2), "format"),
+        (lambda d: d.update(format=1), "format"),
         (lambda d: d.update(surprise="x"), "surprise"),
         (lambda d: d.pop("members"), "members"),
         (lambda d: d.update(members=[]), "members"),
@@ -93,8 +95,11 @@ def changed(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
         (lambda d: d["members"][0].update(weight=2), "weight"),
         (lambda d: d["members"][0].update(layers=["blocks.9.nonsuch"]), "blocks.9.nonsuch"),
         (lambda d: d["members"].append(d["members"][0]), "detectors.safetensors"),
-        (lambda d: d["detector"].update(name="nonsuch"), "nonsuch"),
-        (lambda d: d["detector"]["parameters"].update(nonsuch=1), "nonsuch"),
+        (lambda d: d["members"][0]["detector"].update(name="nonsuch"), "nonsuch"),
+        (lambda d: d["members"][0]["detector"]["parameters"].update(nonsuch=1), "nonsuch"),
+        (lambda d: d["members"][0].update(score_deviation=0), "score_deviation"),
+        (lambda d: d["members"][0].pop("score_mean"), "score_mean"),
+        (lambda d: d.update(detector=d["members"][0]["detector"]), "detector"),
         (lambda d: d["extractor"].update(name="resnet18"), "resnet18"),
         (lambda d: d["extractor"].update(image_size=1), "image_size"),
     ],
@@ -104,7 +109,7 @@ def test_a_manifest_that_does_not_hold(copy: Path, change: Callable, part: str) 
     refused(copy, part)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 1}', b"\xff\xfe\x00", b"\x89PNG"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 2}', b"\xff\xfe\x00", b"\x89PNG"])
 def test_a_manifest_that_is_none(copy: Path, content: bytes) -> None:
     (copy / "inspector.json").write_bytes(content)
     refused(copy, "inspector.json")

@@ -13,11 +13,12 @@ from sklearn.base import clone
 import flawsight as fs
 from flawsight.data import folds, read_image
 from flawsight.detectors import PatchCore
+from flawsight.detectors.passes import Found
 from flawsight.detectors.surprise import Surprise
 from flawsight.features import Extractor
 from flawsight.inspection import Inspector
 from flawsight.inspection.images import ResizedImages
-from flawsight.inspection.members import EXAMPLES, fit_members, fuse_maps
+from flawsight.inspection.members import EXAMPLES, Share, fit_members, judge_image
 
 PAIR = ("blocks.1.0.bn3", "blocks.3.0.bn3")
 
@@ -118,8 +119,11 @@ def test_calibration_scores_are_truly_held_out(network: Extractor, good_dir: Pat
     images = ResizedImages(sorted(good_dir.iterdir())[:11], 64)
     # A bank of everything: greedy k-center may choose otherwise where batches round differently.
     prototype = PatchCore(bank_size=100_000, max_descriptors=None)
+    prototype.folds = 3  # type: ignore[misc]
     sets = {("blocks.1.0.bn3",): 0.25, ("blocks.3.0.conv_pw", "blocks.3.0.bn3"): 0.75}
-    found = fit_members(network, images, sets, prototype, 3, seed=5)
+    shares = [Share(names, prototype, weight) for names, weight in sets.items()]
+    found = fit_members(network, images, shares, seed=5)
+    assert found.folds == 3
     pictures = images[:]
     maps: dict[tuple[str, ...], list] = {names: [None] * len(pictures) for names in sets}
     with torch.inference_mode():
@@ -135,9 +139,15 @@ def test_calibration_scores_are_truly_held_out(network: Extractor, good_dir: Pat
         surprise = Surprise.of(maps[names])
         assert np.allclose(member.surprise.knots, surprise.knots, rtol=1e-3)
         assert member.layers == names and member.weight == sets[names]
-    squares = [fuse_maps([maps[names][place] for names in sets], found.members, 64) for place in range(len(pictures))]
+    judged = [
+        judge_image([Found(maps[names][place], None) for names in sets], found.members, 64)
+        for place in range(len(pictures))
+    ]
+    squares = [square for square, _ in judged]
+    assert [score for _, score in judged] == [square.max() for square in squares]
     # With so few pixels neighbouring knots can be equal, and rounding then moves a value by a knot or two.
     assert np.allclose(found.held_out_scores, [square.max() for square in squares], atol=0.2)
+    assert np.array_equal(found.held_out_scores, found.held_out_peaks)
     assert found.held_out_level == pytest.approx(np.mean(squares), rel=1e-2)
     assert len(found.held_out_maps) == EXAMPLES
     assert [one.max() for one in found.held_out_maps] == found.held_out_scores[:EXAMPLES].tolist()
@@ -148,8 +158,8 @@ def test_calibration_scores_are_truly_held_out(network: Extractor, good_dir: Pat
         final = [
             m.detector.anomaly_maps([network.extract(pictures, m.layers)[n] for n in m.layers]) for m in found.members
         ]
-    seen_scores = [fuse_maps([f[i].numpy() for f in final], found.members, 64).max() for i in range(len(pictures))]
-    assert np.mean(seen_scores) < np.mean(found.held_out_scores)
+    seen = [judge_image([Found(f[i].numpy(), None) for f in final], found.members, 64) for i in range(len(pictures))]
+    assert np.mean([score for _, score in seen]) < np.mean(found.held_out_scores)
 
 
 def test_fixed_layers_skip_the_search_and_may_be_read_together(
@@ -227,9 +237,17 @@ def few(good_dir: Path, count: int) -> list[Path]:
         ({"false_alarm_rate": float("nan")}, "between 0 and 1"),
         ({"fuse": 0}, "fuse 0"),
         ({"detector": "patchcoar"}, "patchcore"),
-        ({"detector_parameters": {"bank": 3}}, "bank_size"),
+        ({"detector_parameters": {"bank": 3}}, "patchcore: no parameter 'bank'"),
         ({"fixed_layers": [["blocks.3.0.bnn3"]]}, r"blocks\.3\.0\.bn3"),
         ({"fixed_layers": []}, "fixed_layers"),
+        ({"detector": "patchcore,gaussian", "fixed_layers": [PAIR]}, "cannot be compared"),
+        ({"detector": "patchcore,autoencoder"}, "cannot be compared"),
+        ({"detector": "autoencoder", "fixed_layers": [PAIR]}, "reads pictures, not layers"),
+        ({"fixed_layers": [["picture"]]}, "no layer matches 'picture'"),
+        ({"detector_parameters": {"gaussian.ridge": 3}}, r"gaussian\.ridge"),
+        ({"budget": 0}, "budget 0 must be"),
+        ({"budget": -1.0}, "minutes above 0"),
+        ({"budget": 1.0, "search": "exhaustive"}, "leave the budget out"),
         ({"extractor": "tf_eficientnet_lite0"}, "tf_efficientnet_lite0"),
         ({"weights": "nowhere.pth"}, r"nowhere\.pth"),
         ({"image_size": 16}, "32 or more"),

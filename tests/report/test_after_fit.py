@@ -23,6 +23,7 @@ def test_selection_csv_has_every_layer_and_kind(bundle: Path, fitted: Inspector)
     kinds = ("nsa", "perlin", "scratch")
     expected = [(layer.name, kind) for layer in selection.layers_ for kind in kinds]
     assert [(row["layer"], row["defects"]) for row in found] == expected
+    assert {row["detector"] for row in found} == {"patchcore"}
     for row in found:
         auroc, aupro, p_h = (float(row[name]) for name in ("auroc", "aupro", "p_h"))
         assert p_h == pytest.approx(2 * auroc * aupro / (auroc + aupro) if auroc + aupro else 0)
@@ -48,7 +49,18 @@ def test_nothing_to_report_without_a_search(bundle: Path, tmp_path: Path) -> Non
         write_report(fs.load(bundle, device="cpu"), tmp_path)
 
 
+def test_without_a_search_there_is_no_report_and_an_old_one_goes(
+    good_dir: Path, fit_options: dict, tmp_path: Path
+) -> None:
+    inspector = fs.fit(good_dir, **fit_options, fixed_layers=[["blocks.3.0.bn3"]])
+    for name in ("report.html", "selection.csv"):
+        (tmp_path / name).write_text("of another inspector")
+    assert write_report(inspector, tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+    assert write_report(inspector, tmp_path) is None
+
+
 def test_a_table_without_rows_still_has_its_head(tmp_path: Path) -> None:
     write_selection(tmp_path / "selection.csv", [])
     head = (tmp_path / "selection.csv").read_text().strip().split(",")
-    assert {"layer", "defects", "auroc", "aupro", "p_h", "seconds"} <= set(head)
+    assert {"layer", "detector", "defects", "auroc", "aupro", "p_h", "seconds"} <= set(head)

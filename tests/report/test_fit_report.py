@@ -8,6 +8,8 @@ import pytest
 from flawsight.errors import FlawsightError
 from flawsight.report import DefectExample, DefectScore, write_fit_report
 from flawsight.report.fit_report import render_fit_report
+from flawsight.report.heatmap import ColourScale
+from flawsight.report.words import percent
 
 
 class Page(HTMLParser):
@@ -111,6 +113,43 @@ def test_a_defect_below_the_limit_is_called_so(report):
     hot, cold = report.examples[0], replace(report.examples[1], anomaly_map=np.zeros((256, 256), np.float32))
     html = render_fit_report(replace(report, examples=[hot, cold], good_examples=[]))
     assert html.count("below the limit here") == 2  # once on top, once in the gallery
+
+
+def test_heat_maps_may_have_a_middle_of_their_own(report):
+    """Where scores are not maxima of maps, the working point says nothing of colours."""
+    peak = float(report.examples[0].anomaly_map.max())
+    hot = replace(report, examples=report.examples[:1], good_examples=[], threshold=-3.0, middle=peak - 1)
+    assert "below the limit here" not in render_fit_report(hot)
+    assert "working point -3<" in render_fit_report(hot)
+    assert "below the limit here" in render_fit_report(replace(hot, middle=peak + 1))
+    assert hot.scale == ColourScale(hot.low, peak - 1) and report.scale == ColourScale(report.low, report.threshold)
+    with pytest.raises(FlawsightError, match="low < threshold"):
+        replace(report, middle=report.low - 1)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_several_detectors_are_one_row_and_one_dot_a_layer(report, order):
+    """A chosen layer's figures are those of the detector that was chosen for it, whoever else has read it."""
+    scores = [replace(score, detector="knn", stage="full") for score in report.scores]
+    better = [replace(score, detector="gaussian", p_h=min(1.0, score.p_h + 0.004)) for score in scores]
+    both = replace(report, scores=[*scores, *better][::order], detectors=["knn", "gaussian", "knn"])
+    html = render_fit_report(both)
+    text = Page(html).text
+    assert "148 layers were tried" in text and "2 methods" in text
+    assert html.count("<circle ") == 3 * (148 + 3)
+    for layers, detector in zip(report.chosen, both.detectors, strict=True):
+        own = [score for score in (scores if detector == "knn" else better) if score.layer == layers[0]]
+        row = html.split(f"<td><code>{layers[0]}</code><small>read by {detector}</small>")[1].split("</tr>")[0]
+        for score in own:
+            assert f'<td class="num">{percent(score.p_h, 1)}</td>' in row
+            assert f"<title>{score.layer}: {percent(score.p_h)}</title>" in html
+
+
+def test_one_detector_is_named_but_not_counted(report, page):
+    assert "methods" not in page.text and "read by" not in page.text
+    named = [replace(score, detector="knn") for score in report.scores]
+    text = Page(render_fit_report(replace(report, scores=named, detectors=["knn"] * 3))).text
+    assert text.count("read by knn") == 3 and "methods" not in text
 
 
 def test_a_report_without_a_search_is_still_a_report(report):

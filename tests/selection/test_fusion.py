@@ -1,14 +1,15 @@
 """From figures to a choice: the criterion, depths, and who is combined with which weight."""
 
 import math
+from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from flawsight.features import Layer
-from flawsight.selection import Figures, combine_depths, criterion, depths
+from flawsight.selection import Candidate, Figures, combine_depths, criterion, depths
 
 STRIDES = (2, 4, 4, 8, 8, 16, 16, 32)
 
@@ -19,9 +20,18 @@ def layer(order: int, stride: float) -> Layer:
 
 
 LAYERS = [layer(order, stride) for order, stride in enumerate(STRIDES)]
-criteria_of_all = st.lists(st.floats(-7, 7), min_size=len(LAYERS), max_size=len(LAYERS)).map(
-    lambda values: {one.name: value for one, value in zip(LAYERS, values, strict=True)}
+DETECTORS = ("patchcore", "gaussian")
+CANDIDATES = [Candidate(one.name, detector) for one in LAYERS for detector in DETECTORS]
+criteria_of_all = st.lists(st.floats(-7, 7), min_size=len(CANDIDATES), max_size=len(CANDIDATES)).map(
+    lambda values: dict(zip(CANDIDATES, values, strict=True))
 )
+
+
+def of_one(criteria: dict[str, float]) -> dict[Candidate, float]:
+    """Criteria of layers, read by one detector."""
+    return {Candidate(layer, "patchcore"): value for layer, value in criteria.items()}
+
+
 share = st.floats(0.01, 0.99)
 
 
@@ -65,15 +75,15 @@ def test_depths_of_one_stride_are_thirds(count: int) -> None:
 
 
 @given(criteria_of_all)
-def test_fuse_one_is_the_argmax(criteria: dict[str, float]) -> None:
+def test_fuse_one_is_the_argmax(criteria: dict[Candidate, float]) -> None:
     (choice,) = combine_depths(criteria, LAYERS, 1)
-    assert choice.criterion == max(criteria.values()) == criteria[choice.layer]
+    assert choice.criterion == max(criteria.values()) == criteria[choice.candidate]
     assert choice.weight == 1
     assert choice.depth == depths(LAYERS)[choice.layer]
 
 
 @given(criteria_of_all, st.integers(2, 5))
-def test_what_any_combination_keeps_to(criteria: dict[str, float], fuse: int) -> None:
+def test_what_any_combination_keeps_to(criteria: dict[Candidate, float], fuse: int) -> None:
     choices = combine_depths(criteria, LAYERS, fuse)
     names = [choice.layer for choice in choices]
     assert sum(choice.weight for choice in choices) == pytest.approx(1)
@@ -82,8 +92,9 @@ def test_what_any_combination_keeps_to(criteria: dict[str, float], fuse: int) ->
     depth_of = depths(LAYERS)
     assert len({choice.depth for choice in choices}) == len(choices) <= fuse
     for choice in choices:
-        rivals = [criteria[name] for name in criteria if depth_of[name] == choice.depth == depth_of[choice.layer]]
-        assert choice.criterion == criteria[choice.layer] == max(rivals)
+        assert choice.candidate == (choice.layer, choice.detector)
+        rivals = [criteria[one] for one in criteria if depth_of[one.layer] == choice.depth == depth_of[choice.layer]]
+        assert choice.criterion == criteria[choice.candidate] == max(rivals)
         assert choice.weight >= 0.03
     assert max(choice.criterion for choice in choices) == max(criteria.values())
     # Weights are exponential in the difference of the criteria.
@@ -93,19 +104,58 @@ def test_what_any_combination_keeps_to(criteria: dict[str, float], fuse: int) ->
         assert math.log(one.weight / other.weight) == pytest.approx(expected, abs=1e-6)
 
 
+@given(criteria_of_all, st.integers(1, 4), st.randoms())
+def test_the_order_of_candidates_and_layers_does_not_matter(
+    criteria: dict[Candidate, float], fuse: int, random: Random
+) -> None:
+    assume(len(set(criteria.values())) == len(criteria))
+    shuffled, layers = list(criteria), list(LAYERS)
+    random.shuffle(shuffled)
+    random.shuffle(layers)
+    again = combine_depths({one: criteria[one] for one in shuffled}, layers, fuse)
+    assert again == combine_depths(criteria, LAYERS, fuse)
+
+
+@given(criteria_of_all, st.integers(1, 4))
+def test_a_detector_that_is_always_worse_changes_nothing(criteria: dict[Candidate, float], fuse: int) -> None:
+    alone = {one: value for one, value in criteria.items() if one.detector == "patchcore"}
+    hopeless = {Candidate(one.layer, "gaussian"): value - 20 for one, value in alone.items()}
+    assert combine_depths(hopeless | alone, LAYERS, fuse) == combine_depths(alone, LAYERS, fuse)
+
+
+def test_each_depth_may_be_read_by_another_detector() -> None:
+    criteria = {
+        Candidate("layer1", "patchcore"): 1.0,
+        Candidate("layer1", "gaussian"): 1.5,
+        Candidate("layer3", "patchcore"): 2.0,
+        Candidate("layer4", "gaussian"): 1.9,
+        Candidate("layer6", "gaussian"): 1.0,
+    }
+    found = [choice.candidate for choice in combine_depths(criteria, LAYERS, 3)]
+    assert found == [("layer1", "gaussian"), ("layer3", "patchcore"), ("layer6", "gaussian")]
+
+
 def test_a_weak_depth_is_left_out() -> None:
     near = dict.fromkeys((one.name for one in LAYERS), 2.0)
-    assert {c.depth for c in combine_depths(near, LAYERS, 3)} == {"fine", "medium", "coarse"}
     weak = near | {one.name: -0.5 for one in LAYERS if one.stride >= 16}
-    assert {c.depth for c in combine_depths(weak, LAYERS, 3)} == {"fine", "medium"}
-    assert {c.depth for c in combine_depths(near | {"layer0": 9, "layer1": 9}, LAYERS, 3)} == {"fine"}
+    strong = near | {"layer0": 9, "layer1": 9}
+    for criteria, expected in ((near, {"fine", "medium", "coarse"}), (weak, {"fine", "medium"}), (strong, {"fine"})):
+        assert {choice.depth for choice in combine_depths(of_one(criteria), LAYERS, 3)} == expected
 
 
 def test_fuse_two_keeps_the_two_best_depths() -> None:
     criteria = {one.name: {2: 1.0, 4: 1.0, 8: 1.3, 16: 1.2, 32: 1.2}[one.stride] for one in LAYERS}
-    assert {c.depth for c in combine_depths(criteria, LAYERS, 2)} == {"medium", "coarse"}
+    assert {c.depth for c in combine_depths(of_one(criteria), LAYERS, 2)} == {"medium", "coarse"}
 
 
 def test_only_measured_layers_take_part() -> None:
-    criteria = {"layer1": 1.0, "layer4": 1.0}
+    criteria = of_one({"layer1": 1.0, "layer4": 1.0})
     assert [c.layer for c in combine_depths(criteria, LAYERS, 3)] == ["layer1", "layer4"]
+
+
+def test_a_layer_has_the_same_depth_whoever_else_was_measured() -> None:
+    """Where all layers have one stride, depths are thirds of all of them, not of those that were measured."""
+    layers = [layer(order, 16) for order in range(9)]
+    criteria = of_one({"layer0": 1.0, "layer3": 0.9, "layer4": 1.1, "layer5": 0.8, "layer6": 1.0})
+    found = [(choice.layer, choice.depth) for choice in combine_depths(criteria, layers, 3)]
+    assert found == [("layer0", "fine"), ("layer4", "medium"), ("layer6", "coarse")]

@@ -10,7 +10,8 @@ from flawsight.defects import Product
 from flawsight.detectors.maps import upsample
 from flawsight.metrics import aupro
 from flawsight.selection import Figures, ValidationSet
-from flawsight.selection.judge import Judge, _shrunk
+from flawsight.selection.judge import Judge, _shrunk, maxima
+from flawsight.selection.validation import GOOD
 
 PICTURE = np.zeros((64, 64, 3), np.uint8)
 
@@ -74,6 +75,26 @@ def test_figures_are_those_of_the_textbook(side: int) -> None:
         truth = [np.zeros((side, side), bool)] * 5 + [_shrunk(mask, side) for mask in some]
         assert found[kind].auroc == pytest.approx(roc_auc_score([0] * 5 + [1] * len(some), [m.max() for m in both]))
         assert found[kind].aupro == pytest.approx(aupro(both, truth, 0.3), abs=1e-3)
+
+
+def test_scores_of_its_own_count_for_images_only() -> None:
+    masks = {"nsa": boxes(6, 3), "perlin": boxes(4, 4)}
+    rng = np.random.default_rng(0)
+    maps = {
+        name: rng.normal(size=(count, 32, 32)).astype(np.float32)
+        for name, count in ((GOOD, 5), ("nsa", 6), ("perlin", 4))
+    }
+    scores = {name: rng.normal(size=len(stack)) for name, stack in maps.items()}
+    judge = Judge(validation(masks, good=5), 32)
+    own, usual = judge.figures(maps, scores), judge.figures(maps)
+    for kind, some in masks.items():
+        labels = [0] * 5 + [1] * len(some)
+        assert own[kind].auroc == pytest.approx(roc_auc_score(labels, np.concatenate([scores[GOOD], scores[kind]])))
+        assert own[kind].aupro == usual[kind].aupro
+    assert judge.figures(maps, {}) == judge.figures(maps, maxima(maps)) == usual
+    assert {name: list(values) for name, values in maxima(maps).items()} == {
+        name: [one.max() for one in stack] for name, stack in maps.items()
+    }
 
 
 def test_maps_are_brought_to_the_side_as_everywhere() -> None:

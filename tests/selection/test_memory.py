@@ -1,4 +1,4 @@
-"""Memory: layers are cut into groups that fit, which changes no result, and too small a limit says what it takes."""
+"""Memory: candidates are cut into groups that fit, which changes no result; too small a limit says what it takes."""
 
 import re
 from collections.abc import Callable
@@ -11,13 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flawsight.cli import _bytes
 from flawsight.defects import Product
-from flawsight.detectors import PatchCore
+from flawsight.detectors import Gaussian, PatchCore
+from flawsight.detectors.passes import release
 from flawsight.errors import FlawsightError
 from flawsight.features import Extractor, Layer
-from flawsight.selection import LayerSelection, Row, ValidationSet, memory, search
-from flawsight.selection.memory import layer_groups, memory_limit, release, working_memory
+from flawsight.options import bytes_of
+from flawsight.selection import Candidate, LayerSelection, Row, ValidationSet, memory, search
+from flawsight.selection.memory import groups_that_fit, memory_limit, working_memory
 from flawsight.selection.rounds import Round, coarse_round, full_round
 
 MIB = 1 << 20
@@ -26,10 +27,11 @@ MIDDLE = 24 * MIB
 PICTURE = np.zeros((32, 32, 3), np.uint8)
 MASK = np.eye(32, dtype=bool)
 VALIDATION = ValidationSet([PICTURE] * 14, [PICTURE] * 2, {"nsa": ([PICTURE] * 4, [MASK] * 4)}, Product())
+DETECTORS = {"patchcore": PatchCore(), "gaussian": Gaussian()}
 STAGES = {
-    "full": full_round(PatchCore(), VALIDATION, 64),
-    "coarse": coarse_round(PatchCore(), VALIDATION, 64),
-    "no sample": full_round(PatchCore(max_descriptors=None), VALIDATION, 64),
+    "full": full_round(DETECTORS, VALIDATION, 64),
+    "coarse": coarse_round(DETECTORS, VALIDATION, 64),
+    "no sample": full_round(DETECTORS | {"patchcore": PatchCore(max_descriptors=None)}, VALIDATION, 64),
 }
 stages = st.sampled_from(sorted(STAGES)).map(STAGES.__getitem__)
 budgets = st.integers(0, 1 << 34)
@@ -41,37 +43,60 @@ def layer(order: int, channels: int, side: int) -> Layer:
 
 sizes = st.tuples(st.integers(1, 2000), st.sampled_from([2, 4, 8, 16, 32, 64, 128]))
 catalogues = st.lists(sizes, max_size=60).map(lambda found: [layer(order, *size) for order, size in enumerate(found)])
+readers = st.sampled_from([("patchcore",), ("gaussian",), ("patchcore", "gaussian")])
 
 
-@given(catalogues, stages, budgets)
-def test_every_layer_is_in_one_group_and_in_order(layers: list[Layer], stage: Round, budget: int) -> None:
-    groups = layer_groups(layers, stage, budget)
-    assert [one for group in groups for one in group] == layers
-    assert all(groups)
+def tried(layers: list[Layer], names: tuple[str, ...] = ("patchcore",)) -> list[Candidate]:
+    return [Candidate(one.name, name) for one in layers for name in names]
 
 
-@given(catalogues, stages, budgets, budgets)
-def test_more_memory_never_makes_more_groups(layers: list[Layer], stage: Round, one: int, other: int) -> None:
-    less, more = sorted((one, other))
-    assert len(layer_groups(layers, stage, more)) <= len(layer_groups(layers, stage, less))
+def grouped(layers: list[Layer], candidates: list[Candidate], stage: Round, budget: int) -> list[list[Candidate]]:
+    return groups_that_fit(candidates, {one.name: one for one in layers}, stage, budget)
 
 
-@given(catalogues, stages)
-def test_no_memory_makes_a_group_of_every_layer(layers: list[Layer], stage: Round) -> None:
-    assert layer_groups(layers, stage, 1) == [[one] for one in layers]
+@given(catalogues, readers, stages, budgets)
+def test_every_candidate_is_in_one_group_and_in_order(
+    layers: list[Layer], names: tuple[str, ...], stage: Round, budget: int
+) -> None:
+    groups = grouped(layers, tried(layers, names), stage, budget)
+    assert [one for group in groups for one in group] == tried(layers, names)
+    assert all(groups) and all(len(group) <= memory.MOST_TOGETHER for group in groups)
 
 
-@given(catalogues, stages)
-def test_much_memory_makes_one_group_of_a_common_catalogue(layers: list[Layer], stage: Round) -> None:
-    assert layer_groups(layers, stage, 1 << 50) == ([layers] if layers else [])
+@given(catalogues, readers, stages, budgets, budgets)
+def test_more_memory_never_makes_more_groups(
+    layers: list[Layer], names: tuple[str, ...], stage: Round, one: int, other: int
+) -> None:
+    few, many = (grouped(layers, tried(layers, names), stage, budget) for budget in sorted((one, other), reverse=True))
+    assert len(few) <= len(many)
 
 
-@given(catalogues, stages, st.integers(1, 1 << 30))
-def test_a_layer_joins_a_group_for_as_long_as_there_is_memory(layers: list[Layer], stage: Round, budget: int) -> None:
+@given(catalogues, readers, stages)
+def test_no_memory_makes_a_group_of_every_candidate(layers: list[Layer], names: tuple[str, ...], stage: Round) -> None:
+    assert grouped(layers, tried(layers, names), stage, 1) == [[one] for one in tried(layers, names)]
+
+
+@given(catalogues, readers, stages)
+def test_much_memory_makes_one_group_of_a_common_catalogue(
+    layers: list[Layer], names: tuple[str, ...], stage: Round
+) -> None:
+    expected = [tried(layers, names)] if layers else []
+    assert grouped(layers, tried(layers, names), stage, 1 << 50) == expected
+
+
+@given(catalogues, readers, stages, st.integers(1, 1 << 30))
+def test_a_candidate_joins_a_group_for_as_long_as_there_is_memory(
+    layers: list[Layer], names: tuple[str, ...], stage: Round, budget: int
+) -> None:
     """What a group gathers is at least what its detectors hold."""
-    for group in layer_groups(layers, stage, budget):
+    by_name = {one.name: one for one in layers}
+    for group in grouped(layers, tried(layers, names), stage, budget):
         held = [
-            stage.detector.collected_bytes(one.channels, one.height * one.width, len(stage.validation.train))
+            stage.detectors[one.detector].collected_bytes(
+                by_name[one.layer].channels,
+                by_name[one.layer].height * by_name[one.layer].width,
+                len(stage.validation.train),
+            )
             for one in group
         ]
         assert len(group) == 1 or sum(held) <= budget
@@ -79,8 +104,8 @@ def test_a_layer_joins_a_group_for_as_long_as_there_is_memory(layers: list[Layer
 
 @given(sizes, st.integers(1, 80), stages, st.integers(1, 1 << 32))
 def test_equal_layers_make_equal_groups(size: tuple[int, int], count: int, stage: Round, budget: int) -> None:
-    groups = layer_groups([layer(order, *size) for order in range(count)], stage, budget)
-    lengths = [len(group) for group in groups]
+    layers = [layer(order, *size) for order in range(count)]
+    lengths = [len(group) for group in grouped(layers, tried(layers), stage, budget)]
     assert set(lengths[:-1]) <= {lengths[0]} and lengths[-1] <= lengths[0]
 
 
@@ -123,7 +148,7 @@ def test_the_advice_works(gib: float, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FlawsightError) as refused:
         working_memory(1)
     (advice,) = re.findall(r"--max-memory (\S+)", str(refused.value))
-    assert working_memory(_bytes(advice)) >= memory.LEAST_WORKING
+    assert working_memory(bytes_of(advice)) >= memory.LEAST_WORKING
 
 
 @pytest.fixture(scope="module")
@@ -134,15 +159,16 @@ def images(texture: Callable) -> list[np.ndarray]:
 def found(selection: LayerSelection) -> tuple[object, ...]:
     """All that a search finds; how long it took is none of it."""
     rows = [Row(**{**vars(row), "seconds": 0.0}) for row in selection.rows()]
-    figures = {(trial.stage, trial.layer): trial.figures for trial in selection.trials_}
-    maps = [(trial.layer, kind, stack.tobytes()) for trial in selection.trials_ for kind, stack in trial.maps.items()]
+    figures = {(trial.stage, trial.candidate): trial.figures for trial in selection.trials_}
+    maps = [(trial.candidate, kind, maps.tobytes()) for trial in selection.trials_ for kind, maps in trial.maps.items()]
     return selection.choices_, selection.figures_, rows, figures, maps
 
 
 def test_results_do_not_depend_on_the_memory(
     network: Extractor, images: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = {"layers": "blocks.1.0.bn?,blocks.3.0.bn?", "defects": "nsa,simple", "finalists": 2, "seed": 3}
+    both = {"patchcore": PatchCore(bank_size=100), "gaussian": Gaussian(dims=8)}
+    settings = {"layers": "blocks.1.0.bn?,blocks.3.0.bn?", "defects": "simple", "finalists": 2, "seed": 3}
     groups: dict[int, list[int]] = {1: [], MIDDLE: [], 1 << 40: []}
     run_trials = search.run_trials
 
@@ -158,7 +184,7 @@ def test_results_do_not_depend_on_the_memory(
     try:
         for budget in groups:
             monkeypatch.setattr(search, "working_memory", lambda _, budget=budget: budget)
-            results.append(found(LayerSelection(PatchCore(bank_size=100), **settings).fit(network, images)))
+            results.append(found(LayerSelection(both, **settings).fit(network, images)))
     finally:
         torch.set_num_threads(before)
     tiny, middle, large = groups.values()

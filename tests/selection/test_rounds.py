@@ -6,15 +6,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flawsight.defects import Product
-from flawsight.detectors import DETECTORS, PatchCore, make_detector
+from flawsight.detectors import Gaussian, PatchCore
+from flawsight.detectors.patchcore import COARSE_BANK, COARSE_GRID
 from flawsight.selection import ValidationSet
 from flawsight.selection.rounds import (
     COARSE_BAD,
-    COARSE_BANK,
     COARSE_GOOD,
-    COARSE_GRID,
     COARSE_TRAIN,
-    coarse_detector,
     coarse_round,
     fewer,
     full_round,
@@ -65,7 +63,7 @@ def test_fewer_is_at_most_so_many_and_small_sets_stay_whole(train: int, good: in
         assert len(numbers) == min(bad, COARSE_BAD) and numbers[-1] < bad
         assert np.diff([-1, *numbers, bad]).max() <= np.ceil(bad / COARSE_BAD) + 1
         assert [np.packbits(mask[0])[0] for mask in masks] == [number + 1 for number in numbers]
-    assert len(whole.train) == train and whole.measured == good + kinds * bad
+    assert len(whole.train) == train and len(whole.measured) == good + kinds * bad
 
 
 @given(st.integers(1, 4), st.integers(0, 100))
@@ -79,21 +77,11 @@ def test_kinds_take_turns(kinds: int, more: int) -> None:
     assert np.diff(sorted(drawn)).max() <= np.ceil(bad / len(drawn)) + 1
 
 
-@pytest.mark.parametrize("name", DETECTORS)
-def test_a_coarse_detector_is_another(name: str) -> None:
-    prototype = make_detector(name)
-    before = prototype.get_params()
-    coarse = coarse_detector(prototype)
-    assert coarse is not prototype and type(coarse) is type(prototype)
-    assert prototype.get_params() == before
-    assert not [attribute for attribute in vars(coarse) if attribute.endswith("_")]
-
-
 @pytest.mark.parametrize("bank", [1, 2, 7, 8, 60, 1000])
 @pytest.mark.parametrize("grid", [None, 1, 16, 32, 50])
 def test_a_coarse_patchcore_is_small_and_works(bank: int, grid: int | None) -> None:
     own = {"neighbours": 2, "embed_dim": 6, "seed": 3, "neighbourhood": 1}
-    coarse = coarse_detector(PatchCore(bank_size=bank, max_grid=grid, max_descriptors=max(bank, 64), **own))
+    coarse = PatchCore(bank_size=bank, max_grid=grid, max_descriptors=max(bank, 64), **own).coarse()
     parameters = coarse.get_params()
     assert parameters["bank_size"] == max(1, bank // COARSE_BANK)
     assert parameters["max_descriptors"] >= parameters["bank_size"]
@@ -104,12 +92,15 @@ def test_a_coarse_patchcore_is_small_and_works(bank: int, grid: int | None) -> N
 
 @pytest.mark.parametrize(("side", "judged"), [(128, 64), (64, 32), (40, 32), (256, 128)])
 def test_rounds(side: int, judged: int) -> None:
-    whole, prototype = numbered(60, 30, 20), PatchCore()
-    full, coarse = full_round(prototype, whole, side), coarse_round(prototype, whole, side)
+    whole, prototypes = numbered(60, 30, 20), {"patchcore": PatchCore(), "other": Gaussian()}
+    full, coarse = full_round(prototypes, whole, side), coarse_round(prototypes, whole, side)
     assert (full.name, coarse.name) == ("full", "coarse")
     assert (full.judge.side, coarse.judge.side) == (side, judged)
     assert full.keeps_maps and not coarse.keeps_maps
-    assert full.detector is prototype and full.validation is whole
+    assert full.detectors == prototypes and full.validation is whole
+    assert list(coarse.detectors) == list(prototypes)
+    for name, prototype in prototypes.items():
+        assert coarse.detectors[name].get_params() == prototype.coarse().get_params() != prototype.get_params()
     assert full.passes == 60 + 30 + 3 * 20
     assert coarse.passes == COARSE_TRAIN + COARSE_GOOD + 3 * COARSE_BAD
-    assert coarse_round(prototype, numbered(200, 200, 200), side).passes == coarse.passes
+    assert coarse_round(prototypes, numbered(200, 200, 200), side).passes == coarse.passes

@@ -14,17 +14,20 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
-from flawsight.detectors import PatchCore
+from flawsight.detectors import Detector, PatchCore
+from flawsight.detectors.maps import upsample
 from flawsight.errors import FlawsightError
 from flawsight.features import Extractor, Layer
 from flawsight.metrics import aupro
 from flawsight.selection import (
     AUTO_KINDS,
+    Candidate,
     Figures,
     LayerSelection,
     Trial,
     criterion,
     defect_kinds,
+    depths,
     make_validation_set,
     search,
 )
@@ -53,7 +56,11 @@ def chosen(selection: LayerSelection) -> list[tuple[str, float, float]]:
 
 
 def figures(selection: LayerSelection) -> dict:
-    return {(t.stage, t.layer): t.figures for t in selection.trials_}
+    return {(t.stage, t.candidate): t.figures for t in selection.trials_}
+
+
+def by(layer: str) -> Candidate:
+    return Candidate(layer, "patchcore")
 
 
 def test_figures_equal_an_independent_recomputation(
@@ -78,7 +85,7 @@ def test_figures_equal_an_independent_recomputation(
         ]
         labels = [0] * len(validation.good) + [1] * len(bad)
         truth = [np.zeros((64, 64), bool)] * len(validation.good) + list(masks)
-        found = figures(exhaustive)["full", name]["nsa"]
+        found = figures(exhaustive)["full", by(name)]["nsa"]
         assert found.auroc == pytest.approx(roc_auc_score(labels, [one.max() for one in squares]))
         assert found.aupro == pytest.approx(aupro(squares, truth, 0.3), abs=1e-3)
         assert found.p_h == pytest.approx(2 * found.auroc * found.aupro / (found.auroc + found.aupro))
@@ -91,8 +98,8 @@ def test_exhaustive_on_one_kind_is_the_argmax_of_p_h_over_all_layers(
     best = max(row.p_h for row in rows)
     (choice,) = exhaustive.choices_
     assert choice.layer in {row.layer for row in rows if row.p_h == best}
-    assert choice.weight == 1
-    assert exhaustive.figures_["nsa"] == figures(exhaustive)["full", choice.layer]["nsa"]
+    assert choice.weight == 1 and choice.detector == "patchcore"
+    assert exhaustive.figures_["nsa"] == figures(exhaustive)["full", choice.candidate]["nsa"]
     in_catalogue = [layer.name for layer in network.layers if layer.name.startswith(("blocks.1.0.", "blocks.3.0."))]
     assert [row.layer for row in rows] == in_catalogue
 
@@ -121,44 +128,70 @@ def test_a_repeat_that_is_named_alone_brings_its_source(network: Extractor, imag
     assert [(row.layer, row.same_as) for row in alone.rows()] == [("blocks.3.0.se", "blocks.3.0.bn2")]
 
 
-def raced(coarse: dict[str, float], strides: dict[str, float], most: int) -> list[str]:
-    """Who should be measured in full: the `most` best of each depth, as far as within the margin of the very best."""
+def raced(coarse: dict[Candidate, float], strides: dict[str, float], most: int) -> list[Candidate]:
+    """Who should be measured in full: of each depth the best, as far as within the margin of the very best.
+
+    `most` of a depth, an equal part of them by each detector.
+    """
+    names = {one.detector for one in coarse}
     kept = set()
     for low, high in ((0, 6), (6, 12), (12, 99)):
-        team = [name for name in coarse if low <= strides[name] < high]
-        best = sorted(team, key=lambda name: coarse[name], reverse=True)[:most]
-        kept |= {name for name in best if coarse[best[0]] - coarse[name] <= search.RACE_MARGIN}
-    return [name for name in coarse if name in kept]
+        for detector in names:
+            team = [one for one in coarse if low <= strides[one.layer] < high and one.detector == detector]
+            best = sorted(team, key=lambda one: coarse[one], reverse=True)[: max(1, most // len(names))]
+            kept |= {one for one in best if coarse[best[0]] - coarse[one] <= search.RACE_MARGIN}
+    return [one for one in coarse if one in kept]
 
 
 def test_auto_measures_all_coarsely_and_those_fully_that_may_be_the_best_of_their_depth(auto: LayerSelection) -> None:
-    coarse = {t.layer: criterion(t.figures) for t in auto.trials_ if t.stage == "coarse"}
-    full = [t.layer for t in auto.trials_ if t.stage == "full"]
+    coarse = {t.candidate: criterion(t.figures) for t in auto.trials_ if t.stage == "coarse"}
+    full = [t.candidate for t in auto.trials_ if t.stage == "full"]
     strides = {layer.name: layer.stride for layer in auto.layers_}
-    assert list(coarse) == [layer.name for layer in auto.layers_ if not layer.same_as]
+    assert list(coarse) == [by(layer.name) for layer in auto.layers_ if not layer.same_as]
     assert full == raced(coarse, strides, 2)
-    assert {choice.layer for choice in auto.choices_} <= set(full)
+    assert {choice.candidate for choice in auto.choices_} <= set(full)
     assert sum(choice.weight for choice in auto.choices_) == pytest.approx(1)
+    assert auto.untried_ == ()
 
 
 STRIDES = (2, 4, 4, 4, 8, 8, 8, 16, 16, 32)
+RIVALS = ("patchcore", "gaussian")
 
 
-@given(st.lists(st.floats(0.05, 0.95), min_size=10, max_size=10, unique=True), st.integers(1, 5))
-def test_finalists(values: list[float], most: int) -> None:
+@given(
+    st.lists(st.floats(0.05, 0.95), min_size=20, max_size=20, unique=True), st.integers(1, 5), st.sampled_from([1, 2])
+)
+def test_finalists(values: list[float], most: int, detectors: int) -> None:
     layers = [Layer(f"layer{n}", "conv", "block", 8, 64 // s, 64 // s, s, n) for n, s in enumerate(STRIDES)]
+    candidates = [Candidate(layer.name, name) for layer in layers for name in RIVALS[:detectors]]
     trials = [
-        Trial(layer.name, "coarse", 0, {"nsa": Figures(value, value)}, {})
-        for layer, value in zip(layers, values, strict=True)
+        Trial(candidate, "coarse", 0, {"nsa": Figures(value, value)}, {}, {})
+        for candidate, value in zip(candidates, values, strict=False)
     ]
-    coarse = {trial.layer: criterion(trial.figures) for trial in trials}
-    found = [layer.name for layer in search._finalists(trials, layers, most)]
+    coarse = {trial.candidate: criterion(trial.figures) for trial in trials}
+    found = search._finalists(trials, layers, most)
     assert found == raced(coarse, {layer.name: layer.stride for layer in layers}, most)
-    assert 3 <= len(found) <= 3 * most
+    assert 3 * detectors <= len(found) <= 3 * max(most, detectors)
+    # With little time the same ones, and who may win comes first: the best of all, then the others' best.
+    hurried = search._finalists(trials, layers, most, in_order=False)
+    assert sorted(hurried) == sorted(found)
+    assert hurried[0] == max(coarse, key=lambda one: coarse[one])
+    first = hurried[: 3 * detectors]
+    depth = depths(layers)
+    assert len({(depth[one.layer], one.detector) for one in first}) == 3 * detectors
+    assert [coarse[one] for one in first] == sorted((coarse[one] for one in first), reverse=True)
 
 
 def test_only_full_trials_keep_maps_in_memory(auto: LayerSelection) -> None:
     assert all(bool(trial.maps) == (trial.stage == "full") for trial in auto.trials_)
+
+
+def test_scores_are_kept_only_of_detectors_that_have_their_own(
+    rivals: LayerSelection, exhaustive: LayerSelection
+) -> None:
+    for trial in (*rivals.trials_, *exhaustive.trials_):
+        is_own = trial.stage == "full" and trial.candidate.detector == "scorer"
+        assert list(trial.scores) == (["good", "nsa"] if is_own else [])
 
 
 def test_one_seed_one_choice(auto: LayerSelection, network: Extractor, images: list[np.ndarray]) -> None:
@@ -197,14 +230,14 @@ class KillAfter:
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Candidate]]:
     """Every trial that is really made."""
-    made: list[tuple[str, str]] = []
+    made: list[tuple[str, Candidate]] = []
     original = search.run_trials
 
-    def counted(extractor, validation, layers, *rest):  # type: ignore[no-untyped-def]
-        for trial in original(extractor, validation, layers, *rest):
-            made.append((trial.stage, trial.layer))
+    def counted(extractor, candidates, *rest):  # type: ignore[no-untyped-def]
+        for trial in original(extractor, candidates, *rest):
+            made.append((trial.stage, trial.candidate))
             yield trial
 
     monkeypatch.setattr(search, "run_trials", counted)
@@ -244,7 +277,7 @@ def finished(network: Extractor, images: list[np.ndarray], tmp_path: Path) -> Ca
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "byte", "no header", "no figures"])
 def test_a_damaged_trial_is_made_again(finished: Callable, tmp_path: Path, calls: list, damage: str) -> None:
     expected = figures(finished())
-    path = tmp_path / "full-blocks.3.0.bn2.npz"
+    path = tmp_path / "full-patchcore-blocks.3.0.bn2.npz"
     whole = path.read_bytes()
     if damage == "cut":
         path.write_bytes(whole[: len(whole) // 2])
@@ -258,10 +291,10 @@ def test_a_damaged_trial_is_made_again(finished: Callable, tmp_path: Path, calls
     elif damage == "no header":
         np.savez(path, other=np.zeros(3))
     else:
-        np.savez(path, header=np.array('{"layer": "blocks.3.0.bn2", "stage": "full"}'))
+        np.savez(path, header=np.array('{"layer": "blocks.3.0.bn2", "detector": "patchcore", "stage": "full"}'))
     calls.clear()
     again = finished()
-    assert calls == [("full", "blocks.3.0.bn2")]
+    assert calls == [("full", by("blocks.3.0.bn2"))]
     assert figures(again) == expected
 
 
@@ -287,6 +320,7 @@ def test_another_limit_of_memory_keeps_old_trials(finished: Callable, tmp_path: 
         {"finalists": 9},
         {"fuse": 1},
         {"detector": PatchCore(bank_size=99)},
+        {"detector": {"patchcore": PatchCore(bank_size=100, neighbours=3)}},
     ],
 )
 def test_other_settings_discard_old_trials(finished: Callable, tmp_path: Path, calls: list, settings: dict) -> None:
@@ -294,17 +328,19 @@ def test_other_settings_discard_old_trials(finished: Callable, tmp_path: Path, c
     finished()
     assert calls == []
     (tmp_path / "full-elsewhere.npz").write_bytes(b"old")
+    (tmp_path / "full-trained-layer").mkdir()
+    (tmp_path / "full-trained-layer" / "checkpoint.safetensors").write_bytes(b"old")
     finished(**settings)
-    assert sorted(layer for _, layer in calls) == [f"blocks.3.0.bn{n}" for n in (1, 2, 3)]
-    assert not (tmp_path / "full-elsewhere.npz").exists()
+    assert sorted(candidate.layer for _, candidate in calls) == [f"blocks.3.0.bn{n}" for n in (1, 2, 3)]
+    assert not (tmp_path / "full-elsewhere.npz").exists() and not (tmp_path / "full-trained-layer").exists()
 
 
 def test_a_half_written_trial_is_not_believed(finished: Callable, tmp_path: Path, calls: list) -> None:
-    path = tmp_path / "full-blocks.3.0.bn1.npz"
+    path = tmp_path / "full-patchcore-blocks.3.0.bn1.npz"
     path.replace(path.with_suffix(".part"))
     calls.clear()
     finished()
-    assert calls == [("full", "blocks.3.0.bn1")]
+    assert calls == [("full", by("blocks.3.0.bn1"))]
 
 
 def test_a_trial_appears_whole_or_not_at_all(
@@ -337,3 +373,181 @@ def test_kinds() -> None:
 def test_unknown_names(network: Extractor, images: list[np.ndarray], settings: dict, message: str) -> None:
     with pytest.raises(FlawsightError, match=message):
         LayerSelection(DETECTOR, **settings).fit(network, images)
+
+
+RIVAL_LAYERS = "blocks.1.0.bn?,blocks.3.0.bn?"
+SETTINGS = {"layers": RIVAL_LAYERS, "defects": "nsa", "seed": 3, "finalists": 6}
+
+
+@pytest.fixture(scope="module")
+def detectors(quick_detectors: dict) -> dict[str, Detector]:
+    return {"distance": quick_detectors["distance"](), "scorer": quick_detectors["scorer"](channels=4)}
+
+
+@pytest.fixture(scope="module")
+def rivals(detectors: dict, network: Extractor, images: list[np.ndarray]) -> LayerSelection:
+    """Two detectors searched together, one with its own image scores."""
+    return LayerSelection(detectors, **SETTINGS).fit(network, images)
+
+
+def test_every_detector_is_tried_on_every_layer(rivals: LayerSelection, detectors: dict) -> None:
+    unique = [layer.name for layer in rivals.layers_ if not layer.same_as]
+    expected = [(layer, name) for layer in unique for name in detectors]
+    coarse = [trial.candidate for trial in rivals.trials_ if trial.stage == "coarse"]
+    assert coarse == expected
+    assert [(row.layer, row.detector) for row in rivals.rows()] == expected
+    for row in rivals.rows():
+        stage = "full" if ("full", (row.layer, row.detector)) in figures(rivals) else "coarse"
+        found = figures(rivals)[stage, (row.layer, row.detector)]["nsa"]
+        assert (row.stage, row.auroc, row.aupro, row.p_h) == (stage, found.auroc, found.aupro, found.p_h)
+
+
+def test_figures_are_those_of_a_search_with_the_detector_alone(
+    rivals: LayerSelection, detectors: dict, network: Extractor, images: list[np.ndarray]
+) -> None:
+    apart: dict = {}
+    for name, detector in detectors.items():
+        # A detector alone has all finalists of a depth to itself.
+        alone = LayerSelection({name: detector}, **SETTINGS | {"finalists": 3}).fit(network, images)
+        apart |= figures(alone)
+        unnamed = LayerSelection(detector, **SETTINGS | {"finalists": 3}).fit(network, images)
+        assert figures(unnamed) == figures(alone) and unnamed.choices_ == alone.choices_
+    assert figures(rivals) == apart
+
+
+def test_the_best_candidate_of_each_depth_wins(rivals: LayerSelection) -> None:
+    value = {t.candidate: criterion(t.figures) for t in rivals.trials_ if t.stage == "full"}
+    depth = depths([layer for layer in rivals.layers_ if not layer.same_as])
+    for choice in rivals.choices_:
+        assert value[choice.candidate] == max(v for one, v in value.items() if depth[one.layer] == choice.depth)
+    assert max(value.values()) in [choice.criterion for choice in rivals.choices_]
+
+
+def test_the_order_of_the_detectors_does_not_matter(
+    rivals: LayerSelection, detectors: dict, network: Extractor, images: list[np.ndarray]
+) -> None:
+    value = [criterion(trial.figures) for trial in rivals.trials_ if trial.stage == "full"]
+    assert len(set(value)) == len(value), "no ties, for they are decided by the order"
+    other = LayerSelection(dict(reversed(detectors.items())), **SETTINGS).fit(network, images)
+    assert figures(other) == figures(rivals)
+    assert other.choices_ == rivals.choices_ and other.figures_ == rivals.figures_
+
+
+def test_one_hopeless_detector_changes_nothing(
+    rivals: LayerSelection, detectors: dict, network: Extractor, images: list[np.ndarray]
+) -> None:
+    class Inverted(type(detectors["distance"])):  # type: ignore[misc]
+        def anomaly_maps(self, features):  # type: ignore[no-untyped-def]
+            return -super().anomaly_maps(features)
+
+    good = detectors["distance"]
+    plain = SETTINGS | {"defects": "simple"}
+    alone = LayerSelection(good, **plain | {"finalists": 3}).fit(network, images)
+    both = LayerSelection({"distance": good, "inverted": Inverted()}, **plain).fit(network, images)
+    assert both.choices_ == alone.choices_ and both.figures_ == alone.figures_
+
+
+def test_own_scores_are_what_an_image_is_judged_by(
+    rivals: LayerSelection, detectors: dict, network: Extractor, images: list[np.ndarray]
+) -> None:
+    """Figures of a trial and of the choices together, recomputed."""
+    validation = rivals.validation_
+    bad, masks = validation.bad["nsa"]
+    measured = [*validation.good, *bad]
+    labels = [0] * len(validation.good) + [1] * len(bad)
+    total = np.zeros(len(measured))
+    together = {choice.candidate: choice.weight for choice in rivals.choices_}
+    full = [trial for trial in rivals.trials_ if trial.stage == "full"]
+    assert {one.detector for one in together} == {"distance", "scorer"}, "else little is shown here"
+    for trial in full:
+        layer, name = trial.candidate
+        with torch.inference_mode():
+            detector = clone(detectors[name]).fit([network.extract(validation.train, [layer])[layer]])
+            features = [network.extract(measured, [layer])[layer]]
+            scores = detector.image_scores(features).numpy()
+        if name == "distance":
+            squares = np.concatenate([upsampled(trial.maps[part]) for part in ("good", "nsa")])
+            scores = squares.max(axis=(1, 2))
+        assert trial.figures["nsa"].auroc == pytest.approx(roc_auc_score(labels, scores))
+        good = scores[: len(validation.good)]
+        total += together.get(trial.candidate, 0) * (scores - good.mean()) / good.std()
+    assert rivals.figures_["nsa"].auroc == pytest.approx(roc_auc_score(labels, total))
+    fused = sum(
+        together[trial.candidate] * np.concatenate([upsampled(trial.maps[part]) for part in ("good", "nsa")])
+        for trial in full
+        if trial.candidate in together
+    )
+    small = [cv2.resize(mask.astype(np.float32), (32, 32), interpolation=cv2.INTER_AREA) for mask in masks]
+    truth = [np.zeros((32, 32), bool)] * len(validation.good) + [one >= min(0.5, one.max()) for one in small]
+    assert rivals.figures_["nsa"].aupro == pytest.approx(aupro(list(fused), truth, 0.3), abs=1e-3)
+
+
+def upsampled(maps: np.ndarray) -> np.ndarray:
+    return np.stack([upsample(one, 32) for one in maps])
+
+
+def test_a_killed_search_of_several_goes_on_where_it_stopped(
+    rivals: LayerSelection, network: Extractor, images: list[np.ndarray], tmp_path: Path, calls: list
+) -> None:
+    with pytest.raises(Killed):
+        clone(rivals).fit(network, images, tmp_path, "these", KillAfter(3))
+    first = list(calls)
+    assert {candidate.detector for _, candidate in first} == {"distance", "scorer"}
+    calls.clear()
+    again = clone(rivals).fit(network, images, tmp_path, "these")
+    assert calls and not set(calls) & set(first) and sorted(first + calls) == sorted(figures(rivals))
+    assert figures(again) == figures(rivals)
+    assert again.choices_ == rivals.choices_ and again.figures_ == rivals.figures_
+    calls.clear()
+    stored = clone(rivals).fit(network, images, tmp_path, "these")
+    assert calls == [] and stored.figures_ == rivals.figures_
+    for one, other in zip(stored.trials_, rivals.trials_, strict=True):
+        assert one.candidate == other.candidate and one.figures == other.figures
+        for values, expected in ((one.maps, other.maps), (one.scores, other.scores)):
+            assert values.keys() == expected.keys()
+            assert all(np.array_equal(values[kind], expected[kind]) for kind in expected)
+
+
+def test_a_trial_of_one_detector_is_not_taken_for_anothers(
+    detectors: dict, network: Extractor, images: list[np.ndarray], tmp_path: Path, calls: list
+) -> None:
+    """Neither by its name nor, under one name, by its parameters or type."""
+    one, other = detectors["distance"], detectors["scorer"]
+    settings = SETTINGS | {"layers": "blocks.3.0.bn3", "search": "exhaustive"}
+    named = [{"distance": one}, {"scorer": other}, {"distance": other}, {"distance": clone(one).set_params(power=1.0)}]
+    for given_detectors in (*named, named[0] | named[1]):
+        calls.clear()
+        found = LayerSelection(given_detectors, **settings).fit(network, images, tmp_path, "these")
+        assert [candidate.detector for _, candidate in calls] == list(given_detectors)
+        fresh = LayerSelection(given_detectors, **settings).fit(network, images)
+        assert figures(found) == figures(fresh)
+
+
+def test_checkpoints_are_gone_once_a_trial_is_done(
+    quick_detectors: dict, network: Extractor, images: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = SETTINGS | {"layers": "blocks.3.0.bn?"}
+    trained = {"trained": quick_detectors["trained"]()}
+
+    def pulled(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("flawsight.selection.trials.map_images", pulled)
+        with pytest.raises(Killed):
+            LayerSelection(trained, **settings).fit(network, images, tmp_path)
+    kept = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("checkpoint.safetensors"))
+    assert kept == [f"coarse-trained-blocks.3.0.bn{n}/checkpoint.safetensors" for n in (1, 2, 3)]
+    monkeypatch.setattr(quick_detectors["trained"], "epochs_made", 0)
+    found = LayerSelection(trained, **settings).fit(network, images, tmp_path)
+    full = sum(trial.stage == "full" for trial in found.trials_)
+    assert quick_detectors["trained"].epochs_made == 3 * full, "those of the coarse round were there"
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+    assert figures(found) == figures(LayerSelection(trained, **settings).fit(network, images))
+
+
+def test_a_detector_of_pictures_has_no_layers_to_choose(
+    quick_detectors: dict, network: Extractor, images: list[np.ndarray]
+) -> None:
+    with pytest.raises(FlawsightError, match="'pictures' reads pictures"):
+        LayerSelection({"pictures": quick_detectors["pictures"]()}).fit(network, images)

@@ -34,9 +34,9 @@ class AsymST(FlowDetector):
     width, blocks: channels and residual blocks of the student; the official width is 1024, far too slow without a GPU.
     encoding: dimensions of the positional encoding, a multiple of 4. epochs: of the teacher, and as many of the student
     (3 x 40 in paper B). standardise: subtract each channel's mean and divide by its deviation over good images; the
-    official code takes features as they are, but those of other networks and layers can be of any scale, where its
-    learning rate gets nowhere. score: an image's is the `max` of its map, or the `mean`. max_grid: finer maps are
-    average-pooled to so many positions a side (24 in the official setting); None keeps all.
+    official code takes features as they are, but other layers than its own can be of any scale, and the fixed learning
+    rate is for one. score: an image's is the `max` of its map, or the `mean`. max_grid: finer maps are average-pooled
+    to so many positions a side, which decides what training costs; None keeps all, as the official code does (24 x 24).
     """
 
     folds: ClassVar[int] = 2
@@ -55,7 +55,7 @@ class AsymST(FlowDetector):
         batch_size: int = 8,
         learning_rate: float = 2e-4,
         weight_decay: float = 1e-5,
-        max_grid: int | None = 32,
+        max_grid: int | None = 16,
         seed: int = 0,
     ) -> None:
         self.couplings = couplings
@@ -74,7 +74,7 @@ class AsymST(FlowDetector):
         self.seed = seed
 
     def coarse(self) -> Self:
-        """Few and narrow couplings, a narrow student of one block, small maps, and a brief training in small batches."""
+        """Few and narrow couplings, a narrow student of one block, small maps, and brief training in small batches."""
         return clone(self).set_params(
             couplings=min(COARSE_COUPLINGS, self.couplings),
             hidden=min(COARSE_WIDTH, self.hidden),

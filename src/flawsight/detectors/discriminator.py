@@ -77,21 +77,31 @@ class Network(nn.Module):
         Mean and variance of W x are W mean(x) and diag(W cov(x) W'): the hidden values need not be read for them.
         """
         rows, mean = len(adapted), adapted.mean(0)
-        centred = adapted - mean
+        centred = adapted - mean.detach()  # the covariance does not change with the mean
+        half = centred.detach().T @ centred / rows
+        covariance = 2 * half - half.detach()  # its value, and the gradient of both factors, for one product each
         weight = self.linear.weight
-        variance = ((weight @ (centred.T @ centred / rows)) * weight).sum(1).clamp_min(0)
+        variance = ((weight @ covariance) * weight).sum(1).clamp_min(0)
         with torch.no_grad():
-            self.norm.running_mean.lerp_(weight @ mean, self.norm.momentum)  # type: ignore[union-attr,arg-type]
-            self.norm.running_var.lerp_(variance * (rows / (rows - 1)), self.norm.momentum)  # type: ignore[union-attr,arg-type]
-        scaled = weight * (self.norm.weight * (variance + self.norm.eps).rsqrt())[:, None]
+            momentum, (means, variances) = self.norm.momentum or 0.0, self._statistics()
+            means.lerp_(weight @ mean, momentum)
+            variances.lerp_(variance * (rows / (rows - 1)), momentum)
+        scaled = weight * (self.norm.weight * torch.rsqrt(variance + self.norm.eps))[:, None]
         return scaled, self.norm.bias - scaled @ mean
+
+    def _statistics(self) -> tuple[Tensor, Tensor]:
+        """Running means and variances of the hidden values."""
+        means, variances = self.norm.running_mean, self.norm.running_var
+        assert means is not None and variances is not None
+        return means, variances
 
     @torch.no_grad()
     def folded(self) -> Folded:
         """The same scores with as few products as possible: what is linear in a row becomes one layer."""
-        scale = self.norm.weight * (self.norm.running_var + self.norm.eps).rsqrt()  # type: ignore[operator]
+        means, variances = self._statistics()
+        scale = self.norm.weight * (variances + self.norm.eps).rsqrt()
         weight = self.linear.weight * scale[:, None]
-        bias = self.norm.bias - self.norm.running_mean * scale  # type: ignore[operator]
+        bias = self.norm.bias - means * scale
         last = self.adaptor[-1] if len(self.adaptor) else None
         if isinstance(last, nn.Linear):
             bias = bias if last.bias is None else bias + weight @ last.bias
@@ -125,7 +135,7 @@ class _MeanLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, rows: Tensor, signs: Tensor, weight: Tensor, bias: Tensor, output: Tensor, criterion: Criterion
     ) -> Tensor:
         total = rows.new_zeros(())

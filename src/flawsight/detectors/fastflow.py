@@ -42,9 +42,9 @@ class FastFlow(FlowDetector):
     max_hidden. clamp: bound of a coupling's log scale. training_steps: optimisation steps as in paper B, rounded up to
     whole epochs; epochs, where given, counts instead (500 in the official setting).
 
-    normalise: `layer` puts the trainable LayerNorm over [C, H, W] of the known implementations before each flow. It
-    takes every image's own mean and deviation away, so that a map which is only shifted or scaled as a whole goes
-    unnoticed; `channel` standardises each channel by its mean and deviation over good images, and notices.
+    normalise: `channel` standardises each channel by its mean and deviation over good images. `layer` is the trainable
+    LayerNorm over [C, H, W] of the known implementations, paper B's among them (the method's own paper has none): it
+    takes every image's own mean and deviation away, so that a map which is shifted or scaled as a whole goes unnoticed.
 
     map: `log` is 0.5 mean_c z^2, averaged over layers on the finest grid; `probability` is -exp(-0.5 mean_c z^2) as in
     the implementations, the same order for one layer until it saturates at 0 for defects far out. max_grid: finer maps
@@ -60,7 +60,7 @@ class FastFlow(FlowDetector):
         hidden_ratio: float = 1.0,
         max_hidden: int | None = None,
         clamp: float = 2.0,
-        normalise: str = "layer",
+        normalise: str = "channel",
         map: str = "log",
         training_steps: int = 200,
         epochs: int | None = None,

@@ -139,9 +139,7 @@ def _save(module: nn.Module, optimizer: torch.optim.Optimizer, losses: list[floa
     partial.replace(folder / "checkpoint.safetensors")
 
 
-def _resumed(
-    module: nn.Module, optimizer: torch.optim.Optimizer, folder: Path | None, epochs: int
-) -> list[float]:
+def _resumed(module: nn.Module, optimizer: torch.optim.Optimizer, folder: Path | None, epochs: int) -> list[float]:
     """Load the checkpoint where there is one; the losses of its epochs."""
     path = folder / "checkpoint.safetensors" if folder else None
     if path is None or not path.exists():

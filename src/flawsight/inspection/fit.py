@@ -101,6 +101,8 @@ def fit(
         raise FlawsightError(
             f"detectors '{detector}' cannot be compared: name one alone with fixed layers, or where one reads pictures"
         )
+    if reads_pictures and fixed_layers is not None:
+        raise FlawsightError(f"detector '{detector}' reads pictures, not layers: leave fixed_layers out")
     paths = _paths(good, layout, category, good_class)
     network = Extractor(extractor, weights, image_size, device)
     fixed = [tuple(network.layer(name).name for name in names) for names in fixed_layers or ()]
@@ -133,7 +135,7 @@ def fit(
         _timed(fitting, "learning and calibrating"),
         progress.stage("Learning from all good images", 2 * len(images)) as advance,
     ):
-        training = Training(folder / SEARCH_FOLDER / _stamp(network, shares, mark) if folder else None)
+        training = Training(folder / SEARCH_FOLDER / _stamp(network, shares, mark, seed) if folder else None)
         fitted = fit_members(network, images, shares, seed, advance, training)
     fitting.held_out_maps = fitted.held_out_maps
     point = working_point(fitted.held_out_scores, false_alarm_rate)
@@ -230,10 +232,10 @@ def _colour_scale(point: WorkingPoint, fitted: FittedMembers) -> ColourScaleInfo
     return ColourScaleInfo(low=low, threshold=threshold)
 
 
-def _stamp(network: Extractor, shares: Sequence[Share], mark: str) -> str:
+def _stamp(network: Extractor, shares: Sequence[Share], mark: str, seed: int) -> str:
     """What the trainings of these members depend on, as a folder's name."""
     members = [(share.layers, detector_name(share.detector), share.detector.get_params()) for share in shares]
-    text = repr((network.name, network.image_size, network.weights_sha256, members, mark))
+    text = repr((network.name, network.image_size, network.weights_sha256, members, mark, seed))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

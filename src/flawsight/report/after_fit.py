@@ -22,15 +22,17 @@ EXAMPLES_PER_KIND = 4
 def write_report(inspector: Inspector, folder: Path) -> Path | None:
     """Write selection.csv and report.html beside the bundle of an inspector that `fit` has just made.
 
-    None, and nothing written, where there was no search.
+    None where there was no search: then an earlier inspector's are removed.
     """
     fitting = inspector.fitting
     if fitting is None:
         raise ValueError("only an inspector fresh from a fit has something to report")
+    table, path = folder / "selection.csv", folder / "report.html"
     if fitting.selection is None:
+        for stale in (table, path):
+            stale.unlink(missing_ok=True)
         return None
-    write_selection(folder / "selection.csv", fitting.selection.rows())
-    path = folder / "report.html"
+    write_selection(table, fitting.selection.rows())
     write_fit_report(path, _gather(inspector, fitting, fitting.selection, folder))
     return path
 
@@ -61,6 +63,8 @@ def _gather(inspector: Inspector, fitting: Fitting, selection: LayerSelection, f
         calibration_scores=np.array(point.calibration_scores),
         threshold=point.threshold,
         low=manifest.colour_scale.low,
+        middle=manifest.colour_scale.threshold,
+        detectors=[member.detector.name for member in manifest.members],
         requested_rate=point.requested_rate,
         rate=point.rate,
         is_supported=point.rate <= point.requested_rate,

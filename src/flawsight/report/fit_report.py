@@ -44,7 +44,8 @@ def render_fit_report(report: FitReport) -> str:
 
 def _page(report: FitReport) -> dict[str, Any]:
     """Return everything the template fills in."""
-    scale = ColourScale(report.low, report.threshold)
+    scale = report.scale
+    scores = _one_each(report)
     winners = {layer: number for number, member in enumerate(report.chosen, 1) for layer in member}
     examples = _by_turns(report.examples)
     summary = dict(report.summary)
@@ -55,15 +56,16 @@ def _page(report: FitReport) -> dict[str, Any]:
         "kinds": words.KINDS,
         "scales": _scales(report),
         "layers_tried": len({score.layer for score in report.scores}),
-        "has_coarse": any(score.stage != "full" for score in report.scores),
-        "found": _found(report),
+        "detectors_tried": list(dict.fromkeys(score.detector for score in report.scores)),
+        "has_coarse": any(score.stage != "full" for score in scores),
+        "found": _found(report, scores),
         "is_stand_in": not report.found and len(winners) > 1,
         "first_examples": [_shown(example, scale) for example in examples[:3]],
         "gallery": [_shown(example, scale) for example in sorted(examples[:GALLERY], key=lambda example: example.kind)],
         "good_pictures": [_shown_good(image, values, scale) for image, values in report.good_examples[:4]],
         "colour_bar": ", ".join(gradient(11)),
-        "winners": _winners(report),
-        "layer_chart": layer_chart(report.scores, winners) if report.scores else "",
+        "winners": _winners(report, scores),
+        "layer_chart": layer_chart(scores, winners) if scores else "",
         "histogram": histogram(np.asarray(report.calibration_scores, dtype=np.float64), report.threshold),
         "total_seconds": sum(report.timings.values()),
         "tables": [
@@ -88,19 +90,28 @@ def _scales(report: FitReport) -> list[dict[str, Any]]:
     return [{"name": name, "details": details, "is_used": name in used} for _, name, details in words.SCALES]
 
 
-def _best_rows(report: FitReport) -> dict[tuple[str, str], LayerScore]:
-    """Return the chosen layers' rows by (kind, layer), the full measurement where there are two."""
-    chosen = {layer for member in report.chosen for layer in member}
-    rows = sorted((score for score in report.scores if score.layer in chosen), key=lambda score: score.stage == "full")
-    return {(score.defects, score.layer): score for score in rows}
+def _one_each(report: FitReport) -> list[LayerScore]:
+    """Return one row for each kind and layer: its own detector's where it was chosen, else the best in full."""
+
+    def rank(score: LayerScore) -> tuple[bool, bool, float]:
+        is_own = report.readers.get(score.layer) == score.detector
+        return is_own, score.stage == "full", score.p_h if math.isfinite(score.p_h) else -1.0
+
+    best: dict[tuple[str, str], LayerScore] = {}
+    for score in report.scores:
+        key = score.defects, score.layer
+        if key not in best or rank(score) > rank(best[key]):
+            best[key] = score
+    return list(best.values())
 
 
-def _found(report: FitReport) -> list[dict[str, Any]]:
+def _found(report: FitReport, scores: Sequence[LayerScore]) -> list[dict[str, Any]]:
     """Return how well each kind was seen, in figures and words."""
     found: dict[str, DefectScore | LayerScore] = {score.defects: score for score in report.found}
     if not found:
-        for row in _best_rows(report).values():
-            if math.isnan(row.p_h):
+        chosen = {layer for member in report.chosen for layer in member}
+        for row in scores:
+            if row.layer not in chosen or math.isnan(row.p_h):
                 continue
             if row.defects not in found or row.p_h > found[row.defects].p_h:
                 found[row.defects] = row
@@ -116,15 +127,16 @@ def _found(report: FitReport) -> list[dict[str, Any]]:
     ]
 
 
-def _winners(report: FitReport) -> list[dict[str, Any]]:
+def _winners(report: FitReport, scores: Sequence[LayerScore]) -> list[dict[str, Any]]:
     """Return one row per chosen layer, with its share of the map and its P_h per kind."""
-    rows = _best_rows(report)
+    rows = {(score.defects, score.layer): score for score in scores}
     about = {layer: row for (_, layer), row in rows.items()}
     kinds = list(dict.fromkeys(score.defects for score in report.scores))
     return [
         {
             "number": number,
             "layer": layer,
+            "detector": report.readers.get(layer, ""),
             "share": share,
             "about": about.get(layer),
             "scale": words.scale_of(about[layer].stride) if layer in about else "–",

@@ -18,7 +18,8 @@ AnomalyMap = NDArray[np.float32]
 class LayerScore:
     """How one layer did on one kind of synthetic defects, figures from 0 to 1 (NaN: not measured).
 
-    `stage` is "coarse" (a quick look at few images) or "full"; `order` counts from the network's input.
+    `stage` is "coarse" (a quick look at few images) or "full"; `order` counts from the network's input; `detector` is
+    who read it, where several are compared.
     """
 
     layer: str
@@ -33,6 +34,7 @@ class LayerScore:
     p_h: float
     seconds: float
     stage: str
+    detector: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,11 @@ class FitReport:
     """All that `write_fit_report` shows.
 
     summary needs `good_images` (how many were learned from) and may have `bundle` (its path, for the commands); the
-    rest of it is listed with the settings. chosen holds the layers of each fused map, shares its weight in the average.
-    calibration_scores (n,) are of good images scored as new; threshold, rate and what follows are those of the working
-    point, low is the heat maps' cold end. timings are in seconds. found may give the figures of the finished choice;
-    without it, the best chosen layer stands in.
+    rest of it is listed with the settings. chosen holds the layers of each fused map, shares its weight in the average,
+    detectors who reads them. calibration_scores (n,) are of good images scored as new; threshold, rate and what follows
+    are those of the working point. low is the heat maps' cold end, middle their middle where that is not the threshold.
+    timings are in seconds. found may give the figures of the finished choice; without it, the best chosen layer stands
+    in.
     Raises FlawsightError where these are missing or do not fit together.
     """
 
@@ -92,9 +95,11 @@ class FitReport:
     settings: dict[str, Any]
     good_examples: Sequence[tuple[Image, AnomalyMap]] = ()
     found: Sequence[DefectScore] = field(default=())
+    detectors: Sequence[str] = ()
+    middle: float | None = None
 
     def __post_init__(self) -> None:
-        ColourScale(self.low, self.threshold)
+        _ = self.scale  # raises where it is none
         if "good_images" not in self.summary:
             raise FlawsightError("The report's summary must say how many 'good_images' were learned from.")
         scores = np.asarray(self.calibration_scores)
@@ -104,3 +109,14 @@ class FitReport:
             )
         if not self.chosen or not all(self.chosen):
             raise FlawsightError("A fit report needs the chosen layers, at least one.")
+
+    @property
+    def scale(self) -> ColourScale:
+        """The heat maps' colours."""
+        return ColourScale(self.low, self.threshold if self.middle is None else self.middle)
+
+    @property
+    def readers(self) -> dict[str, str]:
+        """Who reads each chosen layer, where that was said."""
+        members = zip(self.chosen, self.detectors, strict=False)
+        return {layer: detector for layers, detector in members for layer in layers}

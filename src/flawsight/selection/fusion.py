@@ -57,19 +57,20 @@ class Choice:
 
 
 def combine_depths(criteria: Mapping[Candidate, float], layers: Sequence[Layer], fuse: int) -> tuple[Choice, ...]:
-    """Choose candidates by their `criteria`, in network order; the weights add up to 1.
+    """Choose candidates by their `criteria`, in network order; the weights add up to 1. `layers` is all there are.
 
     The best one alone for `fuse=1` (paper A). Else the best one of each of up to `fuse` depths: a synthetic defect
     tells well how deep to look, but hardly which of two neighbouring layers is better on the real ones, and errors of
     different depths cancel. A candidate weighs exp(difference of its criterion to the best / 0.6), or nothing
     below 3 %.
     """
-    tried = {one.layer for one in criteria}
     order = {layer.name: layer.order for layer in layers}
-    depth_of = depths([layer for layer in layers if layer.name in tried])
+    depth_of = depths(layers)
     ranked = sorted(criteria, key=lambda one: criteria[one], reverse=True)
-    best = [next(one for one in ranked if depth_of[one.layer] == depth) for depth in set(depth_of.values())]
-    kept = sorted(best, key=ranked.index)[:fuse]
+    best: dict[str, Candidate] = {}
+    for one in ranked:
+        best.setdefault(depth_of[one.layer], one)
+    kept = list(best.values())[:fuse]
     weights = {one: math.exp((criteria[one] - criteria[kept[0]]) / TEMPERATURE) for one in kept}
     total = sum(weights.values())
     weights = {one: weight for one, weight in weights.items() if weight / total >= LEAST_WEIGHT}

@@ -111,6 +111,9 @@ class LayerSelection(BaseEstimator):
             raise FlawsightError("an exhaustive search tries everything: leave the budget out, or use --search auto")
         budget = Budget(self.budget)
         detectors = self._detectors()
+        for name, detector in detectors.items():
+            if detector.reads != "layers":
+                raise FlawsightError(f"detector '{name}' reads pictures: there are no layers to choose for it")
         chosen = select_layers(extractor.layers, self.layers)
         used = images if exhaustive else _sample(images, self.max_images, self.seed)
         self.validation_: ValidationSet = make_validation_set(
@@ -199,7 +202,7 @@ class _Trying:
     def _groups(self, candidates: Sequence[Candidate], stage: Round) -> list[list[Candidate]]:
         parts = [candidates]
         if self.budget.is_limited:
-            # In full, one candidate of each depth and detector at a time: they come in the order of their prospects.
+            # In full only as many at a time as there are depths: they come in the order of their prospects.
             size = TOGETHER if stage.name == "coarse" else len(DEPTHS)
             parts = [candidates[start : start + size] for start in range(0, len(candidates), size)]
         working = working_memory(self.max_memory)
@@ -224,11 +227,11 @@ def _candidates(layers: Sequence[Layer], detectors: Mapping[str, Detector]) -> l
 def _finalists(trials: Sequence[Trial], layers: Sequence[Layer], most: int, in_order: bool = True) -> list[Candidate]:
     """Those who may still be the best of their depth with their detector after the coarse trials.
 
-    At most `most` of a depth, shared by the detectors; in network order, or else those with the best prospects first.
+    At most `most` of a depth, shared by the detectors, but one of each; in network order, or else those with the best
+    prospects first.
     """
     value = {trial.candidate: criterion(trial.figures) for trial in trials}
-    tried = {one.layer for one in value}
-    depth_of = depths([layer for layer in layers if layer.name in tried])
+    depth_of = depths(layers)
     names = list(dict.fromkeys(one.detector for one in value))
     ranked = sorted(value, key=lambda one: value[one], reverse=True)
     teams = []
