@@ -140,6 +140,13 @@ def fit(
     budget: Annotated[
         float | None, typer.Option(metavar="MINUTES", help="Time that the search may take; default: what it needs.")
     ] = None,
+    augment: Annotated[
+        int, typer.Option(min=0, metavar="COPIES", help="Learn from so many changed copies of each image; 0: as it is.")
+    ] = 0,
+    safe: Annotated[
+        str,
+        typer.Option(help="Changes that leave a good part good: also flip,rotate90,shift,rotate if your part allows."),
+    ] = "blur,contrast,colour,noise",
     overwrite: Overwrite = False,
     as_json: Json = False,
     config: Annotated[
@@ -172,6 +179,8 @@ def fit(
         max_pixels=max_pixels,
         max_memory=None if max_memory is None else bytes_of(max_memory),
         budget=budget,
+        augment=augment,
+        safe=[group.strip() for group in safe.split(",")],
         overwrite=overwrite,
     )
     report = write_report(inspector, out)

@@ -11,10 +11,11 @@ from PIL import Image
 from sklearn.base import clone
 
 import flawsight as fs
-from flawsight.data import folds, read_image
+from flawsight.data import enlarged, folds, read_image
 from flawsight.detectors import PatchCore
 from flawsight.detectors.passes import Found
 from flawsight.detectors.surprise import Surprise
+from flawsight.errors import FlawsightError
 from flawsight.features import Extractor
 from flawsight.inspection import Inspector
 from flawsight.inspection.images import ResizedImages
@@ -271,3 +272,25 @@ def test_a_bad_image_is_named_before_long_work_begins(good_dir: Path, fit_option
     with pytest.raises(fs.FlawsightError, match=r"broken\.png"):
         fs.fit([*few(good_dir, 9), bad], tmp_path / "out", **fit_options)
     assert not list((tmp_path / "out").glob("*.json"))
+
+
+def test_changed_copies_are_learned_from_and_leave_with_their_fold(network: Extractor, good_dir: Path) -> None:
+    images = ResizedImages(sorted(good_dir.iterdir())[:10], 64)
+    layers = ("blocks.3.0.bn3",)
+    shares = [Share(layers, PatchCore(bank_size=100_000, max_descriptors=None), 1.0)]
+    plain = fit_members(network, images, shares, seed=5)
+    same = fit_members(network, images, shares, seed=5, copies=images[:] * 2)
+    # A copy equal to its image adds nothing: and would give it away if it stayed while its image is held out.
+    assert np.allclose(same.held_out_scores, plain.held_out_scores, atol=0.05)
+    changed = fit_members(network, images, shares, seed=5, copies=enlarged(images, 2, seed=1))
+    assert len(changed.members[0].detector.bank_) > len(plain.members[0].detector.bank_)
+    assert not np.allclose(changed.held_out_scores, plain.held_out_scores, atol=0.05)
+
+
+def test_augmentation_is_recorded_and_checked(good_dir: Path, fit_options: dict) -> None:
+    options = fit_options | {"fixed_layers": [["blocks.3.0.bn3"]]}
+    data = fs.fit(good_dir, **options, augment=2, safe=["noise", "blur"]).manifest.data
+    assert (data.augment, data.safe) == (2, ["blur", "noise"])
+    for wrong in ({"augment": -1}, {"augment": 1, "safe": ["nonsense"]}):
+        with pytest.raises(FlawsightError, match="augment"):
+            fs.fit(good_dir, **options, **wrong)

@@ -1,6 +1,6 @@
 """Samples, data set layouts, decoding and splits: everything about pictures on disk, nothing about networks."""
 
-from flawsight.data.augmentation import AUGMENTATIONS, SAFE, augment, enlarged
+from flawsight.data.augmentation import AUGMENTATIONS, SAFE, augment, check_safe, enlarged
 from flawsight.data.decode import MAX_PIXELS, image_size, read_image, read_mask
 from flawsight.data.files import IMAGE_SUFFIXES, find_images
 from flawsight.data.fingerprint import fingerprint
@@ -20,6 +20,7 @@ __all__ = [
     "GoodSplit",
     "Sample",
     "augment",
+    "check_safe",
     "enlarged",
     "find_images",
     "fingerprint",

@@ -26,7 +26,7 @@ def augment(
     `most_degrees` bounds "rotate"; paper C takes 15 for most objects. A quarter turn of an image that is not square is
     resized to the old size.
     """
-    _check(safe)
+    check_safe(safe)
     if rng.random() < 0.5:
         return image.copy()
     for group, chance, change in (
@@ -51,7 +51,7 @@ def enlarged(
 
     Number p * len(images) + i is image i in pass p: the same for the same seed, in whatever order they are read.
     """
-    _check(safe)
+    check_safe(safe)
     if passes < 1:
         raise FlawsightError(f"passes must be 1 or more, but it is {passes}")
     return _Enlarged(images, passes, frozenset(safe), seed, most_degrees)
@@ -80,7 +80,8 @@ class _Enlarged(Sequence[np.ndarray]):
         return augment(self.images[number % len(self.images)], rng, self.safe, self.most_degrees)
 
 
-def _check(safe: Collection[str]) -> None:
+def check_safe(safe: Collection[str]) -> None:
+    """Raise where a group is unknown."""
     unknown = sorted(set(safe) - set(AUGMENTATIONS))
     if unknown:
         raise FlawsightError(f"unknown augmentation '{unknown[0]}': use some of {', '.join(AUGMENTATIONS)}")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from flawsight.data import MAX_PIXELS, fingerprint, good_images
+from flawsight.data import MAX_PIXELS, SAFE, check_safe, enlarged, fingerprint, good_images
 from flawsight.data.splits import MIN_GOOD
 from flawsight.detectors import detector_name, make_detectors
 from flawsight.detectors.training import Training
@@ -73,6 +73,8 @@ def fit(
     max_pixels: int = MAX_PIXELS,
     max_memory: int | None = None,
     budget: float | None = None,
+    augment: int = 0,
+    safe: Sequence[str] = SAFE,
     overwrite: bool = False,
     fixed_layers: Sequence[Sequence[str]] | None = None,
     progress: Progress | None = None,
@@ -83,17 +85,12 @@ def fit(
     several, such as `patchcore,gaussian`: the search tries all; `detector_parameters` as in `make_detectors`.
     `fixed_layers` names the layers of each member and skips the search. The search plans the process to stay within
     `max_memory` bytes; the default is 2 GiB, or half of what is free where that is less. `budget`: minutes that the
-    search may take. The returned inspector's `fitting` holds the selection and timings.
+    search may take. `augment`: learn from so many changed copies of each image (`flawsight.data.enlarged`) rather than
+    from the image, by the groups in `safe`; the search and the calibration see images as they are. The returned
+    inspector's `fitting` holds the selection and timings.
     """
     progress = progress or default_progress()
-    if not 0 < false_alarm_rate < 1:
-        raise FlawsightError(f"false-alarm rate {false_alarm_rate} must lie between 0 and 1, such as 0.01")
-    if budget is not None and budget <= 0:
-        raise FlawsightError(f"budget {budget} must be a number of minutes above 0: leave it out to try everything")
-    if fuse < 1:
-        raise FlawsightError(f"fuse {fuse} must be 1 or more")
-    if fixed_layers is not None and not (len(fixed_layers) and all(fixed_layers)):
-        raise FlawsightError("fixed_layers must name at least one layer for each member: leave it out to search")
+    _check_options(false_alarm_rate, fuse, budget, augment, safe, fixed_layers)
     folder = prepare_folder(Path(out), overwrite) if out is not None else None
     prototypes = make_detectors(detector, detector_parameters or {}, seed)
     reads_pictures = any(prototype.reads == "images" for prototype in prototypes.values())
@@ -133,10 +130,12 @@ def fit(
         shares = [Share(names, prototype, 1 / len(fixed)) for names in fixed]
     with (
         _timed(fitting, "learning and calibrating"),
-        progress.stage("Learning from all good images", 2 * len(images)) as advance,
+        progress.stage("Learning from all good images", (1 + max(1, augment)) * len(images)) as advance,
     ):
-        training = Training(folder / SEARCH_FOLDER / _stamp(network, shares, mark, seed) if folder else None)
-        fitted = fit_members(network, images, shares, seed, advance, training)
+        stamp = _stamp(network, shares, mark, seed, augment, *sorted(safe))
+        training = Training(folder / SEARCH_FOLDER / stamp if folder else None)
+        copies = enlarged(images, augment, safe, seed) if augment else None
+        fitted = fit_members(network, images, shares, seed, advance, training, copies)
     fitting.held_out_maps = fitted.held_out_maps
     point = working_point(fitted.held_out_scores, false_alarm_rate)
     manifest = Manifest(
@@ -161,7 +160,7 @@ def fit(
         ],
         working_point=_point_info(point, fitted),
         colour_scale=_colour_scale(point, fitted),
-        data=DataInfo(images=len(paths), fingerprint=mark),
+        data=DataInfo(images=len(paths), fingerprint=mark, augment=augment, safe=sorted(safe) if augment else []),
         seed=seed,
         selection=_selection_info(fitting.selection),
     )
@@ -171,6 +170,27 @@ def fit(
         save(inspector, folder, overwrite)
         shutil.rmtree(folder / SEARCH_FOLDER, ignore_errors=True)
     return inspector
+
+
+def _check_options(
+    false_alarm_rate: float,
+    fuse: int,
+    budget: float | None,
+    augment: int,
+    safe: Sequence[str],
+    fixed_layers: Sequence[Sequence[str]] | None,
+) -> None:
+    if not 0 < false_alarm_rate < 1:
+        raise FlawsightError(f"false-alarm rate {false_alarm_rate} must lie between 0 and 1, such as 0.01")
+    if budget is not None and budget <= 0:
+        raise FlawsightError(f"budget {budget} must be a number of minutes above 0: leave it out to try everything")
+    if augment < 0:
+        raise FlawsightError(f"augment {augment} must be the number of copies of each image, or 0 for none")
+    check_safe(safe)
+    if fuse < 1:
+        raise FlawsightError(f"fuse {fuse} must be 1 or more")
+    if fixed_layers is not None and not (len(fixed_layers) and all(fixed_layers)):
+        raise FlawsightError("fixed_layers must name at least one layer for each member: leave it out to search")
 
 
 def _paths(
@@ -232,10 +252,10 @@ def _colour_scale(point: WorkingPoint, fitted: FittedMembers) -> ColourScaleInfo
     return ColourScaleInfo(low=low, threshold=threshold)
 
 
-def _stamp(network: Extractor, shares: Sequence[Share], mark: str, seed: int) -> str:
+def _stamp(network: Extractor, shares: Sequence[Share], *settings: object) -> str:
     """What the trainings of these members depend on, as a folder's name."""
     members = [(share.layers, detector_name(share.detector), share.detector.get_params()) for share in shares]
-    text = repr((network.name, network.image_size, network.weights_sha256, members, mark, seed))
+    text = repr((network.name, network.image_size, network.weights_sha256, members, settings))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -65,10 +65,12 @@ class ColourScaleInfo(_Strict):
 
 
 class DataInfo(_Strict):
-    """Which good images were learned from."""
+    """Which good images were learned from, and from how many augmented copies of each, by which groups."""
 
     images: int
     fingerprint: str
+    augment: int = Field(ge=0)
+    safe: list[str]
 
 
 class SelectionInfo(_Strict):

@@ -91,19 +91,23 @@ def fit_members(
     seed: int,
     advance: Callable[[int], None] | None = None,
     training: Training | None = None,
+    copies: Sequence[np.ndarray] | None = None,
 ) -> FittedMembers:
     """Fit one detector for each share on all images, and score each image by detectors fitted without its fold.
 
     Two passes of the network: the first feeds the final detectors and those of all folds, the second maps each image
-    with the detectors of its own fold (cross-conformal calibration).
+    with the detectors of its own fold (cross-conformal calibration). With `copies` these are learned from instead, of
+    which number k is a copy of image k modulo the number of images; the copies of a fold are left out with it.
     """
     parts = folds(len(images), min(share.detector.folds for share in shares), seed)
     fold_of = np.empty(len(images), int)
     for number, part in enumerate(parts):
         fold_of[part] = number
     taken = [Reading(share.layers, clone(share.detector)) for share in shares]
-    collect(extractor, images, taken, advance)
-    final, *held_out = _learned(taken, [np.array([], int), *parts], extractor.device, training or Training())
+    collect(extractor, images if copies is None else copies, taken, advance)
+    times = 1 if copies is None else len(copies) // len(images)
+    left_out = [np.concatenate([part + pass_ * len(images) for pass_ in range(times)]) for part in parts]
+    final, *held_out = _learned(taken, [np.array([], int), *left_out], extractor.device, training or Training())
     found = _held_out(extractor, images, held_out, fold_of, advance)
     members = tuple(
         _member(share, reading.detector, [one[number] for one in found], extractor.image_size)
