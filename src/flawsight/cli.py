@@ -203,7 +203,8 @@ def _show_fit(inspector: Any, out: Path, report: Path | None) -> None:
     _say(f"Learned from {manifest.data.images} good images.", "bold")
     _say("Reads: " + ", ".join(f"{'+'.join(one.layers)} ({one.detector.name})" for one in manifest.members))
     if manifest.selection and manifest.selection.untried:
-        _say(f"{manifest.selection.untried} candidates were not tried for want of time: see --budget.", "yellow")
+        left_out = f"{manifest.selection.untried} candidates were not tried, or not in full"
+        _say(f"{left_out}, for want of time: see --budget.", "yellow")
     if not any(member.detector.localises for member in inspector.members):
         _say("This method scores whole images: its heat maps do not show where.", "yellow")
     _say(f"Working point: score > {point.threshold:.3f}, at most {point.rate:.2%} of good parts stopped.")

@@ -238,7 +238,7 @@ def few(good_dir: Path, count: int) -> list[Path]:
         ({"false_alarm_rate": float("nan")}, "between 0 and 1"),
         ({"fuse": 0}, "fuse 0"),
         ({"detector": "patchcoar"}, "patchcore"),
-        ({"detector_parameters": {"bank": 3}}, "patchcore: no parameter 'bank'"),
+        ({"detector_parameters": {"bank": 3}}, "no parameter 'bank': patchcore has"),
         ({"fixed_layers": [["blocks.3.0.bnn3"]]}, r"blocks\.3\.0\.bn3"),
         ({"fixed_layers": []}, "fixed_layers"),
         ({"detector": "patchcore,gaussian", "fixed_layers": [PAIR]}, "cannot be compared"),

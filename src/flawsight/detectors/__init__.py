@@ -63,7 +63,8 @@ def make_detectors(names: str, parameters: Mapping[str, Any], seed: int) -> dict
         found[name] = make_detector(name, **({"seed": seed} if "seed" in known else {}) | given)
     for key in parameters:
         if key not in used:
-            raise FlawsightError(f"{', '.join(chosen)}: no parameter '{key}'; docs/detectors.md lists them")
+            known = (f"{name} has {', '.join(detector.get_params())}" for name, detector in found.items())
+            raise FlawsightError(f"no parameter '{key}': {'; '.join(known)}")
     return found
 
 

@@ -78,7 +78,7 @@ def _gather(inspector: Inspector, fitting: Fitting, selection: LayerSelection, f
             **_detector_settings(manifest.members),
             "search": selection.search,
             "detectors tried": ", ".join(manifest.selection.detectors) if manifest.selection else "",
-            "candidates not tried for want of time": len(selection.untried_),
+            "candidates not tried, or not in full, for want of time": len(selection.untried_),
             "defects": ", ".join(selection.validation_.bad),
             "images used in the search": selection.images_used_,
             "seed": manifest.seed,

@@ -60,8 +60,9 @@ class LayerSelection(BaseEstimator):
     procedure to the letter. `auto` uses at most `max_images` images, ranks all layers coarsely and measures in full at
     most `finalists` of each depth, those that may still be its best. Both plan the process to stay within
     `max_memory` bytes. `detector` may be several by name: all are tried on every layer, and the best of a depth wins.
-    `budget`: seconds that `auto` may take; what was not tried for want of time is in `untried_`. Learns `trials_`,
-    `choices_`, `figures_` (what the choices reach together on each kind of synthetic defect) and `validation_`.
+    `budget`: seconds that `auto` may take; what was not tried, or not in full, for want of time is in `untried_`.
+    Learns `trials_`, `choices_`, `figures_` (what the choices reach together on each kind of synthetic defect) and
+    `validation_`.
     """
 
     def __init__(
