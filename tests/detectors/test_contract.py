@@ -24,6 +24,7 @@ QUICK: dict[str, dict] = {
         "epochs": 6,
         "batch_size": 32,
         "learning_rate": 5e-3,
+        "max_grid": 32,
     },
     "autoencoder": {"side": 32, "width": 4, "latent": 4, "epochs": 10, "learning_rate": 0.01, "patience": None},
     "fastflow": {"flow_steps": 2, "training_steps": 8},
