@@ -44,7 +44,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "autoencoder": {"epochs": 30},
     "classifier": {"epochs": 8},
 }
-"""Short trainings, so that the whole study takes two cores an hour."""
+"""Short trainings: those of the papers would take a core days."""
 COLUMNS = (
     "category",
     "detector",

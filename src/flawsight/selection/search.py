@@ -203,8 +203,8 @@ class _Trying:
     def _groups(self, candidates: Sequence[Candidate], stage: Round) -> list[list[Candidate]]:
         parts = [candidates]
         if self.budget.is_limited:
-            # In full only as many at a time as there are depths: they come in the order of their prospects.
-            size = TOGETHER if stage.name == "coarse" else len(DEPTHS)
+            # In full one at a time: they come in the order of their prospects, and each may take long.
+            size = TOGETHER if stage.name == "coarse" else 1
             parts = [candidates[start : start + size] for start in range(0, len(candidates), size)]
         working = working_memory(self.max_memory)
         return [group for part in parts for group in groups_that_fit(part, self.layers, stage, working)]
