@@ -1,16 +1,32 @@
-"""What people write in options and config files, as values."""
+"""The options that several commands share, and what people write in options and config files, as values."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from flawsight.errors import FlawsightError
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder to write to; made if absent.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, or cuda.")]
+Seed = Annotated[int, typer.Option(min=0, help="Everything random flows from this number.")]
+Layout = Annotated[str, typer.Option(help="How the data set is laid out; auto recognises it from the folder.")]
+Category = Annotated[str | None, typer.Option(help="Which category of a data set that holds several.")]
+GoodClass = Annotated[str | None, typer.Option(help="For class folders: the class that is good.")]
+MaxPixels = Annotated[int, typer.Option(min=64, help="Refuse images with more pixels than this.")]
+MaxMemory = Annotated[
+    str | None,
+    typer.Option(metavar="SIZE", help="Memory that the search may take, such as 4G; default: 2 GiB or less."),
+]
+Textures = Annotated[Path | None, typer.Option(help="perlin: folder of foreign textures.")]
+Strength = Annotated[str, typer.Option(help="sdas: how anomalous; a number, or LOW:HIGH.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is already there.")]
 
 
 def bytes_of(size: str) -> int:
@@ -38,6 +54,23 @@ def parameters_of(given: Sequence[str]) -> dict[str, Any]:
             with suppress(ValueError):  # YAML 1.1 takes 1e-3 for a word
                 found[name.strip()] = float(value)
     return found
+
+
+def range_of(text: str, option: str) -> tuple[float, float]:
+    """`0.1:0.2` as two numbers, one number as both."""
+    parts = text.split(":")
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2):
+        raise FlawsightError(f"{option} '{text}': write one number, or two such as 0.1:0.2")
+    return numbers[0], numbers[-1]
+
+
+def foreground_of(text: str) -> str | tuple[float, float]:
+    """`auto`, `all`, or `20:15` as the background's brightness and threshold."""
+    return range_of(text, "--foreground") if ":" in text else text
 
 
 def config_defaults(context: typer.Context, path: Path | None) -> Path | None:

@@ -11,7 +11,7 @@ from typing import Protocol
 class Progress(Protocol):
     """What long work reports to: `stage(name, total)` is a context that yields `advance(count)`."""
 
-    def stage(self, name: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+    def stage(self, name: str, total: int) -> AbstractContextManager[Callable[[float], None]]:
         """Begin a stage of `total` steps."""
 
 
@@ -19,7 +19,7 @@ class Silent:
     """Reports nothing."""
 
     @contextmanager
-    def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+    def stage(self, name: str, total: int) -> Iterator[Callable[[float], None]]:
         """Begin a stage that nobody watches."""
         yield lambda count: None
 
@@ -33,7 +33,7 @@ class Bars:
         self._console = Console(stderr=True)
 
     @contextmanager
-    def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+    def stage(self, name: str, total: int) -> Iterator[Callable[[float], None]]:
         """Show a bar while the stage lasts, and how long it took when it ends."""
         from rich import progress
 

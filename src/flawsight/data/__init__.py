@@ -5,6 +5,7 @@ from flawsight.data.decode import MAX_PIXELS, image_size, read_image, read_mask
 from flawsight.data.files import IMAGE_SUFFIXES, find_images
 from flawsight.data.fingerprint import fingerprint
 from flawsight.data.layouts import LAYOUTS, good_images, open_dataset
+from flawsight.data.lazy import LazyImages
 from flawsight.data.samples import DEFECTIVE, GOOD, Dataset, Sample
 from flawsight.data.splits import GoodSplit, folds, split_good
 
@@ -18,6 +19,7 @@ __all__ = [
     "SAFE",
     "Dataset",
     "GoodSplit",
+    "LazyImages",
     "Sample",
     "augment",
     "check_safe",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import overload
 
 import cv2
 import numpy as np
 
+from flawsight.data.lazy import LazyImages
 from flawsight.errors import FlawsightError
 
 AUGMENTATIONS = ("blur", "contrast", "colour", "noise", "flip", "rotate90", "shift", "rotate")
@@ -58,7 +58,7 @@ def enlarged(
 
 
 @dataclass(frozen=True, eq=False)
-class _Enlarged(Sequence[np.ndarray]):
+class _Enlarged(LazyImages):
     images: Sequence[np.ndarray]
     passes: int
     safe: frozenset[str]
@@ -68,14 +68,7 @@ class _Enlarged(Sequence[np.ndarray]):
     def __len__(self) -> int:
         return self.passes * len(self.images)
 
-    @overload
-    def __getitem__(self, index: int) -> np.ndarray: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[np.ndarray]: ...
-    def __getitem__(self, index: int | slice) -> np.ndarray | list[np.ndarray]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        number = range(len(self))[index]
+    def _image(self, number: int) -> np.ndarray:
         rng = np.random.default_rng([self.seed, number])
         return augment(self.images[number % len(self.images)], rng, self.safe, self.most_degrees)
 

@@ -1,0 +1,26 @@
+"""Images as a sequence that makes each when it is asked for."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import overload
+
+import numpy as np
+
+
+class LazyImages(Sequence[np.ndarray]):
+    """A subclass gives the number of images and makes one by its number; a slice is a list."""
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[np.ndarray]: ...
+    def __getitem__(self, index: int | slice) -> np.ndarray | list[np.ndarray]:
+        if isinstance(index, slice):
+            return [self._image(number) for number in range(*index.indices(len(self)))]
+        return self._image(range(len(self))[index])
+
+    @abstractmethod
+    def _image(self, number: int) -> np.ndarray:
+        """The image of this number, from 0."""
