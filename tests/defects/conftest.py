@@ -1,10 +1,13 @@
 """Small products to put defects on, made here: textures, and a bright disc on a dark background."""
 
+from collections.abc import Callable
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
 
-from flawsight.defects import Image, Mask, Product
+from flawsight.defects import Image, Mask, Product, SyntheticDefect, make
 
 
 def texture(seed: int, shape: tuple[int, int] = (128, 128), colour: bool = True) -> Image:
@@ -29,6 +32,13 @@ def disc(seed: int, shape: tuple[int, int] = (128, 128)) -> Image:
 DISC = Product(
     texture=False, background=(11.0, 20.0), half_height=(0.03, 0.3), half_width=(0.03, 0.3), resize=(0.7, 1.3)
 )
+
+
+@pytest.fixture(scope="session")
+def make_any() -> Callable[..., SyntheticDefect]:
+    """`make`, with the material that a kind cannot do without."""
+    needed: dict[str, dict[str, Any]] = {"sdas": {"pictures": [texture(seed, (24, 40)) for seed in (40, 41)]}}
+    return lambda kind, **params: make(kind, **{**needed.get(kind, {}), **params})
 
 
 @pytest.fixture

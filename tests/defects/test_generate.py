@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -8,9 +8,9 @@ from flawsight.errors import FlawsightError
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_workers_do_not_matter_and_seeds_do(kind: str, textures: list[Image]) -> None:
+def test_workers_do_not_matter_and_seeds_do(make_any: Callable, kind: str, textures: list[Image]) -> None:
     one, four, other = (
-        apply_defects(textures, make(kind), kind=kind, seed=seed, workers=workers)
+        apply_defects(textures, make_any(kind), kind=kind, seed=seed, workers=workers)
         for seed, workers in ((0, 1), (0, 4), (1, 4))
     )
     assert all(np.array_equal(x, y) for x, y in zip(one[0], four[0], strict=True))

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from scipy.ndimage import rotate
 
 from flawsight.defects import Image, Product, make
 from flawsight.defects._augment import AUGMENTERS, augment, shuffle_tiles
-from flawsight.defects.perlin import perlin_noise
+from flawsight.defects._blended import perlin_noise
 
 
 class FixedAngles:
@@ -27,6 +28,32 @@ def test_noise_vanishes_on_the_lattice_and_keeps_its_range() -> None:
         noise = perlin_noise((64, 64), cells, rng)
         assert np.abs(noise[:: 64 // cells[0], :: 64 // cells[1]]).max() < 1e-6
         assert np.abs(noise).max() <= 1 and noise.std() > 0.05
+
+
+def other_region(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """The rule of paper E's code by its definition: sums over corners, SciPy's rotation, above 0.5."""
+    cells = 2 ** rng.integers(0, 6, 2)
+    gradients = rng.normal(size=(*(cells + 1), 2))
+    gradients /= np.linalg.norm(gradients, axis=2, keepdims=True)
+    place = np.moveaxis(np.indices(shape), 0, -1) * cells / shape
+    cell, noise = np.floor(place).astype(int), np.zeros(shape)
+    for corner in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        offset = place - cell - corner
+        weight = 1 - np.abs(offset) ** 3 * (6 * offset**2 - 15 * np.abs(offset) + 10)
+        noise += weight.prod(2) * (gradients[tuple(np.moveaxis(cell + corner, -1, 0))] * offset).sum(2)
+    return rotate(np.sqrt(2) * noise, rng.uniform(-90, 90), reshape=False, order=1) > 0.5
+
+
+def test_regions_have_the_statistics_of_the_papers_code() -> None:
+    """Share of the image, its spread, and how many regions are empty, over 400 draws of each."""
+    defect = make("perlin")
+    ours, theirs = (
+        np.array([region((64, 64), np.random.default_rng(seed)).mean() for seed in range(400)])
+        for region in (defect._region, other_region)  # type: ignore[attr-defined]
+    )
+    assert ours.mean() == pytest.approx(theirs.mean(), rel=0.15)
+    assert ours.std() == pytest.approx(theirs.std(), rel=0.2)
+    assert (ours == 0).mean() == pytest.approx((theirs == 0).mean(), abs=0.05)
 
 
 def test_blend_is_the_stated_mixture(textures: list[Image], monkeypatch: pytest.MonkeyPatch) -> None:

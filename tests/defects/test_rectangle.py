@@ -15,7 +15,7 @@ def box(mask: Mask) -> tuple[int, int, int, int]:
     return rows[0], columns[0], len(rows), len(columns)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(20, 300), st.integers(20, 300), st.sampled_from(["simple", "cutpaste"]))
 def test_rectangle_within_the_papers_bounds(seed: int, height: int, width: int, kind: str) -> None:
     rng = np.random.default_rng(seed)

@@ -1,5 +1,7 @@
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from flawsight.defects import KINDS, Product, make
@@ -8,7 +10,7 @@ from flawsight.errors import FlawsightError
 
 
 def test_the_kinds() -> None:
-    assert list(KINDS) == ["simple", "cutpaste", "nsa", "perlin", "subtle", "scratch"]
+    assert list(KINDS) == ["simple", "cutpaste", "nsa", "perlin", "sdas", "subtle", "scratch"]
 
 
 def test_unknown_kind_names_the_nearest() -> None:
@@ -28,8 +30,8 @@ def test_product_fields_override_the_product() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_takes_a_product(kind: str) -> None:
-    make(kind, product=Product(texture=False))
+def test_every_kind_takes_a_product(make_any: Callable, kind: str) -> None:
+    make_any(kind, product=Product(texture=False))
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,8 @@ def test_every_kind_takes_a_product(kind: str) -> None:
         ("perlin", {"opacity": (0.0, float("nan"))}),
         ("perlin", {"textures": []}),
         ("perlin", {"most_cells": 0}),
+        ("sdas", {"pictures": [np.zeros((4, 4), np.uint8)]}),
+        ("sdas", {"pictures": [np.zeros((4, 4, 3), np.uint8)], "opacity": (0.5, 2.0)}),
         ("subtle", {"contrast": (-1.0, 1.0)}),
         ("scratch", {"width": (0.0, 1.0)}),
     ],

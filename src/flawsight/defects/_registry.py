@@ -10,6 +10,7 @@ from flawsight.defects.perlin import Perlin
 from flawsight.defects.product import Product
 from flawsight.defects.rectangle import CutPaste, Simple
 from flawsight.defects.scratch import Scratch
+from flawsight.defects.sdas import Sdas
 from flawsight.defects.subtle import Subtle
 from flawsight.errors import FlawsightError
 
@@ -18,6 +19,7 @@ KINDS: dict[str, type[DrawnDefect]] = {
     "cutpaste": CutPaste,
     "nsa": NSA,
     "perlin": Perlin,
+    "sdas": Sdas,
     "subtle": Subtle,
     "scratch": Scratch,
 }
