@@ -37,7 +37,7 @@ def by_every_threshold(values: np.ndarray, least_area: float) -> float:
 @given(
     st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 9), st.floats(0.001, 1), st.sampled_from([3, 10, 10**6])
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_component_score_is_the_best_of_every_threshold(seed: int, h: int, w: int, area: float, values: int) -> None:
     drawn = np.random.default_rng(seed).integers(0, values, (h, w)).astype(np.float32)
     assert component_score(drawn, area) == by_every_threshold(drawn, area)

@@ -1,6 +1,6 @@
 """What every detector promises."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
-from flawsight.detectors import DETECTORS, Detector, FeatureMaps, make_detector
+from flawsight.detectors import DETECTORS, AnomalySynthesis, Detector, FeatureMaps, RealNet, make_detector
 from flawsight.detectors.training import Training
 from flawsight.errors import FlawsightError
 
@@ -31,6 +31,15 @@ QUICK: dict[str, dict] = {
     "knn": {"neighbours": 1},
     "ocsvm": {"nu": 0.05},
     "patchcore": {"bank_size": 60, "max_descriptors": 200},
+    "realnet": {
+        "channels": (6, 8),
+        "afs_pairs": 8,
+        "pairs": 64,
+        "standardise": True,
+        "training_steps": 60,
+        "batch_size": 4,
+        "learning_rate": 5e-3,
+    },
     "simplenet": {
         "neighbourhood": 1,
         "noise": 2.0,
@@ -51,6 +60,7 @@ THOROUGH: dict[str, dict] = {
     "knn": QUICK["knn"],
     "ocsvm": QUICK["ocsvm"],
     "patchcore": {"bank_size": 60, "max_descriptors": None},
+    "realnet": QUICK["realnet"],
     "simplenet": {
         "neighbourhood": 1,
         "noise": 2.0,
@@ -69,7 +79,12 @@ ONE_LAYER: Shapes = [(6, 8, 8)]
 TWO_LAYERS: Shapes = [(6, 8, 8), (10, 4, 4)]
 NOT_SQUARE: Shapes = [(3, 5, 9), (4, 10, 18), (2, 3, 4)]
 IMAGES: Shapes = [(3, 32, 32)]
-READ = {"layers": {"one": ONE_LAYER, "two": TWO_LAYERS, "not_square": NOT_SQUARE}, "images": {"images": IMAGES}}
+BOTH: Shapes = [(3, 32, 32), (6, 16, 16), (10, 8, 8)]
+READ = {
+    "layers": {"one": ONE_LAYER, "two": TWO_LAYERS, "not_square": NOT_SQUARE},
+    "images": {"images": IMAGES},
+    "both": {"both": BOTH},
+}
 """What a detector can be given, by what it reads."""
 
 
@@ -87,17 +102,49 @@ def with_shapes(*wanted: str) -> pytest.MarkDecorator:
 
 
 ALL = pytest.mark.parametrize("name", DETECTORS)
-ONE_SHAPE = with_shapes("one", "images")
-TWO_SHAPES = with_shapes("two", "images")
-EVERY_SHAPE = with_shapes("one", "two", "not_square", "images")
+ONE_SHAPE = with_shapes("one", "images", "both")
+TWO_SHAPES = with_shapes("two", "images", "both")
+EVERY_SHAPE = with_shapes("one", "two", "not_square", "images", "both")
 
 
 def quick(name: str) -> Detector:
-    return make_detector(name, **QUICK.get(name, {}))
+    return ready(make_detector(name, **QUICK.get(name, {})))
 
 
 def thorough(name: str) -> Detector:
-    return make_detector(name, **THOROUGH.get(name, {}))
+    return ready(make_detector(name, **THOROUGH.get(name, {})))
+
+
+def ready(detector: Detector) -> Detector:
+    """The detector with what it needs to make defects, if it makes any."""
+    if isinstance(detector, RealNet):
+        detector.attach(AnomalySynthesis(lambda images: network(as_pictures(images)), [spoilt]))
+    return detector
+
+
+def network(images: Tensor) -> list[Tensor]:
+    """A fixed network of two layers: pictures (N, 3, 32, 32) to maps of the other shapes in BOTH."""
+    generator = torch.Generator().manual_seed(0)
+    maps = []
+    for channels, side, _ in BOTH[1:]:
+        stride = 32 // side
+        weights = torch.randn(channels, 3, stride, stride, generator=generator) / stride
+        maps.append(4 * torch.conv2d(images, weights, stride=stride))
+    return maps
+
+
+def as_pictures(images: Sequence[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 255
+
+
+def spoilt(image: np.ndarray, rng: np.random.Generator, sources: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """A rectangle that is brighter or darker."""
+    top, left = rng.integers(0, 20, 2)
+    height, width = rng.integers(6, 20, 2)
+    mask = np.zeros(image.shape[:2], bool)
+    mask[top : top + height, left : left + width] = True
+    shift = rng.choice([-1, 1]) * rng.uniform(20, 120)
+    return np.where(mask[..., None], np.clip(image + shift, 0, 255), image).astype(np.uint8), mask
 
 
 def collected(detector: Detector, features: FeatureMaps, *sizes: int) -> Detector:
@@ -113,6 +160,9 @@ def good(count: int, shapes: Shapes, seed: int = 0) -> list[Tensor]:
     rng = np.random.default_rng(seed)
     if shapes == IMAGES:
         return [pictures(count, rng)]
+    if shapes == BOTH:
+        images = pictures(count, rng)
+        return [images, *network(images)]
     level = [np.random.default_rng([9, c]).normal(size=(1, c, 1, 1)) for c, _, _ in shapes]
     return [
         torch.tensor(mean + 0.1 * rng.normal(size=(count, *shape)), dtype=torch.float32)
@@ -128,9 +178,18 @@ def pictures(count: int, rng: np.random.Generator) -> Tensor:
     return torch.tensor(0.4 + contrast * pattern + rng.normal(0, 0.005, (count, *IMAGES[0])), dtype=torch.float32)
 
 
-def shifted(values: Tensor, shift: float, shapes: Shapes) -> Tensor:
-    """Values so far from good ones; those of pictures stay between 0 and 1."""
-    return (values + 0.1 * shift).clamp(0, 1) if shapes == IMAGES else values + shift
+def shifted(
+    features: FeatureMaps, shift: float, shapes: Shapes, rows: slice = slice(None), part: int = 1
+) -> list[Tensor]:
+    """Features whose values are so far from good ones, in these rows, in the upper left 1/part of both sides.
+
+    Those of pictures stay between 0 and 1.
+    """
+    changed = [values.clone() for values in features]
+    for values in changed[:1] if shapes == BOTH else changed:
+        corner = values[rows, :, : values.shape[2] // part, : values.shape[3] // part]
+        corner[:] = (corner + 0.1 * shift).clamp(0, 1) if shapes in (IMAGES, BOTH) else corner + shift
+    return [changed[0], *network(changed[0])] if shapes == BOTH else changed
 
 
 def spread(values: Tensor) -> float:
@@ -212,7 +271,8 @@ def test_the_global_random_state_is_left_alone(name: str, shapes: Shapes) -> Non
 def test_a_second_fit_forgets_the_first(name: str, shapes: Shapes) -> None:
     first = ONE_LAYER if shapes == TWO_LAYERS else shapes
     queries = good(4, shapes, seed=1)
-    detector = quick(name).fit([shifted(values, 5, first) for values in good(9, first, seed=7)])
+    detector = quick(name)
+    detector.fit(shifted(good(9, first, seed=7), 5, first))
     detector.fit(good(6, shapes))
     assert torch.equal(detector.anomaly_maps(queries), quick(name).fit(good(6, shapes)).anomaly_maps(queries))
     detector.start()
@@ -267,8 +327,7 @@ def test_who_goes_on_does_not_notice_who_left(name: str, shapes: Shapes) -> None
 
 @ONE_SHAPE
 def test_an_outlier_surprises_those_who_have_not_seen_it(name: str, shapes: Shapes) -> None:
-    features = good(20, shapes)
-    features[0][7] = shifted(features[0][7], 2, shapes)
+    features = shifted(good(20, shapes), 2, shapes, slice(7, 8))
     detector = collected(quick(name), features, 20)
     seen, unseen, another = (detector.without(part).finish().image_scores(features) for part in ((), (7,), (8,)))
     others = unseen[torch.arange(20) != 7]
@@ -336,10 +395,7 @@ def test_a_planted_defect_is_higher_where_it_is(name: str, shapes: Shapes) -> No
     detector = quick(name).fit(good(20, shapes))
     queries = good(8, shapes, seed=1)
     normal = detector.image_scores(queries)
-    for values in queries:
-        _, _, height, width = values.shape
-        part = values[:4, :, : height // 2, : width // 2]
-        part[:] = shifted(part, 2, shapes)
+    queries = shifted(queries, 2, shapes, slice(4), part=2)
     scores, maps = detector.image_scores(queries), detector.anomaly_maps(queries)
     assert scores[:4].min() > normal.max() and scores[:4].min() > scores[4:].max()
     assert torch.allclose(scores[4:], normal[4:], rtol=1e-4, atol=1e-4)
@@ -361,10 +417,18 @@ def test_who_does_not_score_images_takes_the_maximum(name: str, shapes: Shapes) 
 
 
 @EVERY_SHAPE
+def test_both_answers_at_once_are_those_asked_for_alone(name: str, shapes: Shapes) -> None:
+    detector = quick(name).fit(good(6, shapes))
+    queries = good(5, shapes, seed=1)
+    maps, scores = detector.maps_and_scores(queries)
+    assert torch.equal(maps, detector.anomaly_maps(queries)) and torch.equal(scores, detector.image_scores(queries))
+
+
+@EVERY_SHAPE
 def test_worse_is_higher(name: str, shapes: Shapes) -> None:
     detector = quick(name).fit(good(20, shapes))
     base = good(1, shapes, seed=1)
-    worse = [[shifted(values, shift, shapes) for values in base] for shift in (0, 1, 3, 9)]
+    worse = [shifted(base, shift, shapes) for shift in (0, 1, 3, 9)]
     scores = [float(detector.image_scores(values)) for values in worse]
     assert scores == sorted(scores) and scores[0] < scores[-1]
 
@@ -478,7 +542,9 @@ def test_one_image_is_enough_to_fit(name: str, shapes: Shapes) -> None:
 
 @TWO_SHAPES
 def test_images_without_any_variation(name: str, shapes: Shapes) -> None:
-    same = [torch.full((12, *shape), 0.4 if shapes == IMAGES else 1.0) for shape in shapes]
+    same = [torch.full((12, *shape), 0.4 if shape[0] == 3 and shapes != NOT_SQUARE else 1.0) for shape in shapes]
+    if shapes == BOTH:
+        same[1:] = network(same[0])
     detector = quick(name).fit(same)
     scores = [detector.image_scores([values * factor for values in same]) for factor in (1, 2)]
     assert torch.isfinite(scores[0]).all() and scores[1].min() > scores[0].max()

@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from flawsight.detectors import FastFlow
 from flawsight.detectors import training as training_module
-from flawsight.detectors.flows import Standardise, negative_log_likelihood, pooled
+from flawsight.detectors.flows import Standardise, negative_log_likelihood
+from flawsight.detectors.grids import pooled
 from flawsight.detectors.training import Training, seeded
 from flawsight.errors import FlawsightError
 

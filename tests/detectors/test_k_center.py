@@ -59,7 +59,7 @@ def test_equal_cover_where_points_are_equally_far(seed: int) -> None:
             assert before[chosen[step]] == pytest.approx(before.max(), abs=1e-3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), count=st.integers(4, 9), k=st.integers(1, 3), dims=st.integers(1, 3))
 def test_within_twice_the_optimum(seed: int, count: int, k: int, dims: int) -> None:
     points = cloud(seed, count, dims)
@@ -67,7 +67,7 @@ def test_within_twice_the_optimum(seed: int, count: int, k: int, dims: int) -> N
     assert radius(points, greedy_k_center(points, k, seed)) <= 2 * best + 1e-4
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), count=st.integers(2, 120), data=st.data())
 def test_a_larger_bank_starts_with_the_smaller(seed: int, count: int, data: st.DataObject) -> None:
     points = cloud(seed, count, 3)

@@ -124,14 +124,16 @@ def test_the_network_runs_once(extractor: Extractor, images: list[np.ndarray], m
     monkeypatch.setattr(
         extractor, "extract", lambda some, names: seen.append((len(some), len(names))) or extract(some, names)
     )
-    steps: list[int] = []
+    steps: list[float] = []
     several = readings(SETS)
     fit_detectors(extractor, images, several, steps.append)
     whole, rest = divmod(len(images), BATCH)
     assert sorted(seen) == sorted([*[(BATCH, 5)] * whole, (rest, 5)])
-    assert steps == [*[BATCH] * whole, rest]
+    assert steps[: whole + 1] == [*[BATCH] * whole, rest]
+    assert sum(steps[whole + 1 :]) == len(images)  # while they learn
+    steps.clear()
     map_images(extractor, images[:1], several, steps.append)
-    assert steps[whole + 1 :] == [1]
+    assert steps == [1]
 
 
 def test_the_catalogue_is_made_before_work_is_spread(images: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:

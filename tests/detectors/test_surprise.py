@@ -63,7 +63,7 @@ def test_the_exponential_is_its_own_surprise() -> None:
     assert np.allclose(surprise(places), places, atol=0.1, rtol=0.1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     values=st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=300),
     places=st.lists(st.floats(-2e3, 2e3, width=32), min_size=2, max_size=30),

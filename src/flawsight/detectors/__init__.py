@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from flawsight.detectors.anomaly_synthesis import AnomalySynthesis
 from flawsight.detectors.ast import AsymST
 from flawsight.detectors.autoencoder import Autoencoder
 from flawsight.detectors.base import Detector, FeatureMaps
@@ -14,6 +15,7 @@ from flawsight.detectors.k_center import greedy_k_center
 from flawsight.detectors.knn import KNearest
 from flawsight.detectors.ocsvm import OneClassSVM
 from flawsight.detectors.patchcore import PatchCore
+from flawsight.detectors.realnet import RealNet
 from flawsight.detectors.simplenet import SimpleNet
 from flawsight.errors import FlawsightError
 
@@ -25,6 +27,7 @@ DETECTORS: dict[str, type[Detector]] = {
     "knn": KNearest,
     "ocsvm": OneClassSVM,
     "patchcore": PatchCore,
+    "realnet": RealNet,
     "simplenet": SimpleNet,
 }
 
@@ -76,6 +79,7 @@ def detector_name(detector: Detector) -> str:
 
 __all__ = [
     "DETECTORS",
+    "AnomalySynthesis",
     "AsymST",
     "Autoencoder",
     "Detector",
@@ -85,6 +89,7 @@ __all__ = [
     "KNearest",
     "OneClassSVM",
     "PatchCore",
+    "RealNet",
     "SimpleNet",
     "SupervisedClassifier",
     "detector_name",

@@ -98,8 +98,13 @@ class AsymST(FlowDetector):
 
     def image_scores(self, features: FeatureMaps) -> Tensor:
         """The maximum or the mean of each map."""
-        maps = self.anomaly_maps(features).flatten(1)
-        return maps.mean(1) if self.score == "mean" else maps.amax(1)
+        return self.maps_and_scores(features)[1]
+
+    def maps_and_scores(self, features: FeatureMaps) -> tuple[Tensor, Tensor]:
+        """Maps (N, h, w), and their maxima or means (N,)."""
+        maps = self.anomaly_maps(features)
+        flat = maps.flatten(1)
+        return maps, flat.mean(1) if self.score == "mean" else flat.amax(1)
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

@@ -87,11 +87,15 @@ class Autoencoder(CollectingDetector):
 
     def image_scores(self, features: FeatureMaps) -> Tensor:
         """The mean of each map, or its connected-component score."""
+        return self.maps_and_scores(features)[1]
+
+    def maps_and_scores(self, features: FeatureMaps) -> tuple[Tensor, Tensor]:
+        """Maps (N, side, side) and their scores (N,), for one reconstruction."""
         maps = self.anomaly_maps(features)
         if self.score == "mean":
-            return maps.mean((1, 2))
+            return maps, maps.mean((1, 2))
         scores = [component_score(values, self.least_area) for values in maps.cpu().numpy()]
-        return maps.new_tensor(scores)
+        return maps, maps.new_tensor(scores)
 
     def collected_bytes(self, channels: int, places: int, images: int) -> int:
         """Bytes of the resized images."""

@@ -30,7 +30,8 @@ class Detector(BaseEstimator, ABC):
     folds: ClassVar[int] = 5
     """Parts of the images that calibration holds out in turn; fewer where learning is slow."""
     reads: ClassVar[str] = "layers"
-    """`layers`: feature maps of a network's layers; `images`: the pictures (N, 3, S, S) themselves, from 0 to 1."""
+    """`layers`: feature maps of a network's layers; `images`: the pictures (N, 3, S, S) themselves, from 0 to 1;
+    `both`: the pictures, and then the maps of several layers; `attach` then gives them defects to learn from."""
     localises: ClassVar[bool] = True
     """Whether maps say where the defect is; else they hold one value."""
 
@@ -85,6 +86,10 @@ class Detector(BaseEstimator, ABC):
         """Raw scores (N,): the maximum of each map unless the method has its own."""
         return self.anomaly_maps(features).flatten(1).amax(1)
 
+    def maps_and_scores(self, features: FeatureMaps) -> tuple[Tensor, Tensor]:
+        """Both answers; a method whose own scores come from its maps makes those once."""
+        return self.anomaly_maps(features), self.image_scores(features)
+
     def collected_bytes(self, channels: int, places: int, images: int) -> int:
         """Bytes held between `start` and `finish` for maps of so many channels and places; all, unless overridden."""
         return 4 * channels * places * images
@@ -96,6 +101,16 @@ class Detector(BaseEstimator, ABC):
     @abstractmethod
     def restore(self, learned: Mapping[str, Tensor]) -> Self:
         """The inverse of `learned`."""
+
+    def _forget(self) -> None:
+        """Drop everything learned."""
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
+
+    def _require_images(self) -> None:
+        """Raise where there is nothing to learn from."""
+        if not self.images_taken:
+            raise FlawsightError("no images to learn from: pass the feature maps of at least one good image")
 
     def _require(self, attribute: str) -> Any:
         if not hasattr(self, attribute):

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from flawsight.detectors.base import Detector, FeatureMaps, checked
 from flawsight.detectors.training import Training
-from flawsight.errors import FlawsightError
 
 
 class CollectingDetector(Detector):
@@ -21,8 +20,7 @@ class CollectingDetector(Detector):
     def start(self) -> None:
         """Forget everything learned."""
         self._check_parameters()
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            delattr(self, name)
+        self._forget()
         self._collected: list[Sequence[Tensor]] = []
         self.images_taken = 0
 
@@ -50,8 +48,7 @@ class CollectingDetector(Detector):
 
     def finish(self, training: Training | None = None) -> Self:
         """Learn from what was collected, and let go of it."""
-        if not self.images_taken:
-            raise FlawsightError("no images to learn from: pass the feature maps of at least one good image")
+        self._require_images()
         collected = self._joined()
         self._collected = []
         # Tensors of an inference pass cannot take part in training.

@@ -17,11 +17,10 @@ from flawsight.detectors.flows import (
     FlowDetector,
     Shape,
     Standardise,
-    finest,
     negative_log_likelihood,
-    resized,
     trainable,
 )
+from flawsight.detectors.grids import finest, resized
 from flawsight.detectors.training import Training, train
 from flawsight.errors import FlawsightError
 

@@ -8,10 +8,10 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from flawsight.detectors.base import FeatureMaps, checked
 from flawsight.detectors.collecting import CollectingDetector
+from flawsight.detectors.grids import pooled
 from flawsight.detectors.training import seeded
 from flawsight.errors import FlawsightError
 
@@ -93,25 +93,6 @@ class Standardise(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Maps of mean 0 and deviation 1."""
         return (maps - self.mean) / self.spread
-
-
-def pooled(values: Tensor, max_grid: int | None) -> Tensor:
-    """Maps averaged to at most `max_grid` positions on the longer side, in the same proportions."""
-    longest = max(values.shape[2:])
-    if max_grid is None or longest <= max_grid:
-        return values.contiguous()
-    height, width = (max(1, round(side * max_grid / longest)) for side in values.shape[2:])
-    return functional.adaptive_avg_pool2d(values, (height, width)).contiguous()
-
-
-def finest(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The largest of these grids (h, w)."""
-    return max(sizes, key=lambda size: size[0] * size[1])
-
-
-def resized(values: Tensor, size: tuple[int, int]) -> Tensor:
-    """Maps resized bilinearly to the grid `size`."""
-    return values if values.shape[2:] == size else functional.interpolate(values, size, mode="bilinear")
 
 
 def negative_log_likelihood(z: Tensor, log_det: Tensor) -> Tensor:

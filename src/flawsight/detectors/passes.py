@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from flawsight.features import Extractor
 
 LayerSet = tuple[str, ...]
 """The layers one detector reads, finest first."""
-Progress = Callable[[int], None]
+Progress = Callable[[float], None]
 Features = dict[LayerSet, list[torch.Tensor]]
 Answer = TypeVar("Answer")
 
@@ -54,8 +55,10 @@ class Found(NamedTuple):
     @classmethod
     def by(cls, detector: Detector, features: Sequence[torch.Tensor]) -> Found:
         """What the detector finds in a few images."""
-        maps = detector.anomaly_maps(features).float().cpu().numpy()
-        return cls(maps, detector.image_scores(features).float().cpu().numpy() if detector.scores_images else None)
+        if not detector.scores_images:
+            return cls(detector.anomaly_maps(features).float().cpu().numpy(), None)
+        maps, scores = detector.maps_and_scores(features)
+        return cls(maps.float().cpu().numpy(), scores.float().cpu().numpy())
 
     @classmethod
     def joined(cls, parts: Sequence[Found]) -> Found:
@@ -119,11 +122,31 @@ def fit_detectors(
     advance: Progress | None = None,
     trainings: Sequence[Training] | None = None,
 ) -> None:
-    """Fit every detector on its layers' features of the same images, from one pass."""
+    """Fit every detector on its layers' features of the same images, from one pass.
+
+    `advance` is told each image, and as much again while they learn.
+    """
     collect(extractor, images, readers, advance)
     jobs = list(zip(readers, trainings or [Training()] * len(readers), strict=True))
-    for _ in side_by_side(lambda job: job[0].detector.finish(job[1]), jobs, extractor.device):
+    units = len(images) / len(readers)
+    for _ in side_by_side(lambda job: learn(job[0].detector, job[1], advance, units), jobs, extractor.device):
         pass
+
+
+def learn(detector: Detector, training: Training, advance: Progress | None, units: float) -> Detector:
+    """Let the detector learn from what it has taken; `advance` is told of `units` meanwhile."""
+    if advance is None:
+        return detector.finish(training)
+    told = 0.0
+
+    def tell(share: float) -> None:
+        nonlocal told
+        told += share
+        advance(share * units)
+
+    detector.finish(replace(training, advance=tell))
+    tell(1 - told)  # all at once, where there is no training to follow
+    return detector
 
 
 def map_images(

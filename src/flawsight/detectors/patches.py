@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from flawsight.detectors.base import FeatureMaps
+from flawsight.detectors.grids import finest, resized
 
 
 def patch_descriptors(
@@ -19,10 +20,8 @@ def patch_descriptors(
     With `max_grid`, only every second (third, ...) position is read, so that the grid has at most so many a side.
     """
     maps = [_aware(values, neighbourhood, embed_dim, max_grid) for values in features]
-    grid = max((values.shape[2:] for values in maps), key=lambda size: size[0] * size[1])
-    maps = [
-        values if values.shape[2:] == grid else functional.interpolate(values, grid, mode="bilinear") for values in maps
-    ]
+    grid = finest((values.shape[2], values.shape[3]) for values in maps)
+    maps = [resized(values, grid) for values in maps]
     if embed_dim is None:
         return torch.cat([values.permute(0, 2, 3, 1) for values in maps], dim=3)
     stacked = torch.stack([values.permute(0, 2, 3, 1) for values in maps], dim=3)

@@ -34,6 +34,11 @@ class PooledDetector(CollectingDetector):
         scores = [self._level_scores(level, values) for level, values in zip(levels, pooled, strict=True)]
         return torch.stack(scores).sum(0)[:, None, None]
 
+    def maps_and_scores(self, features: FeatureMaps) -> tuple[Tensor, Tensor]:
+        """Maps (N, 1, 1), and the values (N,) in them."""
+        maps = self.anomaly_maps(features)
+        return maps, maps.flatten()
+
     def collected_bytes(self, channels: int, places: int, images: int) -> int:
         """Bytes of one vector per image."""
         del places

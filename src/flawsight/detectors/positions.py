@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from flawsight.detectors.base import FeatureMaps
+from flawsight.detectors.grids import finest
 
 _BLOCK = 64
 """Positions whose covariances are computed at once in float64."""
@@ -14,9 +15,9 @@ _BLOCK = 64
 
 def grid_maps(features: FeatureMaps, kept: Tensor, max_grid: int | None) -> Tensor:
     """The channels `kept` of all layers (N, d, h, w) on the finest grid, pooled to `max_grid` a side."""
-    finest = max((values.shape[2:] for values in features), key=lambda size: size[0] * size[1])
-    step = -(-max(finest) // max_grid) if max_grid else 1
-    grid = (-(-finest[0] // step), -(-finest[1] // step))
+    height, width = finest((values.shape[2], values.shape[3]) for values in features)
+    step = -(-max(height, width) // max_grid) if max_grid else 1
+    grid = (-(-height // step), -(-width // step))
     found, first = [], 0
     for values in features:
         own = kept[(kept >= first) & (kept < first + values.shape[1])] - first

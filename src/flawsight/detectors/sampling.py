@@ -43,8 +43,7 @@ class PatchDetector(Detector):
             raise FlawsightError(f"max_descriptors {self.max_descriptors} must be 1 or more")
         if self.max_grid is not None and self.max_grid < 1:
             raise FlawsightError(f"max_grid {self.max_grid} must be 1 or more: leave it out to read every position")
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            delattr(self, name)
+        self._forget()
         self._sample: list[_Rows] = []
         self.images_taken = 0
         self._cut = np.inf
@@ -91,8 +90,7 @@ class PatchDetector(Detector):
 
     def finish(self, training: Training | None = None) -> Self:
         """Learn from the sample, and let go of it."""
-        if not self.images_taken:
-            raise FlawsightError("no images to learn from: pass the feature maps of at least one good image")
+        self._require_images()
         rows = _joined(self._sample)
         self._sample = []
         self._learn((rows.first(self.max_descriptors) if self.max_descriptors else rows).descriptors, training)

@@ -77,12 +77,14 @@ def train(
     seed: int,
     training: Training | None = None,
     patience: int | None = None,
+    at_once: int | None = None,
 ) -> list[float]:
     """Train for `epochs` and return the mean loss of each; the module is left in eval mode.
 
     The order of examples depends on the seed and the epoch only, so that a run that goes on from a checkpoint ends as
-    an uninterrupted one does. `patience`: stop early when the training loss has not fallen for so many epochs. The last
-    state is kept. A loss that is not finite raises.
+    an uninterrupted one does. `patience`: stop early when the training loss has not fallen for so many epochs.
+    `at_once`: examples of a batch whose loss is computed together; gradients add up over the batch, and less memory is
+    taken. The last state is kept. A loss that is not finite raises.
     """
     training = training or Training()
     losses = _resumed(module, optimizer, training.folder, epochs)
@@ -98,11 +100,12 @@ def train(
         total = torch.zeros((), dtype=torch.float64)
         # Equal batches: a last one of a few examples would make batch statistics worthless.
         for rows in torch.randperm(examples, generator=generator).tensor_split(batches):
-            value = loss(rows, generator)
             optimizer.zero_grad(set_to_none=True)
-            value.backward()
+            for part in rows.split(at_once or len(rows)):
+                value = loss(part, generator)
+                (value * (len(part) / len(rows))).backward()
+                total = total.to(value.device) + value.detach() * len(part)  # read once an epoch: a GPU need not wait
             optimizer.step()
-            total = total.to(value.device) + value.detach() * len(rows)  # read once an epoch: a GPU need not wait
         losses.append(total.item() / examples)
         if not np.isfinite(losses[-1]):
             raise FlawsightError(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from flawsight.features.layers import Layer
 
+FINEST_STAGE = 4
 _REPEATS_OF_MBCONV = re.compile(r"^blocks\.\d+\.\d+\.")
 
 
@@ -21,6 +22,17 @@ def levels(layers: Sequence[Layer]) -> tuple[str, ...]:
     if not _blocks_are_levels(layers):
         ends = {str(round(layer.stride)): layer for layer in ends.values()}
     ordered = sorted(ends.values(), key=lambda layer: layer.order)
+    return tuple(layer.same_as or layer.name for layer in ordered)
+
+
+def stage_ends(layers: Sequence[Layer]) -> tuple[str, ...]:
+    """Names of the layers at which the stages of a network end, finest first, from stride 4 on.
+
+    These are the ends of `layer1` to `layer4` of a ResNet, as paper E reads them; stem and head do not count.
+    """
+    ends = {layer.block: layer for layer in layers if layer.block not in ("input", "output")}
+    deepest = {round(layer.stride): layer for layer in ends.values() if layer.stride >= FINEST_STAGE}
+    ordered = sorted(deepest.values(), key=lambda layer: layer.order)
     return tuple(layer.same_as or layer.name for layer in ordered)
 
 
