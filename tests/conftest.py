@@ -3,6 +3,7 @@
 And detectors that learn in no time, of each sort that the search and the inspector must get along with.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 
 import flawsight as fs
@@ -20,6 +22,14 @@ from flawsight.detectors.training import Training, seeded, train
 from flawsight.features import Extractor
 from flawsight.inspection import Inspector
 from flawsight.report import write_report
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # several processes: threads of each on all cores would slow all down
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 LAYERS = "blocks.1.0.*,blocks.3.0.*"
 SIZE = (80, 96)

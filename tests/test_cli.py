@@ -10,14 +10,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from flawsight import cli
+from flawsight.generation import PRESETS
 from flawsight.options import parameters_of
+from flawsight.terminal import FIGURES
 
 VERBS = ("fit", "inspect", "evaluate", "layers", "synthesize", "demo")
 QUICK = ("--image-size", "64", "--layers", "blocks.3.0.*", "--defects", "simple", "--device", "cpu")
@@ -186,9 +188,13 @@ class TestDetectors:
         assert ("scores whole images" in done.out) is not localises
         assert "for want of time" not in done.out
         if detector == "pictures":
-            assert "Reads: picture (pictures)" in done.out and "Report: none, for there was no search" in done.out
+            assert "Reads: picture (pictures)" in done.out and "report.html" in done.out
             document = json.loads(flawsight(*options, "--overwrite", "--json").out)
-            assert document["report"] is None and document["layers"] == [["picture"]] and document["untried"] == 0
+            assert (
+                document["report"].endswith("report.html")
+                and document["layers"] == [["picture"]]
+                and document["untried"] == 0
+            )
 
     @pytest.mark.parametrize(
         ("options", "parts"),
@@ -308,9 +314,9 @@ def test_evaluate(flawsight: Callable, bundle: Path, labelled_set: Path, tmp_pat
     assert done.code == 0 and done.err == ""
     document = json.loads(done.out)
     assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == document
-    assert set(cli.FIGURES) | {"images", "kinds"} <= set(document) and document["images"] == 7
+    assert set(FIGURES) | {"images", "kinds"} <= set(document) and document["images"] == 7
     shown = flawsight("evaluate", bundle, labelled_set, "--out", tmp_path / "out", "--resolution", 64)
-    assert shown.code == 0 and "spot" in shown.out and all(name in shown.out for name in cli.FIGURES)
+    assert shown.code == 0 and "spot" in shown.out and all(name in shown.out for name in FIGURES)
 
 
 def test_synthesize(flawsight: Callable, good_dir: Path, tmp_path: Path) -> None:
@@ -320,6 +326,41 @@ def test_synthesize(flawsight: Callable, good_dir: Path, tmp_path: Path) -> None
     again.refused("already holds", "--overwrite")
     shown = flawsight("synthesize", good_dir, "--object", "--out", tmp_path / "out", "--overwrite")
     assert shown.code == 0 and str(tmp_path / "out" / "test" / "nsa") in shown.out
+
+
+def test_synthesize_with_a_generator(
+    flawsight: Callable, good_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = replace(
+        PRESETS["small"], side=16, patch=4, widths=(16,), attention=0, norm_groups=4, head=8, sampling_steps=10
+    )
+    monkeypatch.setitem(PRESETS, "small", tiny)
+    options = ("--defects", "sdas,perlin", "--textures", good_dir, "--strength", "0.1:0.3", "--generator-steps", 1)
+    where = ("--generator", tmp_path / "generator", "--count", 2, "--foreground", "all", "--out", tmp_path / "out")
+    done = flawsight("synthesize", good_dir, *options, *where)
+    assert done.code == 0 and "Mind: " in done.out and "foreground.png" in done.out
+    assert "2 images with 'sdas' defects" in done.out and "2 images with 'perlin' defects" in done.out
+    assert (tmp_path / "generator" / "generator.json").exists() and not (tmp_path / "out" / "generator").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--strength", "weak", "0.1:0.2"),
+        ("--strength", "0.2:0.1", "low <= high"),
+        ("--strength", "0.1:0.2:0.3", "0.1:0.2"),
+        ("--foreground", "dark", "BRIGHTNESS:THRESHOLD"),
+        ("--foreground", "20:", "--foreground"),
+        ("--generator-preset", "huge", "small or paper"),
+        ("--textures", "nowhere", "perlin"),
+    ],
+)
+def test_synthesize_refuses(
+    flawsight: Callable, good_dir: Path, tmp_path: Path, option: str, value: str, says: str
+) -> None:
+    kind = "simple" if option in ("--foreground", "--textures") else "sdas"
+    flawsight("synthesize", good_dir, "--defects", kind, option, value, "--out", tmp_path / "out").refused(says)
+    assert not (tmp_path / "out" / "synthetic.csv").exists()
 
 
 class TestBadInput:

@@ -17,14 +17,15 @@ ABOVE = {
     "features": set(),
     "detectors": {"features"},
     "metrics": set(),
+    "generation": {"data", "defects", "features", "detectors"},
     "selection": {"data", "defects", "features", "detectors", "metrics"},
-    "inspection": {"data", "defects", "features", "detectors", "metrics", "selection"},
+    "inspection": {"data", "defects", "features", "detectors", "metrics", "generation", "selection"},
     "runtime": set(),
-    "report": {"data", "defects", "features", "detectors", "metrics", "selection", "inspection"},
+    "report": {"data", "defects", "features", "detectors", "metrics", "generation", "selection", "inspection"},
 }
 SHARED = {"errors", "progress"}
 TORCH_FREE = ("data", "defects", "metrics", "runtime")
-HEAVY = {"torch", "torchvision", "timm", "sklearn", "safetensors"}
+HEAVY = {"torch", "torchvision", "timm", "sklearn", "safetensors", "diffusers"}
 
 
 def imported(path: Path) -> Iterator[str]:

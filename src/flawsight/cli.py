@@ -12,11 +12,28 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
 
 from flawsight.errors import FlawsightError
-from flawsight.options import bytes_of, config_defaults, parameters_of
+from flawsight.options import (
+    Category,
+    Device,
+    GoodClass,
+    Json,
+    Layout,
+    MaxMemory,
+    MaxPixels,
+    Out,
+    Overwrite,
+    Seed,
+    Strength,
+    Textures,
+    bytes_of,
+    config_defaults,
+    foreground_of,
+    parameters_of,
+    range_of,
+)
+from flawsight.terminal import columns, console, say, show_figures, show_fit
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -25,20 +42,6 @@ MAX_PIXELS = 100_000_000
 app = typer.Typer(
     help="A folder of good pictures becomes a visual inspector.", no_args_is_help=True, pretty_exceptions_enable=False
 )
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-Out = Annotated[Path, typer.Option("--out", help="Folder to write to; made if absent.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, or cuda.")]
-Seed = Annotated[int, typer.Option(min=0, help="Everything random flows from this number.")]
-Layout = Annotated[str, typer.Option(help="How the data set is laid out; auto recognises it from the folder.")]
-Category = Annotated[str | None, typer.Option(help="Which category of a data set that holds several.")]
-GoodClass = Annotated[str | None, typer.Option(help="For class folders: the class that is good.")]
-MaxPixels = Annotated[int, typer.Option(min=64, help="Refuse images with more pixels than this.")]
-MaxMemory = Annotated[
-    str | None,
-    typer.Option(metavar="SIZE", help="Memory that the search may take, such as 4G; default: 2 GiB or less."),
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is already there.")]
 
 
 class _Interrupted(BaseException):
@@ -92,19 +95,6 @@ def _print(as_json: bool, document: dict[str, Any], show: Callable[[], None]) ->
         show()
 
 
-def _console() -> Console:
-    """Where people read: text is taken literally, for a path may hold brackets, and a pipe has no right margin."""
-    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 500)
-
-
-def _say(text: str, style: str | None = None) -> None:
-    _console().print(text, style=style, soft_wrap=True)
-
-
-def _table(*names: str) -> Table:
-    return Table(*(Column(name, overflow="fold") for name in names))
-
-
 def _example(command: str) -> str:
     return f"Example:  {command}"
 
@@ -126,6 +116,11 @@ def fit(
         typer.Option(metavar="NAME=VALUE", help="A parameter of the method, such as simplenet.epochs=40; repeatable."),
     ] = None,
     defects: Annotated[str, typer.Option(help="auto, or kinds such as nsa,cutpaste,simple.")] = "auto",
+    textures: Textures = None,
+    generator: Annotated[
+        Path | None, typer.Option(help="sdas: folder of a generator; it is trained there if there is none.")
+    ] = None,
+    strength: Strength = "0.1:0.2",
     layers: Annotated[str, typer.Option(help="all, or globs such as 'blocks.2.*,blocks.4.*'.")] = "all",
     search: Annotated[str, typer.Option(help="auto, or exhaustive (paper A's procedure).")] = "auto",
     fuse: Annotated[int, typer.Option(min=1, help="Combine at most so many depths; 1: the best layer alone.")] = 3,
@@ -138,7 +133,8 @@ def fit(
     max_pixels: MaxPixels = MAX_PIXELS,
     max_memory: MaxMemory = None,
     budget: Annotated[
-        float | None, typer.Option(metavar="MINUTES", help="Time that the search may take; default: what it needs.")
+        float | None,
+        typer.Option(metavar="MINUTES", help="Time for the search, or for realnet's training; default: what it needs."),
     ] = None,
     augment: Annotated[
         int, typer.Option(min=0, metavar="COPIES", help="Learn from so many changed copies of each image; 0: as it is.")
@@ -167,6 +163,9 @@ def fit(
         detector=detector,
         detector_parameters=parameters_of(parameter or []),
         defects=defects,
+        textures=textures,
+        generator=generator,
+        strength=range_of(strength, "--strength"),
         layers=layers,
         search=search,
         fuse=fuse,
@@ -186,7 +185,7 @@ def fit(
     report = write_report(inspector, out)
     summary = {
         "bundle": str(out),
-        "report": str(report) if report else None,
+        "report": str(report),
         "detectors": [member.detector.name for member in inspector.manifest.members],
         "untried": inspector.manifest.selection.untried if inspector.manifest.selection else 0,
         "layers": [list(layers) for layers in inspector.layers],
@@ -194,28 +193,7 @@ def fit(
         "false_alarm_rate": inspector.manifest.working_point.rate,
         "images": inspector.manifest.data.images,
     }
-    _print(as_json, summary, lambda: _show_fit(inspector, out, report))
-
-
-def _show_fit(inspector: Any, out: Path, report: Path | None) -> None:
-    manifest = inspector.manifest
-    point = manifest.working_point
-    _say(f"Learned from {manifest.data.images} good images.", "bold")
-    _say("Reads: " + ", ".join(f"{'+'.join(one.layers)} ({one.detector.name})" for one in manifest.members))
-    if manifest.selection and manifest.selection.untried:
-        left_out = f"{manifest.selection.untried} candidates were not tried, or not in full"
-        _say(f"{left_out}, for want of time: see --budget.", "yellow")
-    if not any(member.detector.localises for member in inspector.members):
-        _say("This method scores whole images: its heat maps do not show where.", "yellow")
-    _say(f"Working point: score > {point.threshold:.3f}, at most {point.rate:.2%} of good parts stopped.")
-    if point.rate > point.requested_rate:
-        _say(
-            f"{manifest.data.images} good images cannot support {point.requested_rate:.2%}: that takes "
-            f"{point.needed_images}. The rate above is the lowest these images support.",
-            "yellow",
-        )
-    _say(f"Bundle: {out}\nReport: {report or 'none, for there was no search'}")
-    _say(f"Next:   flawsight inspect {out} NEW_IMAGES --out results")
+    _print(as_json, summary, lambda: show_fit(inspector, out, report))
 
 
 @app.command(epilog=_example("flawsight inspect inspector new_pictures --out results"))
@@ -236,7 +214,7 @@ def inspect(
     document = {"out": str(out), **counts, "results": [asdict(row) for row in rows]}
 
     def show() -> None:
-        _say(
+        say(
             f"{counts['good']} good, {counts['defective']} defective, {counts['error']} not readable.\n"
             f"Results: {out / 'results.csv'}\nHeat maps: {out / 'heatmaps'}"
         )
@@ -279,19 +257,7 @@ def evaluate(
         size: Resolution = "native" if resolution == "native" else int(resolution)
         figures = run_evaluate(inspector, samples, size, max_pixels, advance)
     (out / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    _print(as_json, figures, lambda: _show_figures(figures, out / "metrics.json"))
-
-
-FIGURES = ("auroc", "pixel_auroc", "aupro_0.30", "aupro_0.05", "p_h", "false_alarm_rate", "detection_rate", "f1_max")
-
-
-def _show_figures(figures: dict[str, Any], path: Path) -> None:
-    table = _table("kind", "images", *FIGURES)
-    for kind, values in {"all": figures, **figures["kinds"]}.items():
-        cells = ["-" if values[name] is None else f"{values[name]:.3f}" for name in FIGURES]
-        table.add_row(kind, str(values["images"]), *cells)
-    _console().print(table)
-    _say(f"Figures: {path}")
+    _print(as_json, figures, lambda: show_figures(figures, out / "metrics.json"))
 
 
 @app.command(epilog=_example("flawsight layers torchvision:resnet18"))
@@ -306,12 +272,12 @@ def layers(
     found = Extractor(extractor, weights="random", image_size=image_size, device="cpu").layers
 
     def show() -> None:
-        table = _table("#", "layer", "kind", "block", "channels", "map", "stride", "same as")
+        table = columns("#", "layer", "kind", "block", "channels", "map", "stride", "same as")
         for layer in found:
             size = f"{layer.height} x {layer.width}"
             cells = (layer.name, layer.kind, layer.block, str(layer.channels), size, f"{layer.stride:g}")
             table.add_row(str(layer.order), *cells, layer.same_as)
-        _console().print(table)
+        console().print(table)
 
     _print(as_json, {"extractor": extractor, "layers": [asdict(layer) for layer in found]}, show)
 
@@ -327,6 +293,21 @@ def synthesize(
     texture: Annotated[
         bool | None, typer.Option("--texture/--object", help="Say what the product is, instead of the estimate.")
     ] = None,
+    foreground: Annotated[
+        str, typer.Option(help="Where defects may lie: auto, all, or the background's BRIGHTNESS:THRESHOLD.")
+    ] = "auto",
+    textures: Textures = None,
+    strength: Strength = "0.1:0.2",
+    generator: Annotated[
+        Path | None, typer.Option(help="sdas: folder of the generator, made and used again; default OUT/generator.")
+    ] = None,
+    generator_preset: Annotated[str, typer.Option(help="sdas: small, or paper (256 pixels, needs a GPU).")] = "small",
+    generator_steps: Annotated[
+        int | None, typer.Option(min=1, help="sdas: training steps; default: the preset's.")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="So many defective images of each kind, not one for each good one.")
+    ] = None,
     max_pixels: MaxPixels = MAX_PIXELS,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -335,13 +316,30 @@ def synthesize(
     from flawsight.inspection.synthesis import synthesize_dataset
 
     written = synthesize_dataset(
-        good_dir, out, defects, seed, layout, category, texture=texture, max_pixels=max_pixels, overwrite=overwrite
+        good_dir,
+        out,
+        defects,
+        seed,
+        layout,
+        category,
+        texture=texture,
+        foreground=foreground_of(foreground),
+        textures=textures,
+        strength=range_of(strength, "--strength"),
+        generator=generator,
+        generator_preset=generator_preset,
+        generator_steps=generator_steps,
+        count=count,
+        max_pixels=max_pixels,
+        overwrite=overwrite,
     )
 
     def show() -> None:
-        for kind, count in written["kinds"].items():
-            _say(f"{count} images with '{kind}' defects: {out / 'test' / kind}")
-        _say(f"Masks: {out / 'ground_truth'}")
+        for warning in written["warnings"]:
+            say(f"Mind: {warning}.", "yellow")
+        for kind, images in written["kinds"].items():
+            say(f"{images} images with '{kind}' defects: {out / 'test' / kind}")
+        say(f"Masks: {out / 'ground_truth'}\nWhere defects may lie: {written['foreground']}")
 
     _print(as_json, written, show)
 

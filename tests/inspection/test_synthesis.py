@@ -2,7 +2,8 @@
 
 import csv
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,11 @@ import pytest
 from PIL import Image
 
 from flawsight.data import open_dataset, read_image, read_mask, split_good
+from flawsight.defects import Product
 from flawsight.errors import FlawsightError
+from flawsight.generation import PRESETS
+from flawsight.inspection.foreground import with_foreground
+from flawsight.inspection.material import read_textures
 from flawsight.inspection.synthesis import synthesize_dataset
 
 
@@ -49,7 +54,7 @@ def test_it_reads_back_as_mvtec_with_masks(written: Path, good_dir: Path) -> Non
 def test_its_table_lists_every_file(written: Path) -> None:
     rows = list(csv.DictReader((written / "synthetic.csv").open()))
     listed = {row["image"] for row in rows} | {row["mask"] for row in rows if row["mask"]}
-    assert listed | {"synthetic.csv"} == set(content(written))
+    assert listed | {"synthetic.csv", "foreground.png"} == set(content(written))
     assert {row["seed"] for row in rows} == {"2"}
 
 
@@ -132,3 +137,113 @@ def test_the_product_can_be_said(good_dir: Path, tmp_path: Path) -> None:
     for texture in (True, False):
         told = synthesize_dataset(good_dir, tmp_path / str(texture), "nsa", texture=texture)
         assert told["product"]["texture"] is texture
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        small = replace(
+            PRESETS["small"], side=16, patch=4, widths=(16,), attention=0, norm_groups=4, head=8, sampling_steps=10
+        )
+        patch.setitem(PRESETS, "tiny", small)
+        yield "tiny"
+
+
+def test_pictures_of_a_generator(good_dir: Path, tmp_path: Path, tiny: str) -> None:
+    """The generator stays in the folder when the set is replaced, the reader sees only the set, and its table has s."""
+    out, options = tmp_path / "out", {"generator_preset": tiny, "generator_steps": 2}
+    told = synthesize_dataset(good_dir, out, "sdas,simple", strength=(0.1, 0.4), **options)  # type: ignore[arg-type]
+    assert len(told["warnings"]) == 1 and "--textures" in told["warnings"][0]
+    weights = (out / "generator" / "generator.safetensors").stat().st_mtime_ns
+    again = synthesize_dataset(good_dir, out, "sdas", strength=0.3, overwrite=True, **options)  # type: ignore[arg-type]
+    assert (out / "generator" / "generator.safetensors").stat().st_mtime_ns == weights
+    dataset = open_dataset(out)
+    assert dataset.kinds == ("sdas",) and len(dataset) == again["train"] + again["good"] + again["kinds"]["sdas"]
+    rows = list(csv.DictReader((out / "synthetic.csv").open()))
+    assert {(row["part"], row["strength"]) for row in rows} == {
+        ("train/good", ""), ("test/good", ""), ("test/sdas", "0.3"),
+    }  # fmt: skip
+
+
+def test_textures_show_through(good_dir: Path, tmp_path: Path) -> None:
+    """Textures from folders below, never larger than needed, in place of shuffled good images."""
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        path = tmp_path / "textures" / f"class{number}" / "one.jpg"
+        path.parent.mkdir(parents=True)
+        Image.fromarray(rng.integers(0, 256, (900, 300, 3), dtype=np.uint8)).save(path)
+    textures = read_textures(tmp_path / "textures", seed=0)
+    assert [image.shape for image in textures] == [(512, 171, 3)] * 3
+    plain, foreign = tmp_path / "plain", tmp_path / "foreign"
+    synthesize_dataset(good_dir, plain, "perlin")
+    synthesize_dataset(good_dir, foreign, "perlin", textures=tmp_path / "textures")
+    masks = [content(out / "ground_truth") for out in (plain, foreign)]
+    images = [content(out / "test" / "perlin") for out in (plain, foreign)]
+    assert images[0].keys() == images[1].keys() and images[0] != images[1] and masks[0] != masks[1]
+    with pytest.raises(FlawsightError, match="kind 'perlin'"):
+        synthesize_dataset(good_dir, tmp_path / "none", "nsa", textures=tmp_path / "textures")
+    with pytest.raises(FlawsightError, match="nowhere"):
+        synthesize_dataset(good_dir, tmp_path / "none", "perlin", textures=tmp_path / "nowhere")
+
+
+def test_any_number_of_images(good_dir: Path, written: Path, tmp_path: Path) -> None:
+    """The first round is the usual set, later rounds are drawn anew, and no two are equal."""
+    told = synthesize_dataset(good_dir, tmp_path / "many", "nsa", seed=2, count=13)
+    names = sorted(path.name for path in (tmp_path / "many" / "test" / "nsa").iterdir())
+    assert told["kinds"] == {"nsa": 13} and [name[:5] for name in names] == [f"{number:05d}" for number in range(13)]
+    many = content(tmp_path / "many" / "test" / "nsa")
+    usual = content(written / "test" / "nsa")
+    assert len(set(many.values())) == 13
+    assert {many[name] for name in names[: len(usual)]} == set(usual.values())
+    with pytest.raises(FlawsightError, match="at least 1"):
+        synthesize_dataset(good_dir, tmp_path / "none", "nsa", count=0)
+
+
+def disc(radius: int, level: int = 200) -> np.ndarray:
+    image = np.full((64, 96, 3), 20, np.uint8)
+    rows, columns = np.indices(image.shape[:2])
+    image[(rows - 32) ** 2 + (columns - 48) ** 2 <= radius**2] = level
+    return image
+
+
+@pytest.fixture
+def discs(tmp_path: Path) -> Path:
+    (tmp_path / "discs").mkdir()
+    for number in range(12):
+        Image.fromarray(disc(18 + number % 3)).save(tmp_path / "discs" / f"{number}.png")
+    return tmp_path / "discs"
+
+
+def test_the_foreground_is_estimated_overridden_and_shown(discs: Path, tmp_path: Path) -> None:
+    backgrounds, pictures = [], []
+    for number, chosen in enumerate(("auto", "all", (20.0, 50.0), (200.0, 30.0))):
+        told = synthesize_dataset(discs, tmp_path / str(number), "subtle", foreground=chosen)  # type: ignore[arg-type]
+        backgrounds.append(told["product"]["background"])
+        pictures.append(np.asarray(Image.open(told["foreground"])).astype(int))
+        assert told["warnings"] == []
+    assert backgrounds[0][0] == 20 and backgrounds[1:] == [None, [20.0, 50.0], [200.0, 30.0]]
+    corner, middle = (pictures[2][2, 2, 0], pictures[2][128, 192, 0])
+    assert (corner, middle) == (6, 200) and pictures[1][2, 2, 0] == 20 and pictures[3][128, 192, 0] == 66
+
+
+@pytest.mark.parametrize(("chosen", "share"), [((110.0, 250.0), "0.0%"), ((90.0, 1.0), "100.0%")])
+def test_a_foreground_of_nothing_or_everything_is_said(
+    discs: Path, tmp_path: Path, chosen: tuple[float, float], share: str
+) -> None:
+    told = synthesize_dataset(discs, tmp_path / "out", "simple", foreground=chosen)
+    (warning,) = told["warnings"]
+    assert share in warning and str(tmp_path / "out" / "foreground.png") in warning and "--foreground all" in warning
+
+
+def test_foregrounds_that_are_none() -> None:
+    with pytest.raises(FlawsightError, match="BRIGHTNESS:THRESHOLD"):
+        with_foreground(Product(), "dark")
+    with pytest.raises(FlawsightError, match="background"):
+        with_foreground(Product(), (20.0, -1.0))
+
+
+def test_a_picture_of_ones_own_is_not_overwritten(good_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "foreground.png").write_text("mine")
+    with pytest.raises(FlawsightError, match=r"foreground.png.*not from here"):
+        synthesize_dataset(good_dir, tmp_path, "simple", overwrite=True)
+    assert (tmp_path / "foreground.png").read_text() == "mine"

@@ -52,7 +52,7 @@ def usable(masks):
     return 0 < share < 1
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(scenes(), st.sampled_from([1e-9, 0.01, 0.05, 0.25, 0.3, 0.5, 1.0]) | st.floats(0.001, 1.0))
 def test_aupro_equals_the_brute_force_oracle(scene, limit):
     maps, masks = scene
@@ -65,7 +65,7 @@ def test_aupro_equals_the_brute_force_oracle(scene, limit):
     assert PixelTruth(masks).figures(maps, (limit,)).aupro[0] == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scenes())
 def test_pixel_auroc_equals_scikit_learn(scene):
     maps, masks = scene
@@ -74,7 +74,7 @@ def test_pixel_auroc_equals_scikit_learn(scene):
         assert pixel_auroc(maps, masks) == pytest.approx(roc_auc_score(*flat), abs=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(scenes(), st.sampled_from([0.05, 0.3, 1.0]))
 def test_only_the_order_of_scores_matters(scene, limit):
     maps, masks = scene
@@ -86,7 +86,7 @@ def test_only_the_order_of_scores_matters(scene, limit):
         assert pixel_auroc(ranked, masks) == pixel_auroc(maps, masks)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(scenes(), st.floats(0.01, 1.0))
 def test_the_curve_rises_from_the_origin_to_the_limit_and_holds_the_area(scene, limit):
     maps, masks = scene

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 import flawsight as fs
+from flawsight.generation import Description
+from flawsight.generation.description import Settings
 from flawsight.inspection import Inspector
 from flawsight.report import write_report, write_selection
 
@@ -44,20 +46,33 @@ def test_the_report_is_one_file_that_opens_offline(bundle: Path, fitted: Inspect
     assert str(fitted.manifest.data.images) in page
 
 
-def test_nothing_to_report_without_a_search(bundle: Path, tmp_path: Path) -> None:
+def test_nothing_to_report_of_a_loaded_inspector(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="fresh from a fit"):
         write_report(fs.load(bundle, device="cpu"), tmp_path)
 
 
-def test_without_a_search_there_is_no_report_and_an_old_one_goes(
+def test_without_a_search_the_report_says_so_and_an_old_table_goes(
     good_dir: Path, fit_options: dict, tmp_path: Path
 ) -> None:
     inspector = fs.fit(good_dir, **fit_options, fixed_layers=[["blocks.3.0.bn3"]])
     for name in ("report.html", "selection.csv"):
         (tmp_path / name).write_text("of another inspector")
-    assert write_report(inspector, tmp_path) is None
-    assert list(tmp_path.iterdir()) == []
-    assert write_report(inspector, tmp_path) is None
+    assert write_report(inspector, tmp_path) == tmp_path / "report.html"
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    page = (tmp_path / "report.html").read_text()
+    assert "of another inspector" not in page
+    assert "nothing to choose from" in page and "blocks.3.0.bn3" in page and "data:image/jpeg;base64," in page
+
+
+def test_the_generator_behind_the_defects_is_described(good_dir: Path, fit_options: dict, tmp_path: Path) -> None:
+    inspector = fs.fit(good_dir, **fit_options, fixed_layers=[["blocks.3.0.bn3"]])
+    settings = Settings(preset="small", steps=5, batch_size=8, learning_rate=1e-3, seed=0, images_sha256="")
+    found = {"side": 64, "grey": False, "images": 24, "held_out": 5, "versions": {}}
+    assert inspector.fitting is not None
+    for quality, is_bad in ((1.25, False), (9.5, True)):
+        inspector.fitting.generator = Description(settings=settings, quality=quality, **found)
+        page = write_report(inspector, tmp_path).read_text()
+        assert f"{quality:.1f}" in page and ("perlin" in page) is is_bad
 
 
 def test_a_table_without_rows_still_has_its_head(tmp_path: Path) -> None:

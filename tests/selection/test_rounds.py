@@ -101,6 +101,6 @@ def test_rounds(side: int, judged: int) -> None:
     assert list(coarse.detectors) == list(prototypes)
     for name, prototype in prototypes.items():
         assert coarse.detectors[name].get_params() == prototype.coarse().get_params() != prototype.get_params()
-    assert full.passes == 60 + 30 + 3 * 20
-    assert coarse.passes == COARSE_TRAIN + COARSE_GOOD + 3 * COARSE_BAD
-    assert coarse_round(prototypes, numbered(200, 200, 200), side).passes == coarse.passes
+    assert full.steps == 2 * 60 + 30 + 3 * 20
+    assert coarse.steps == 2 * COARSE_TRAIN + COARSE_GOOD + 3 * COARSE_BAD
+    assert coarse_round(prototypes, numbered(200, 200, 200), side).steps == coarse.steps

@@ -21,7 +21,7 @@ def evaluate(
     dataset: Dataset,
     resolution: Resolution = "native",
     max_pixels: int = MAX_PIXELS,
-    advance: Callable[[int], None] | None = None,
+    advance: Callable[[float], None] | None = None,
 ) -> dict[str, Any]:
     """The figures of `metrics.evaluate_maps` over the labelled test samples of `dataset`.
 

@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,14 @@ import numpy as np
 
 from flawsight.data import MAX_PIXELS, SAFE, check_safe, enlarged, fingerprint, good_images
 from flawsight.data.splits import MIN_GOOD
-from flawsight.detectors import detector_name, make_detectors
+from flawsight.detectors import Detector, RealNet, detector_name, make_detectors
+from flawsight.detectors.afforded import afforded
+from flawsight.detectors.cores import workers
+from flawsight.detectors.passes import LayerSet
 from flawsight.detectors.training import Training
 from flawsight.errors import FlawsightError
-from flawsight.features import DEFAULT_EXTRACTOR, PICTURE, Extractor
+from flawsight.features import DEFAULT_EXTRACTOR, PICTURE, Extractor, select_layers, stage_ends
+from flawsight.inspection.blending import anomaly_synthesis, blending_parameters, digest
 from flawsight.inspection.bundle import prepare_folder, save
 from flawsight.inspection.fitting import Fitting
 from flawsight.inspection.images import ResizedImages
@@ -36,7 +40,7 @@ from flawsight.inspection.manifest import (
 from flawsight.inspection.members import FittedMembers, Share, fit_members
 from flawsight.metrics import WorkingPoint, working_point
 from flawsight.progress import Progress, default_progress
-from flawsight.selection import LayerSelection
+from flawsight.selection import LayerSelection, defect_kinds
 
 SEARCH_FOLDER = ".search"
 PACKAGES = (
@@ -61,6 +65,9 @@ def fit(
     detector: str = "patchcore",
     detector_parameters: dict[str, Any] | None = None,
     defects: str = "auto",
+    textures: str | Path | None = None,
+    generator: str | Path | None = None,
+    strength: tuple[float, float] = (0.1, 0.2),
     layers: str = "all",
     search: str = "auto",
     fuse: int = 3,
@@ -85,21 +92,19 @@ def fit(
     several, such as `patchcore,gaussian`: the search tries all; `detector_parameters` as in `make_detectors`.
     `fixed_layers` names the layers of each member and skips the search. The search plans the process to stay within
     `max_memory` bytes; the default is 2 GiB, or half of what is free where that is less. `budget`: minutes that the
-    search may take. `augment`: learn from so many changed copies of each image (`flawsight.data.enlarged`) rather than
-    from the image, by the groups in `safe`; the search and the calibration see images as they are. The returned
-    inspector's `fitting` holds the selection and timings.
+    search may take, or the trainings of a detector that needs none. `augment`: learn from so many changed copies of
+    each image (`flawsight.data.enlarged`) rather than from the image, by the groups in `safe`; the search and the
+    calibration see images as they are. `defects`: the kinds for the search, or for a detector that learns from them
+    (then `auto` is `perlin`, or `sdas` where there is a generator); `textures` and `generator` are folders as in
+    `blending_parameters`. The returned inspector's `fitting` holds the selection and timings.
     """
     progress = progress or default_progress()
     _check_options(false_alarm_rate, fuse, budget, augment, safe, fixed_layers)
     folder = prepare_folder(Path(out), overwrite) if out is not None else None
     prototypes = make_detectors(detector, detector_parameters or {}, seed)
-    reads_pictures = any(prototype.reads == "images" for prototype in prototypes.values())
-    if len(prototypes) > 1 and (reads_pictures or fixed_layers is not None):
-        raise FlawsightError(
-            f"detectors '{detector}' cannot be compared: name one alone with fixed layers, or where one reads pictures"
-        )
-    if reads_pictures and fixed_layers is not None:
-        raise FlawsightError(f"detector '{detector}' reads pictures, not layers: leave fixed_layers out")
+    reads = _reads(prototypes, fixed_layers)
+    uses_defects = reads == "both" or (reads == "layers" and fixed_layers is None)
+    kinds = _kinds(defects, reads, generator) if uses_defects else ()
     paths = _paths(good, layout, category, good_class)
     network = Extractor(extractor, weights, image_size, device)
     fixed = [tuple(network.layer(name).name for name in names) for names in fixed_layers or ()]
@@ -107,7 +112,26 @@ def fit(
     fitting = Fitting(None, images)
     with _timed(fitting, "checking images"):
         mark = _check(images, progress)
-    if reads_pictures:
+    given_pictures = textures is not None or generator is not None
+    with _timed(fitting, "pictures for defects") if given_pictures else nullcontext():
+        parameters, fitting.generator = blending_parameters(
+            kinds,
+            paths,
+            textures=textures,
+            generator=generator,
+            strength=strength,
+            seed=seed,
+            max_pixels=max_pixels,
+            progress=progress,
+        )
+    if reads == "both":
+        (prototype,) = prototypes.values()
+        stages = fixed[0] if fixed else stage_ends(select_layers(network.layers, layers))
+        prototype.attach(anomaly_synthesis(network, stages, images, kinds, parameters, seed))
+        if budget is not None:
+            prototype = _afforded(prototype, network, (PICTURE, *stages), images, 60 * budget)
+        shares = [Share((PICTURE, *stages), prototype, 1.0)]
+    elif reads == "images":
         shares = [Share((PICTURE,), prototype, 1.0) for prototype in prototypes.values()]
     elif fixed_layers is None:
         selection = LayerSelection(
@@ -119,10 +143,11 @@ def fit(
             seed,
             max_memory=max_memory,
             budget=60 * budget if budget else None,
+            defect_parameters=parameters,
         )
         work = folder / SEARCH_FOLDER if folder else None
         with _timed(fitting, "choosing layers"):
-            selection.fit(network, images, work, stamp=mark, progress=progress)
+            selection.fit(network, images, work, stamp=mark + digest(parameters), progress=progress)
         fitting.selection = selection
         shares = [Share((one.layer,), prototypes[one.detector], one.weight) for one in selection.choices_]
     else:
@@ -130,9 +155,9 @@ def fit(
         shares = [Share(names, prototype, 1 / len(fixed)) for names in fixed]
     with (
         _timed(fitting, "learning and calibrating"),
-        progress.stage("Learning from all good images", (1 + max(1, augment)) * len(images)) as advance,
+        progress.stage("Learning from all good images", (2 + max(1, augment)) * len(images)) as advance,
     ):
-        stamp = _stamp(network, shares, mark, seed, augment, *sorted(safe))
+        stamp = _stamp(network, shares, mark, seed, augment, *sorted(safe), *kinds, digest(parameters))
         training = Training(folder / SEARCH_FOLDER / stamp if folder else None)
         copies = enlarged(images, augment, safe, seed) if augment else None
         fitted = fit_members(network, images, shares, seed, advance, training, copies)
@@ -191,6 +216,41 @@ def _check_options(
         raise FlawsightError(f"fuse {fuse} must be 1 or more")
     if fixed_layers is not None and not (len(fixed_layers) and all(fixed_layers)):
         raise FlawsightError("fixed_layers must name at least one layer for each member: leave it out to search")
+
+
+def _reads(prototypes: dict[str, Detector], fixed_layers: Sequence[Sequence[str]] | None) -> str:
+    """What the detectors read, if they can be fitted together and from these layers."""
+    reads = {prototype.reads for prototype in prototypes.values()}
+    names = ",".join(prototypes)
+    if len(prototypes) > 1 and (reads != {"layers"} or fixed_layers is not None):
+        raise FlawsightError(
+            f"detectors '{names}' cannot be compared: name one alone with fixed layers, or where one reads pictures"
+        )
+    (sort,) = reads
+    if sort == "images" and fixed_layers is not None:
+        raise FlawsightError(f"detector '{names}' reads pictures, not layers: leave fixed_layers out")
+    if sort == "both" and fixed_layers is not None and len(fixed_layers) > 1:
+        raise FlawsightError(f"detector '{names}' reads all its layers at once: name them as one member")
+    return sort
+
+
+def _afforded(
+    detector: Detector, network: Extractor, layers: LayerSet, images: ResizedImages, seconds: float
+) -> Detector:
+    """The detector at the size and with the steps that the time allows, where it comes in sizes."""
+    if not isinstance(detector, RealNet):
+        return detector
+    few = list(network.extract(images[:2], layers).values())
+    # The final training, and one for each part held out.
+    side_by_side = workers() if network.device.type == "cpu" else 1
+    return afforded(detector, few, seconds / -(-(1 + detector.folds) // side_by_side))
+
+
+def _kinds(defects: str, reads: str, generator: str | Path | None) -> tuple[str, ...]:
+    """Kinds of defects; for a detector that learns from them those of paper E, where nothing else is said."""
+    if reads == "both" and defects == "auto":
+        return ("perlin",) if generator is None else ("sdas",)
+    return defect_kinds(defects)
 
 
 def _paths(

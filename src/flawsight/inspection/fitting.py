@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from flawsight.generation.description import Description
 from flawsight.inspection.images import ResizedImages
 from flawsight.selection import LayerSelection
 
@@ -15,9 +16,11 @@ class Fitting:
     """The fitted search (None where the layers were given), the images learned from, and seconds per stage.
 
     `held_out_maps` (side, side) show the first few images to detectors that had not seen them.
+    `generator`: whose pictures were blended into defects, if any.
     """
 
     selection: LayerSelection | None
     images: ResizedImages
     held_out_maps: list[np.ndarray] = field(default_factory=list)
+    generator: Description | None = None
     timings: dict[str, float] = field(default_factory=dict)

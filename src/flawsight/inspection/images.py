@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from typing import overload
 
 import numpy as np
 
-from flawsight.data import MAX_PIXELS, read_image
+from flawsight.data import MAX_PIXELS, LazyImages, read_image
 from flawsight.features import resize_image
 
 MOST_STORED = 1 << 30
 """Bytes of decoded images kept in a temporary file; images beyond are decoded again whenever they are asked for."""
 
 
-class ResizedImages(Sequence[np.ndarray]):
+class ResizedImages(LazyImages):
     """The images at `paths`, each (side, side, 3) uint8 RGB; a slice is a list."""
 
     def __init__(self, paths: Sequence[Path], side: int, max_pixels: int = MAX_PIXELS) -> None:
@@ -33,19 +32,12 @@ class ResizedImages(Sequence[np.ndarray]):
     def __len__(self) -> int:
         return len(self.paths)
 
-    @overload
-    def __getitem__(self, index: int) -> np.ndarray: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[np.ndarray]: ...
-    def __getitem__(self, index: int | slice) -> np.ndarray | list[np.ndarray]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        place = range(len(self))[index]
-        if place in self._stored:
-            return self._read(place)
-        image = resize_image(read_image(self.paths[place], self.max_pixels), self.side)
-        if (place + 1) * self._bytes <= MOST_STORED:
-            self._write(place, image)
+    def _image(self, number: int) -> np.ndarray:
+        if number in self._stored:
+            return self._read(number)
+        image = resize_image(read_image(self.paths[number], self.max_pixels), self.side)
+        if (number + 1) * self._bytes <= MOST_STORED:
+            self._write(number, image)
         return image
 
     def _read(self, place: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from flawsight.data import folds
 from flawsight.detectors import Detector
 from flawsight.detectors.cores import side_by_side
 from flawsight.detectors.maps import upsample
-from flawsight.detectors.passes import Features, Found, LayerSet, Reading, batches, collect
+from flawsight.detectors.passes import Features, Found, LayerSet, Reading, batches, collect, learn
 from flawsight.detectors.surprise import ScoreScale, Surprise
 from flawsight.detectors.training import Training
 from flawsight.features import Extractor
@@ -89,14 +89,15 @@ def fit_members(
     images: Sequence[np.ndarray],
     shares: Sequence[Share],
     seed: int,
-    advance: Callable[[int], None] | None = None,
+    advance: Callable[[float], None] | None = None,
     training: Training | None = None,
     copies: Sequence[np.ndarray] | None = None,
 ) -> FittedMembers:
     """Fit one detector for each share on all images, and score each image by detectors fitted without its fold.
 
     Two passes of the network: the first feeds the final detectors and those of all folds, the second maps each image
-    with the detectors of its own fold (cross-conformal calibration). With `copies` these are learned from instead, of
+    with the detectors of its own fold (cross-conformal calibration). `advance` is told of each image in both, and of
+    as many steps again while the detectors learn. With `copies` these are learned from instead, of
     which number k is a copy of image k modulo the number of images; the copies of a fold are left out with it.
     """
     parts = folds(len(images), min(share.detector.folds for share in shares), seed)
@@ -107,7 +108,9 @@ def fit_members(
     collect(extractor, images if copies is None else copies, taken, advance)
     times = 1 if copies is None else len(copies) // len(images)
     left_out = [np.concatenate([part + pass_ * len(images) for pass_ in range(times)]) for part in parts]
-    final, *held_out = _learned(taken, [np.array([], int), *left_out], extractor.device, training or Training())
+    told = (advance, len(images)) if advance else None
+    everyone, device = np.array([], int), extractor.device
+    final, *held_out = _learned(taken, [everyone, *left_out], device, training or Training(), told)
     found = _held_out(extractor, images, held_out, fold_of, advance)
     members = tuple(
         _member(share, reading.detector, [one[number] for one in found], extractor.image_size)
@@ -131,17 +134,24 @@ def _member(share: Share, detector: Detector, held_out: list[Found], side: int) 
 
 
 def _learned(
-    taken: Sequence[Reading], left_out: Sequence[np.ndarray], device: torch.device, training: Training
+    taken: Sequence[Reading],
+    left_out: Sequence[np.ndarray],
+    device: torch.device,
+    training: Training,
+    told: tuple[Callable[[float], None], int] | None,
 ) -> list[list[Reading]]:
-    """For each part of the images, the detectors that learn from all the others."""
+    """For each part of the images, the detectors that learn from all the others; `told`: of so many steps."""
     jobs = [(part, member) for part in range(len(left_out)) for member in range(len(taken))]
 
-    def learn(job: tuple[int, int]) -> Reading:
+    advance, steps = told or (None, 0)
+
+    def fitted(job: tuple[int, int]) -> Reading:
         part, member = job
         detector = taken[member].detector.without(left_out[part])
-        return Reading(taken[member].layers, detector.finish(training.part(f"{member}-{part}", 1 / len(jobs))))
+        own = training.part(f"{member}-{part}", 1 / len(jobs))
+        return Reading(taken[member].layers, learn(detector, own, advance, steps / len(jobs)))
 
-    learned = side_by_side(learn, jobs, device)
+    learned = side_by_side(fitted, jobs, device)
     return [list(islice(learned, len(taken))) for _ in left_out]
 
 
@@ -150,7 +160,7 @@ def _held_out(
     images: Sequence[np.ndarray],
     held_out: Sequence[Sequence[Reading]],
     fold_of: np.ndarray,
-    advance: Callable[[int], None] | None,
+    advance: Callable[[float], None] | None,
 ) -> list[list[Found]]:
     """What the detectors of each image's own fold find in it: grid maps (h, w), and their own score of it."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from flawsight.generation.description import Description
 from flawsight.inspection import Inspector
 from flawsight.inspection.fitting import Fitting
 from flawsight.inspection.manifest import MemberInfo
@@ -19,21 +20,17 @@ from flawsight.selection import LayerSelection, Row
 EXAMPLES_PER_KIND = 4
 
 
-def write_report(inspector: Inspector, folder: Path) -> Path | None:
-    """Write selection.csv and report.html beside the bundle of an inspector that `fit` has just made.
-
-    None where there was no search: then an earlier inspector's are removed.
-    """
+def write_report(inspector: Inspector, folder: Path) -> Path:
+    """Write report.html, and selection.csv if there was a search, beside the bundle that `fit` has just made."""
     fitting = inspector.fitting
     if fitting is None:
         raise ValueError("only an inspector fresh from a fit has something to report")
     table, path = folder / "selection.csv", folder / "report.html"
     if fitting.selection is None:
-        for stale in (table, path):
-            stale.unlink(missing_ok=True)
-        return None
-    write_selection(table, fitting.selection.rows())
-    write_fit_report(path, _gather(inspector, fitting, fitting.selection, folder))
+        table.unlink(missing_ok=True)  # an earlier inspector's
+    else:
+        write_selection(table, fitting.selection.rows())
+    write_fit_report(path, _gather(inspector, fitting, folder))
     return path
 
 
@@ -45,21 +42,22 @@ def write_selection(path: Path, rows: list[Row]) -> None:
         writer.writerows(asdict(row) for row in rows)
 
 
-def _gather(inspector: Inspector, fitting: Fitting, selection: LayerSelection, folder: Path) -> FitReport:
+def _gather(inspector: Inspector, fitting: Fitting, folder: Path) -> FitReport:
     manifest = inspector.manifest
     point = manifest.working_point
     names = {field.name for field in fields(LayerScore)}
+    selection = fitting.selection
     return FitReport(
         title=f"Inspector {folder.name}",
         summary={"good_images": manifest.data.images, "bundle": str(folder)},
         scores=[
             LayerScore(**{k: v for k, v in asdict(row).items() if k in names})
-            for row in selection.rows()
+            for row in (selection.rows() if selection else ())
             if not row.same_as
         ],
         chosen=list(inspector.layers),
         shares=[member.weight for member in inspector.members],
-        examples=_defect_examples(inspector, selection),
+        examples=_defect_examples(inspector, selection) if selection else [],
         calibration_scores=np.array(point.calibration_scores),
         threshold=point.threshold,
         low=manifest.colour_scale.low,
@@ -69,25 +67,40 @@ def _gather(inspector: Inspector, fitting: Fitting, selection: LayerSelection, f
         rate=point.rate,
         is_supported=point.rate <= point.requested_rate,
         needed_images=point.needed_images,
-        product=selection.validation_.product.to_dict(),
+        product=selection.validation_.product.to_dict() if selection else {},
         timings=fitting.timings,
         settings={
             "extractor": manifest.extractor.name,
             "weights": manifest.extractor.weights_sha256[:16],
             "image size": manifest.extractor.image_size,
             **_detector_settings(manifest.members),
-            "search": selection.search,
-            "detectors tried": ", ".join(manifest.selection.detectors) if manifest.selection else "",
-            "candidates not tried, or not in full, for want of time": len(selection.untried_),
-            "defects": ", ".join(selection.validation_.bad),
-            "images used in the search": selection.images_used_,
+            **(_search_settings(selection) if selection else {}),
+            **(_generator_settings(fitting.generator) if fitting.generator else {}),
             "seed": manifest.seed,
             "data fingerprint": manifest.data.fingerprint[:16],
             **manifest.versions,
         },
         good_examples=list(zip(fitting.images[: len(fitting.held_out_maps)], fitting.held_out_maps, strict=True)),
-        found=[DefectScore(k, f.auroc, f.aupro, f.p_h) for k, f in selection.figures_.items()],
+        found=[DefectScore(k, f.auroc, f.aupro, f.p_h) for k, f in (selection.figures_.items() if selection else ())],
     )
+
+
+def _search_settings(selection: LayerSelection) -> dict[str, object]:
+    return {
+        "search": selection.search,
+        "detectors tried": ", ".join(dict.fromkeys(trial.candidate.detector for trial in selection.trials_)),
+        "candidates not tried, or not in full, for want of time": len(selection.untried_),
+        "defects": ", ".join(selection.validation_.bad),
+        "images used in the search": selection.images_used_,
+    }
+
+
+def _generator_settings(generator: Description) -> dict[str, object]:
+    return {
+        "generator": f"{generator.settings.preset}, {generator.settings.steps} steps, {generator.images} images",
+        "distance of its pictures from good images (1: as other good images)": f"{generator.quality:.1f}",
+        **({"concern": generator.concern} if generator.concern else {}),
+    }
 
 
 def _detector_settings(members: Sequence[MemberInfo]) -> dict[str, object]:

@@ -9,6 +9,7 @@ KINDS = {
     "cutpaste": ("Misplaced pieces", "a piece of another good picture pasted in"),
     "nsa": ("Blended pieces", "pieces of other good pictures, blended in without an edge"),
     "perlin": ("Irregular stains", "cloudy areas in which another texture shows through"),
+    "sdas": ("Anomalous structure", "cloudy areas in which an invented, slightly wrong product shows through"),
     "subtle": ("Faint stains", "soft spots, slightly off in brightness or colour: hard on purpose"),
     "scratch": ("Scratches", "thin, faint, winding lines"),
 }

@@ -1,5 +1,6 @@
-"""Choosing features by synthetic defects."""
+"""Choosing features by synthetic defects: layers of a network, and channels inside a layer."""
 
+from flawsight.features.channels import ChannelSelection
 from flawsight.selection.fusion import Choice, combine_depths, criterion, depths
 from flawsight.selection.judge import Figures
 from flawsight.selection.search import AUTO_KINDS, LayerSelection, Row, defect_kinds
@@ -9,6 +10,7 @@ from flawsight.selection.validation import ValidationSet, make_validation_set
 __all__ = [
     "AUTO_KINDS",
     "Candidate",
+    "ChannelSelection",
     "Choice",
     "Figures",
     "LayerSelection",

@@ -26,9 +26,9 @@ class Round:
     keeps_maps: bool
 
     @property
-    def passes(self) -> int:
-        """Images that go through the network for each group of layers."""
-        return len(self.validation.train) + len(self.validation.measured)
+    def steps(self) -> int:
+        """Steps of progress for each group of layers: images through the network, and again those learned from."""
+        return 2 * len(self.validation.train) + len(self.validation.measured)
 
 
 def full_round(detectors: Mapping[str, Detector], validation: ValidationSet, side: int) -> Round:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -61,6 +61,7 @@ class LayerSelection(BaseEstimator):
     most `finalists` of each depth, those that may still be its best. Both plan the process to stay within
     `max_memory` bytes. `detector` may be several by name: all are tried on every layer, and the best of a depth wins.
     `budget`: seconds that `auto` may take; what was not tried, or not in full, for want of time is in `untried_`.
+    `defect_parameters`: of kinds of defects, by kind, such as `sdas` and its pictures.
     Learns `trials_`, `choices_`, `figures_` (what the choices reach together on each kind of synthetic defect) and
     `validation_`.
     """
@@ -78,6 +79,7 @@ class LayerSelection(BaseEstimator):
         texture: bool | None = None,
         max_memory: int | None = None,
         budget: float | None = None,
+        defect_parameters: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.detector = detector
         self.layers = layers
@@ -90,6 +92,7 @@ class LayerSelection(BaseEstimator):
         self.texture = texture
         self.max_memory = max_memory
         self.budget = budget
+        self.defect_parameters = defect_parameters
 
     def fit(
         self,
@@ -101,7 +104,8 @@ class LayerSelection(BaseEstimator):
     ) -> Self:
         """Choose layers for these good images, RGB uint8 of the extractor's size.
 
-        Trials finished in `work_dir` under the same settings and `stamp` (what the images are) are not made again.
+        Trials finished in `work_dir` under the same settings and `stamp` (what the images, and pictures among the
+        defects' parameters, are) are not made again.
         """
         watch: Progress = progress or Silent()
         kinds = defect_kinds(self.defects)
@@ -118,7 +122,7 @@ class LayerSelection(BaseEstimator):
         chosen = select_layers(extractor.layers, self.layers)
         used = images if exhaustive else _sample(images, self.max_images, self.seed)
         self.validation_: ValidationSet = make_validation_set(
-            used, kinds, self.seed, self.texture, keep_originals=not exhaustive
+            used, kinds, self.seed, self.texture, not exhaustive, self.defect_parameters
         )
         self.images_used_ = len(used)
         settings = {"parameters": self._settings(), "extractor": _identity(extractor), "images": stamp}
@@ -149,7 +153,8 @@ class LayerSelection(BaseEstimator):
     def _settings(self) -> dict[str, str]:
         """The parameters that shape the result of a trial: how much memory or time there is does not."""
         parameters = self.get_params(deep=False)
-        return {name: repr(parameters[name]) for name in sorted(parameters.keys() - {"max_memory", "budget"})}
+        others = {"max_memory", "budget", "defect_parameters"}
+        return {name: repr(parameters[name]) for name in sorted(parameters.keys() - others)}
 
     def rows(self) -> list[Row]:
         """One row for each layer, detector and kind of defect, in network order, from the candidate's fullest trial.
@@ -186,7 +191,7 @@ class _Trying:
         groups = self._groups(missing, stage)
         label = {"coarse": f"Trying {len(candidates)} candidates", "full": f"Measuring {len(candidates)} candidates"}
         seconds: list[float] = []
-        with self.progress.stage(label[stage.name], stage.passes * len(groups) + len(missing)) as advance:
+        with self.progress.stage(label[stage.name], stage.steps * len(groups) + len(missing)) as advance:
             for group in groups:
                 is_first = len(missing) == len(candidates) and not seconds  # one group is tried, however late it is
                 if not is_first and self.budget.left(share) < len(group) * float(np.mean(seconds or [0.0])):

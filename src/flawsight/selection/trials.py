@@ -57,7 +57,7 @@ def run_trials(
     extractor: Extractor,
     candidates: Sequence[Candidate],
     stage: Round,
-    advance: Callable[[int], None] | None = None,
+    advance: Callable[[float], None] | None = None,
     folder: Path | None = None,
 ) -> Iterator[Trial]:
     """Fit each candidate's detector on its layer and measure it; two passes of the network for the whole group.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -39,11 +40,13 @@ def make_validation_set(
     seed: int,
     texture: bool | None = None,
     keep_originals: bool = False,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> ValidationSet:
     """Split good images as paper A does and make every kind of defect on the same images of D_V,bad.
 
     `texture` overrides the estimate of what the product is. `keep_originals` also counts the images of D_V,bad, as
     they were before, among the good ones: a small set then tells good from bad with far less chance in it.
+    `parameters`: of kinds of defects, by kind.
     """
     split = split_good(len(images), seed)
     images = list(images)  # decoded once: as sources of material they are all needed for every defect
@@ -51,7 +54,11 @@ def make_validation_set(
     product = estimate_product(train, seed=seed)
     if texture is not None:
         product = replace(product, texture=texture)
+    given = parameters or {}
     bad = {
-        kind: apply_defects(base, make(kind, product=product), kind=kind, seed=seed, sources=images) for kind in kinds
+        kind: apply_defects(
+            base, make(kind, product=product, **given.get(kind, {})), kind=kind, seed=seed, sources=images
+        )
+        for kind in kinds
     }
     return ValidationSet(train, good + base if keep_originals else good, bad, product)
