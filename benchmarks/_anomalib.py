@@ -62,36 +62,49 @@ def fit_folder(
     weights: dict[str, Tensor] | None,
     seed: int,
 ) -> int:
-    """`Engine.fit` of a PatchCore on the images of a folder, none of them held back; the size of its memory bank.
-
-    No validation and no test: neither split is made, and the trainer is told to run no validation batches.
-    """
-    from anomalib.data import Folder
-    from anomalib.engine import Engine
+    """`Engine.fit` of a PatchCore on the images of a folder; the size of its memory bank."""
     from anomalib.models import Patchcore
-    from anomalib.pre_processing import PreProcessor
-    from torchvision.transforms.v2 import Compose, Normalize, Resize
 
     seed_everything(seed)
-    transform = Compose([Resize((image_size, image_size), antialias=True), Normalize(mean, std)])
     model = Patchcore(
         backbone=backbone,
         layers=layers,
         pre_trained=False,
         coreset_sampling_ratio=ratio,
-        pre_processor=PreProcessor(transform=transform),
+        pre_processor=pre_processor(image_size, mean, std),
         evaluator=False,
         visualizer=False,
     )
     if weights is not None:
         load_weights(model.model, weights)
+    run_engine(model, folder, out, seed)
+    return len(model.model.memory_bank)
+
+
+def pre_processor(image_size: int, mean: list[float], std: list[float]) -> Any:
+    """Its preprocessing with our size and normalisation."""
+    from anomalib.pre_processing import PreProcessor
+    from torchvision.transforms.v2 import Compose, Normalize, Resize
+
+    transform = Compose([Resize((image_size, image_size), antialias=True), Normalize(mean, std)])
+    return PreProcessor(transform=transform)
+
+
+def run_engine(model: Any, folder: str, out: str | Path, seed: int, **options: Any) -> tuple[Any, Any]:
+    """`Engine.fit` on the images of a folder, none of them held back; the engine and the data.
+
+    No validation and no test: neither split is made, and the trainer is told to run no validation batches.
+    """
+    from anomalib.data import Folder
+    from anomalib.engine import Engine
+
     data = Folder(
         name="good", normal_dir=folder, num_workers=0, test_split_mode="none", val_split_mode="none", seed=seed
     )
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
-    engine = Engine(default_root_dir=out, accelerator="cpu", limit_val_batches=0, **quiet)
+    engine = Engine(default_root_dir=out, accelerator="cpu", limit_val_batches=0, **quiet, **options)
     engine.fit(model=model, datamodule=data)
-    return len(model.model.memory_bank)
+    return engine, data
 
 
 def fitted_torch_model(

@@ -15,14 +15,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks._inputs import good_paths
+from benchmarks.detector_study import open_product
 from benchmarks.gaussian_study import CATEGORIES
-from benchmarks.selection_study import SIDE, draw_test, measure, small_mask
-from flawsight.data import open_dataset, read_image
+from benchmarks.selection_study import measure
 from flawsight.detectors import Gaussian, PatchCore
 from flawsight.detectors.passes import Reading, fit_detectors, map_images
-from flawsight.features import Extractor, resize_image
-from flawsight.metrics import PixelTruth, auroc
+from flawsight.features import Extractor
+from flawsight.metrics import auroc
 
 METHODS = {
     "PatchCore": PatchCore,
@@ -53,20 +52,15 @@ def main() -> None:
 
 def study(folder: Path, most_good: int, most_test: int) -> Iterator[dict]:
     extractor = Extractor()
-    images = [resize_image(read_image(path), SIDE) for path in good_paths(folder, most_good, 0)]
-    test = draw_test(open_dataset(folder), most_test)
-    pictures = [read_image(sample.path) for sample in test]
-    truth = PixelTruth([small_mask(sample, picture) for sample, picture in zip(test, pictures, strict=True)])
-    labels = [sample.label for sample in test]
-    small = [resize_image(picture, SIDE) for picture in pictures]
+    product = open_product(folder, 0, most_good, most_test)
     for name, make in METHODS.items():
         reader = Reading(extractor.default_pair, make())
         start = time.perf_counter()
-        fit_detectors(extractor, images, [reader])
+        fit_detectors(extractor, product.good, [reader])
         fitted = time.perf_counter() - start
-        (found,) = map_images(extractor, small, [reader])
-        image, pixel, both = measure(found.maps, labels, truth)
-        pooled = auroc(found.scores, labels) if found.scores is not None else float("nan")
+        (found,) = map_images(extractor, product.test, [reader])
+        image, pixel, both = measure(found.maps, product.labels, product.truth)
+        pooled = auroc(found.scores, product.labels) if found.scores is not None else float("nan")
         yield {
             "method": name,
             "auroc": image,

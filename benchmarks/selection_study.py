@@ -163,9 +163,12 @@ def small_mask(sample: Sample, picture: np.ndarray) -> np.ndarray:
     return cv2.resize(mask.view(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST) > 0
 
 
-def measure(grid_maps: np.ndarray, labels: Sequence[int | None], truth: PixelTruth) -> tuple[float, float, float]:
+def measure(
+    grid_maps: np.ndarray, labels: Sequence[int | None], truth: PixelTruth, scores: np.ndarray | None = None
+) -> tuple[float, float, float]:
+    """AU-ROC of the scores, or else of the maps' maxima, AU-PRO, and their harmonic mean."""
     maps = np.stack([upsample(one, SIDE) for one in grid_maps])
-    image, pixel = auroc(maps.max(axis=(1, 2)), labels), truth.aupro(maps)
+    image, pixel = auroc(maps.max(axis=(1, 2)) if scores is None else scores, labels), truth.aupro(maps)
     return image, pixel, harmonic_mean(image, pixel)
 
 

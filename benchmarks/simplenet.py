@@ -13,7 +13,15 @@ from unittest.mock import patch
 
 import torch
 
-from benchmarks._anomalib import import_all, load_weights, pair_blocks, peer_name, seed_everything
+from benchmarks._anomalib import (
+    import_all,
+    load_weights,
+    pair_blocks,
+    peer_name,
+    pre_processor,
+    run_engine,
+    seed_everything,
+)
 from benchmarks._inputs import CATEGORY, copied, files, good_paths
 from benchmarks._measure import OURS_OVER_PEER, Row, Run, in_child, peak_mib
 from flawsight.detectors import SimpleNet
@@ -96,35 +104,25 @@ def theirs(
     std: list[float],
 ) -> dict[str, Any]:
     import_all()
-    from anomalib.data import Folder
-    from anomalib.engine import Engine
     from anomalib.models import Supersimplenet
     from anomalib.models.image.supersimplenet import torch_model
-    from anomalib.pre_processing import PreProcessor
-    from torchvision.transforms.v2 import Compose, Normalize, Resize
 
     state, imported = torch.load(weights, weights_only=True), peak_mib()
     with tempfile.TemporaryDirectory() as out:
         start = time.perf_counter()
         seed_everything(seed)
-        transform = Compose([Resize((image_size, image_size), antialias=True), Normalize(mean, std)])
         # It has no parameter for a network without a download.
         offline = partial(torch_model.TimmFeatureExtractor, pre_trained=False)
         with patch.object(torch_model, "TimmFeatureExtractor", offline):
             model = Supersimplenet(
                 backbone=DEFAULT_EXTRACTOR,
                 layers=layers,
-                pre_processor=PreProcessor(transform=transform),
+                pre_processor=pre_processor(image_size, mean, std),
                 evaluator=False,
                 visualizer=False,
             )
         load_weights(model.model.feature_extractor, state)
-        data = Folder(
-            name="good", normal_dir=folder, num_workers=0, test_split_mode="none", val_split_mode="none", seed=seed
-        )
-        quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
-        engine = Engine(default_root_dir=out, accelerator="cpu", max_epochs=epochs, limit_val_batches=0, **quiet)
-        engine.fit(model=model, datamodule=data)
+        engine, data = run_engine(model, folder, out, seed, max_epochs=epochs)
         seconds = time.perf_counter() - start
     assert engine.trainer.current_epoch == epochs
     return {"seconds": seconds, "batch_size": data.train_batch_size, "imported_mib": imported}
