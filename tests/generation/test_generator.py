@@ -132,3 +132,6 @@ def test_requests_that_cannot_be_met(images: list[np.ndarray], tiny: str, monkey
     monkeypatch.setattr("flawsight.generation.generator.train", full)
     with pytest.raises(FlawsightError, match=r"GPU's memory.*--generator-preset small"):
         Generator(tiny, device="cpu").fit(images)
+    monkeypatch.undo()
+    with pytest.raises(FlawsightError, match=r"generator diverged.*smaller learning_rate.*--textures"):
+        Generator(tiny, steps=40, learning_rate=1e30, device="cpu").fit(images)

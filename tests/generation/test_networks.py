@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from diffusers.models.attention_processor import Attention
+from diffusers.models.downsampling import Downsample2D
 from torch import nn
 
 from flawsight.errors import FlawsightError
@@ -39,6 +41,20 @@ def test_the_papers_network_has_its_size() -> None:
         network = Denoiser(PRESETS["paper"], 3)
     assert sum(values.numel() for values in network.parameters()) == pytest.approx(553e6, rel=0.02)
     assert ["Attn" in type(block).__name__ for block in network.unet.down_blocks] == [False] * 3 + [True] * 3
+
+
+def test_attention_sees_normalised_values() -> None:
+    """However large the values before it have grown: attention without a norm made trainings end as no number."""
+    network = Denoiser(PRESETS["small"], 3)
+    seen = []
+    for module in network.unet.modules():
+        if isinstance(module, Attention):
+            module.to_q.register_forward_pre_hook(lambda _, given: seen.append(given[0].abs().max().item()))
+        elif isinstance(module, Downsample2D):
+            module.conv.weight.data *= 1e4
+    network(torch.randn(1, 3, 64, 64), torch.tensor([500]))
+    places, channels_in_a_group = 16**2, 128 // PRESETS["small"].norm_groups
+    assert len(seen) == 4 and max(seen) <= (places * channels_in_a_group) ** 0.5
 
 
 def test_unknown_presets() -> None:

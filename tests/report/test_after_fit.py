@@ -4,12 +4,14 @@ import csv
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import flawsight as fs
 from flawsight.generation import Description
 from flawsight.generation.description import Settings
 from flawsight.inspection import Inspector
+from flawsight.inspection.blending import a_few_defects
 from flawsight.report import write_report, write_selection
 
 
@@ -79,3 +81,23 @@ def test_a_table_without_rows_still_has_its_head(tmp_path: Path) -> None:
     write_selection(tmp_path / "selection.csv", [])
     head = (tmp_path / "selection.csv").read_text().strip().split(",")
     assert {"layer", "detector", "defects", "auroc", "aupro", "p_h", "seconds"} <= set(head)
+
+
+def test_without_a_search_a_few_artificial_defects_are_shown(fitted: Inspector, good_dir: Path, tmp_path: Path) -> None:
+    """Of the kinds that a search would try, with heat maps, but without figures; layers read together in one row."""
+    names = ["blocks.1.0.bn2", "blocks.3.0.bn3"]
+    inspector = fs.fit(good_dir, image_size=64, device="cpu", false_alarm_rate=0.1, fixed_layers=[names, names[:1]])
+    assert inspector.fitting is not None and fitted.fitting is not None
+    assert inspector.fitting.defects.keys() == fitted.fitting.defects.keys() == {"nsa", "perlin", "scratch"}
+    for images, masks in inspector.fitting.defects.values():
+        assert len(images) == len(masks) == 4 and all(mask.any() for mask in masks)
+    page = " ".join(write_report(inspector, tmp_path).read_text().split())
+    assert "What it reads" in page and "Which layers were chosen" not in page
+    assert page.count('alt="outline of the defect"') == 12 and "nothing to choose from" in page
+    assert "<td>1</td><td><code>blocks.1.0.bn2</code><br><code>blocks.3.0.bn3</code></td> <td>patchcore</td>" in page
+
+
+def test_a_kind_without_a_place_is_not_shown(good_dir: Path) -> None:
+    images = [np.full((64, 64, 3), 90, np.uint8)] * 4
+    assert "nsa" not in a_few_defects(images, ("nsa", "simple"), {}, 0)
+    assert "simple" in a_few_defects(images, ("nsa", "simple"), {}, 0)

@@ -40,6 +40,10 @@ class Training:
         )
 
 
+class Diverged(FlawsightError):
+    """A training whose loss is no number."""
+
+
 Loss = Callable[[Tensor, torch.Generator], Tensor]
 """The mean loss of the examples with these indices (int64, on the CPU); the generator is the only source of chance."""
 
@@ -84,7 +88,7 @@ def train(
     The order of examples depends on the seed and the epoch only, so that a run that goes on from a checkpoint ends as
     an uninterrupted one does. `patience`: stop early when the training loss has not fallen for so many epochs.
     `at_once`: examples of a batch whose loss is computed together; gradients add up over the batch, and less memory is
-    taken. The last state is kept. A loss that is not finite raises.
+    taken. The last state is kept. Raises Diverged where a loss is not finite.
     """
     training = training or Training()
     losses = _resumed(module, optimizer, training.folder, epochs)
@@ -108,7 +112,7 @@ def train(
             optimizer.step()
         losses.append(total.item() / examples)
         if not np.isfinite(losses[-1]):
-            raise FlawsightError(
+            raise Diverged(
                 f"the training of {type(module).__name__} diverged in epoch {epoch + 1}: its loss is {losses[-1]}; "
                 "use a smaller learning rate, or fewer or other layers"
             )

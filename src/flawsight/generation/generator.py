@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from flawsight.detectors.training import Training, gaussian, seeded, train
+from flawsight.detectors.training import Diverged, Training, gaussian, seeded, train
 from flawsight.errors import FlawsightError
 from flawsight.features.extractor import resize_image, resolve_device
 from flawsight.generation.description import Description, Settings, read_description
@@ -97,6 +97,11 @@ class Generator(BaseEstimator):
             raise FlawsightError(
                 f"the GPU's memory does not hold the preset '{self.preset}' at {preset.batch_size} pictures a step: "
                 "use --generator-preset small, or a smaller batch_size"
+            ) from error
+        except Diverged as error:
+            raise FlawsightError(
+                "the training of the generator diverged: use another --seed, from Python a smaller learning_rate, "
+                "or --defects perlin --textures DIR"
             ) from error
         self.description_ = Description(
             settings=self.settings(list(squares), stamp),

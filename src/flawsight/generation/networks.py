@@ -89,6 +89,8 @@ class Denoiser(nn.Module):
             layers_per_block=preset.blocks,
             attention_head_dim=preset.head,
             norm_num_groups=preset.norm_groups,
+            # Else the middle block's attention has no norm, grows without bound and ends as no number.
+            attn_norm_num_groups=preset.norm_groups,
             resnet_time_scale_shift="scale_shift",
             downsample_type=resampling,
             upsample_type=resampling,

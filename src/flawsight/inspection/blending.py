@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,16 +12,19 @@ import numpy as np
 import torch
 
 from flawsight.data import MAX_PIXELS
-from flawsight.defects import Image, estimate_product, make
+from flawsight.defects import Image, apply_defects, estimate_product, make
 from flawsight.detectors import AnomalySynthesis
 from flawsight.detectors.passes import BATCH
 from flawsight.errors import FlawsightError
 from flawsight.features import Extractor
 from flawsight.generation.description import DESCRIPTION, Description, read_description
+from flawsight.inspection.fitting import MadeDefects
 from flawsight.progress import Progress
+from flawsight.selection import defect_kinds
 
 PICTURES = 64
 LOOKED_AT = 32
+SHOWN = 4
 Parameters = Mapping[str, Mapping[str, Any]]
 """Parameters of the kinds of defects that have some, by kind."""
 
@@ -105,6 +109,21 @@ def anomaly_synthesis(
 
     product = estimate_product(images[:LOOKED_AT], seed=seed)
     return AnomalySynthesis(network, [make(kind, product=product, **parameters.get(kind, {})) for kind in kinds])
+
+
+def a_few_defects(images: Sequence[Image], kinds: Sequence[str], parameters: Parameters, seed: int) -> MadeDefects:
+    """Defects on the first good images, to look at where there was no search: of these kinds, or else of its kinds.
+
+    A kind that finds no place on them is left out.
+    """
+    few = list(images[:LOOKED_AT])
+    product = estimate_product(few, seed=seed)
+    made = {}
+    for kind in kinds or defect_kinds("auto"):
+        with suppress(FlawsightError):
+            defect = make(kind, product=product, **parameters.get(kind, {}))
+            made[kind] = apply_defects(few[:SHOWN], defect, kind=kind, seed=seed, sources=few)
+    return made
 
 
 def _needed(kind: str, kinds: Sequence[str], option: str) -> None:

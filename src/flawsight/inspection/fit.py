@@ -22,7 +22,7 @@ from flawsight.detectors.passes import LayerSet
 from flawsight.detectors.training import Training
 from flawsight.errors import FlawsightError
 from flawsight.features import DEFAULT_EXTRACTOR, PICTURE, Extractor, select_layers, stage_ends
-from flawsight.inspection.blending import anomaly_synthesis, blending_parameters, digest
+from flawsight.inspection.blending import a_few_defects, anomaly_synthesis, blending_parameters, digest
 from flawsight.inspection.bundle import prepare_folder, save
 from flawsight.inspection.fitting import Fitting
 from flawsight.inspection.images import ResizedImages
@@ -128,9 +128,7 @@ def fit(
         (prototype,) = prototypes.values()
         stages = fixed[0] if fixed else stage_ends(select_layers(network.layers, layers))
         prototype.attach(anomaly_synthesis(network, stages, images, kinds, parameters, seed))
-        if budget is not None:
-            prototype = _afforded(prototype, network, (PICTURE, *stages), images, 60 * budget)
-        shares = [Share((PICTURE, *stages), prototype, 1.0)]
+        shares = [Share((PICTURE, *stages), _afforded(prototype, network, (PICTURE, *stages), images, budget), 1.0)]
     elif reads == "images":
         shares = [Share((PICTURE,), prototype, 1.0) for prototype in prototypes.values()]
     elif fixed_layers is None:
@@ -148,7 +146,7 @@ def fit(
         work = folder / SEARCH_FOLDER if folder else None
         with _timed(fitting, "choosing layers"):
             selection.fit(network, images, work, stamp=mark + digest(parameters), progress=progress)
-        fitting.selection = selection
+        fitting.selection, fitting.defects = selection, selection.validation_.bad
         shares = [Share((one.layer,), prototypes[one.detector], one.weight) for one in selection.choices_]
     else:
         (prototype,) = prototypes.values()
@@ -162,6 +160,7 @@ def fit(
         copies = enlarged(images, augment, safe, seed) if augment else None
         fitted = fit_members(network, images, shares, seed, advance, training, copies)
     fitting.held_out_maps = fitted.held_out_maps
+    fitting.defects = fitting.defects or a_few_defects(images, kinds, parameters, seed)
     point = working_point(fitted.held_out_scores, false_alarm_rate)
     manifest = Manifest(
         versions=_versions(),
@@ -235,15 +234,15 @@ def _reads(prototypes: dict[str, Detector], fixed_layers: Sequence[Sequence[str]
 
 
 def _afforded(
-    detector: Detector, network: Extractor, layers: LayerSet, images: ResizedImages, seconds: float
+    detector: Detector, network: Extractor, layers: LayerSet, images: ResizedImages, minutes: float | None
 ) -> Detector:
     """The detector at the size and with the steps that the time allows, where it comes in sizes."""
-    if not isinstance(detector, RealNet):
+    if minutes is None or not isinstance(detector, RealNet):
         return detector
     few = list(network.extract(images[:2], layers).values())
     # The final training, and one for each part held out.
     side_by_side = workers() if network.device.type == "cpu" else 1
-    return afforded(detector, few, seconds / -(-(1 + detector.folds) // side_by_side))
+    return afforded(detector, few, 60 * minutes / -(-(1 + detector.folds) // side_by_side))
 
 
 def _kinds(defects: str, reads: str, generator: str | Path | None) -> tuple[str, ...]:

@@ -10,17 +10,22 @@ from flawsight.generation.description import Description
 from flawsight.inspection.images import ResizedImages
 from flawsight.selection import LayerSelection
 
+MadeDefects = dict[str, tuple[list[np.ndarray], list[np.ndarray]]]
+"""Images with a synthetic defect and their masks, by kind."""
+
 
 @dataclass(eq=False)
 class Fitting:
     """The fitted search (None where the layers were given), the images learned from, and seconds per stage.
 
+    `defects`: the search's, or else a few to look at.
     `held_out_maps` (side, side) show the first few images to detectors that had not seen them.
     `generator`: whose pictures were blended into defects, if any.
     """
 
     selection: LayerSelection | None
     images: ResizedImages
+    defects: MadeDefects = field(default_factory=dict)
     held_out_maps: list[np.ndarray] = field(default_factory=list)
     generator: Description | None = None
     timings: dict[str, float] = field(default_factory=dict)

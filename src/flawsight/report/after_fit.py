@@ -11,7 +11,7 @@ import numpy as np
 
 from flawsight.generation.description import Description
 from flawsight.inspection import Inspector
-from flawsight.inspection.fitting import Fitting
+from flawsight.inspection.fitting import Fitting, MadeDefects
 from flawsight.inspection.manifest import MemberInfo
 from flawsight.report.fit_report import write_fit_report
 from flawsight.report.inputs import DefectExample, DefectScore, FitReport, LayerScore
@@ -57,7 +57,7 @@ def _gather(inspector: Inspector, fitting: Fitting, folder: Path) -> FitReport:
         ],
         chosen=list(inspector.layers),
         shares=[member.weight for member in inspector.members],
-        examples=_defect_examples(inspector, selection) if selection else [],
+        examples=_defect_examples(inspector, fitting.defects),
         calibration_scores=np.array(point.calibration_scores),
         threshold=point.threshold,
         low=manifest.colour_scale.low,
@@ -112,9 +112,9 @@ def _detector_settings(members: Sequence[MemberInfo]) -> dict[str, object]:
     return settings
 
 
-def _defect_examples(inspector: Inspector, selection: LayerSelection) -> list[DefectExample]:
+def _defect_examples(inspector: Inspector, defects: MadeDefects) -> list[DefectExample]:
     examples = []
-    for kind, (images, masks) in selection.validation_.bad.items():
+    for kind, (images, masks) in defects.items():
         results = inspector.inspect_many(images[:EXAMPLES_PER_KIND])
         for image, mask, result in zip(images, masks, results, strict=False):
             examples.append(DefectExample(kind, image, mask, result.anomaly_map))

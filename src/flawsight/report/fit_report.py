@@ -65,6 +65,7 @@ def _page(report: FitReport) -> dict[str, Any]:
         "good_pictures": [_shown_good(image, values, scale) for image, values in report.good_examples[:4]],
         "colour_bar": ", ".join(gradient(11)),
         "winners": _winners(report, scores),
+        "members": list(zip(report.chosen, report.shares, strict=True)),
         "layer_chart": layer_chart(scores, winners) if scores else "",
         "histogram": histogram(np.asarray(report.calibration_scores, dtype=np.float64), report.threshold),
         "total_seconds": sum(report.timings.values()),
