@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from flawsight.data import open_dataset, read_image
-from flawsight.detectors.patches import patch_descriptors
+from flawsight.detectors.parts.patches import patch_descriptors
 from flawsight.features import Extractor
 from flawsight.inspection.images import ResizedImages
 

@@ -28,7 +28,7 @@ from benchmarks.growth import evenly
 from benchmarks.selection_study import SIDE, append_rows, draw_test, measure, small_mask
 from flawsight.data import open_dataset, read_image
 from flawsight.detectors import DETECTORS, SupervisedClassifier, make_detectors
-from flawsight.detectors.passes import LayerSet, Reading, fit_detectors, map_images
+from flawsight.detectors.engine.passes import LayerSet, Reading, fit_detectors, map_images
 from flawsight.features import PICTURE, Extractor, resize_image
 from flawsight.inspection import Inspector, evaluate, fit
 from flawsight.metrics import PixelTruth, auroc, harmonic_mean

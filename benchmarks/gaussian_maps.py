@@ -19,7 +19,7 @@ from benchmarks.detector_study import open_product
 from benchmarks.gaussian_study import CATEGORIES
 from benchmarks.selection_study import measure
 from flawsight.detectors import Gaussian, PatchCore
-from flawsight.detectors.passes import Reading, fit_detectors, map_images
+from flawsight.detectors.engine.passes import Reading, fit_detectors, map_images
 from flawsight.features import Extractor
 from flawsight.metrics import auroc
 

@@ -22,7 +22,7 @@ from sklearn.model_selection import KFold
 from benchmarks._inputs import good_paths
 from benchmarks.selection_study import draw_test
 from flawsight.data import AUGMENTATIONS, SAFE, enlarged, folds, open_dataset
-from flawsight.detectors.normal import Normal, fit_normal
+from flawsight.detectors.parts.normal import Normal, fit_normal
 from flawsight.features import Extractor, levels
 from flawsight.inspection.images import ResizedImages
 from flawsight.metrics import auroc, chi_square_threshold, working_point

@@ -16,8 +16,8 @@ import pandas as pd
 
 from flawsight.data import read_image
 from flawsight.detectors import make_detectors
-from flawsight.detectors.maps import upsample
-from flawsight.detectors.passes import Found, Reading, fit_detectors, map_images
+from flawsight.detectors.engine.passes import Found, Reading, fit_detectors, map_images
+from flawsight.detectors.parts.maps import upsample
 from flawsight.features import Extractor, resize_image
 from flawsight.metrics import auroc
 

@@ -27,8 +27,8 @@ from benchmarks.detector_study import open_product
 from benchmarks.selection_study import SIDE, append_rows
 from flawsight.data import fingerprint
 from flawsight.detectors import RealNet
-from flawsight.detectors.maps import upsample
-from flawsight.detectors.passes import Reading, fit_detectors, map_images
+from flawsight.detectors.engine.passes import Reading, fit_detectors, map_images
+from flawsight.detectors.parts.maps import upsample
 from flawsight.features import PICTURE, Extractor, stage_ends
 from flawsight.generation import pictures_of, trained
 from flawsight.inspection.blending import PICTURES, anomaly_synthesis

@@ -25,9 +25,9 @@ import pandas as pd
 from benchmarks.selection_study import SIDE, small_mask
 from flawsight.data import open_dataset, read_image
 from flawsight.detectors import PatchCore
-from flawsight.detectors.maps import upsample
-from flawsight.detectors.passes import LayerSet, Reading, fit_detectors, map_images
-from flawsight.detectors.surprise import Surprise
+from flawsight.detectors.engine.passes import LayerSet, Reading, fit_detectors, map_images
+from flawsight.detectors.parts.maps import upsample
+from flawsight.detectors.parts.surprise import Surprise
 from flawsight.features import Extractor, Layer, resize_image
 from flawsight.metrics import PixelTruth, auroc, harmonic_mean
 from flawsight.selection import AUTO_KINDS, criterion, depths, make_validation_set

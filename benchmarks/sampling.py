@@ -17,8 +17,8 @@ import pandas as pd
 
 from benchmarks.rule_study import MAP_SIDE, Product, stand_in
 from flawsight.detectors import PatchCore
-from flawsight.detectors.maps import upsample
-from flawsight.detectors.passes import LayerSet, Reading, fit_detectors, map_images
+from flawsight.detectors.engine.passes import LayerSet, Reading, fit_detectors, map_images
+from flawsight.detectors.parts.maps import upsample
 from flawsight.features import Extractor
 from flawsight.metrics import auroc, harmonic_mean
 

@@ -21,8 +21,8 @@ import pandas as pd
 from benchmarks._inputs import good_paths
 from flawsight.data import Dataset, Sample, open_dataset, read_image
 from flawsight.detectors import PatchCore
-from flawsight.detectors.maps import upsample
-from flawsight.detectors.passes import LayerSet, Reading, fit_detectors, map_images
+from flawsight.detectors.engine.passes import LayerSet, Reading, fit_detectors, map_images
+from flawsight.detectors.parts.maps import upsample
 from flawsight.features import Extractor, resize_image
 from flawsight.inspection import Inspector, evaluate, fit
 from flawsight.inspection.evaluation import mask_of

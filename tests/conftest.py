@@ -18,7 +18,7 @@ from PIL import Image
 import flawsight as fs
 from flawsight.detectors import DETECTORS, Detector, FeatureMaps
 from flawsight.detectors.collecting import CollectingDetector
-from flawsight.detectors.training import Training, seeded, train
+from flawsight.detectors.engine.training import Training, seeded, train
 from flawsight.features import Extractor
 from flawsight.inspection import Inspector
 from flawsight.report import write_report

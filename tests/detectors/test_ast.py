@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from flawsight.detectors import AsymST
-from flawsight.detectors import training as training_module
-from flawsight.detectors.asymmetric import StudentTeacher, positional_encoding
-from flawsight.detectors.training import Training
+from flawsight.detectors.engine import training as training_module
+from flawsight.detectors.engine.training import Training
+from flawsight.detectors.networks.asymmetric import StudentTeacher, positional_encoding
 from flawsight.errors import FlawsightError
 
 SMALL = {"couplings": 2, "hidden": 6, "width": 8, "blocks": 1, "encoding": 8, "epochs": 3, "learning_rate": 2e-3}

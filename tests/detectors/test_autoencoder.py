@@ -10,8 +10,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from flawsight.detectors import Autoencoder, make_detector
-from flawsight.detectors.components import component_score
-from flawsight.detectors.mirrored import MirroredResNet
+from flawsight.detectors.networks.mirrored import MirroredResNet
+from flawsight.detectors.parts.components import component_score
 from flawsight.errors import FlawsightError
 
 SMALL = {"side": 32, "width": 4, "latent": 4, "epochs": 15, "learning_rate": 0.01, "patience": None}

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from flawsight.detectors import DETECTORS, SupervisedClassifier, make_detector
 from flawsight.detectors.classifier import with_one_output
-from flawsight.detectors.training import seeded
+from flawsight.detectors.engine.training import seeded
 from flawsight.errors import FlawsightError
 from flawsight.features import Extractor
 from flawsight.features.networks import create_network

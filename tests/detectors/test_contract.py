@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
 from flawsight.detectors import DETECTORS, AnomalySynthesis, Detector, FeatureMaps, RealNet, make_detector
-from flawsight.detectors.training import Training
+from flawsight.detectors.engine.training import Training
 from flawsight.errors import FlawsightError
 
 QUICK: dict[str, dict] = {

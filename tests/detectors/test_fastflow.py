@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from flawsight.detectors import FastFlow
-from flawsight.detectors import training as training_module
-from flawsight.detectors.flows import Standardise, negative_log_likelihood
-from flawsight.detectors.grids import pooled
-from flawsight.detectors.training import Training, seeded
+from flawsight.detectors.engine import training as training_module
+from flawsight.detectors.engine.training import Training, seeded
+from flawsight.detectors.networks.flow import Standardise, negative_log_likelihood
+from flawsight.detectors.parts.grids import pooled
 from flawsight.errors import FlawsightError
 
 SMALL = {"flow_steps": 2, "training_steps": 6, "batch_size": 4}

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from flawsight.detectors import Gaussian
-from flawsight.detectors.normal import fit_normal
+from flawsight.detectors.parts.normal import fit_normal
 from flawsight.errors import FlawsightError
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from flawsight.data import folds
 from flawsight.detectors import PatchCore, greedy_k_center
-from flawsight.detectors.patches import patch_descriptors
+from flawsight.detectors.parts.patches import patch_descriptors
 from flawsight.errors import FlawsightError
 
 

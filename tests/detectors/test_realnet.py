@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 import flawsight.detectors.afforded as afforded_module
 from flawsight.detectors import AnomalySynthesis, RealNet
-from flawsight.detectors.lessons import Lessons
-from flawsight.detectors.realnetwork import SIZES, RealNetwork, log_odds
-from flawsight.detectors.reconstruction import ReconstructionUNet
-from flawsight.detectors.reduction import Reduction, channel_statistics
-from flawsight.detectors.residuals import ResidualDiscriminator, selected, together
-from flawsight.detectors.training import Training
+from flawsight.detectors.engine.lessons import Lessons
+from flawsight.detectors.engine.training import Training
+from flawsight.detectors.networks.realnetwork import SIZES, RealNetwork, log_odds
+from flawsight.detectors.networks.reconstruction import ReconstructionUNet
+from flawsight.detectors.networks.reduction import Reduction, channel_statistics
+from flawsight.detectors.networks.residuals import ResidualDiscriminator, selected, together
 from flawsight.errors import FlawsightError
 
 QUICK = {"channels": (4, 6), "afs_pairs": 6, "pairs": 24, "training_steps": 6, "batch_size": 3}
@@ -257,7 +257,7 @@ def test_an_interrupted_training_goes_on(tmp_path) -> None:
             raise Stop
 
     expected = learn(Training()).learned()
-    import flawsight.detectors.training as training_module
+    import flawsight.detectors.engine.training as training_module
 
     before = training_module.SECONDS_BETWEEN_CHECKPOINTS
     training_module.SECONDS_BETWEEN_CHECKPOINTS = 0.0

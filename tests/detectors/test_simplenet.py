@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from flawsight.detectors import SimpleNet, training
-from flawsight.detectors.discriminator import Network, cross_entropy, truncated
-from flawsight.detectors.patches import patch_descriptors
-from flawsight.detectors.training import Training, gaussian, seeded
+from flawsight.detectors import SimpleNet
+from flawsight.detectors.engine import training
+from flawsight.detectors.engine.training import Training, gaussian, seeded
+from flawsight.detectors.networks.discriminator import Network, cross_entropy, truncated
+from flawsight.detectors.parts.patches import patch_descriptors
 from flawsight.errors import FlawsightError
 
 QUICK = {"hidden": 32, "epochs": 5, "batch_size": 60, "max_descriptors": None}

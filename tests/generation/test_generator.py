@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from flawsight.detectors.training import Training
+from flawsight.detectors.engine.training import Training
 from flawsight.errors import FlawsightError
 from flawsight.generation import Generator, read_description
 
@@ -72,7 +72,7 @@ class Stopped(Exception):
 def test_an_interrupted_training_ends_as_an_uninterrupted_one(
     images: list[np.ndarray], tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flawsight.detectors.training.SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    monkeypatch.setattr("flawsight.detectors.engine.training.SECONDS_BETWEEN_CHECKPOINTS", -1.0)
     done = []
 
     def stop(share: float) -> None:

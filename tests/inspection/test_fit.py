@@ -13,8 +13,8 @@ from sklearn.base import clone
 import flawsight as fs
 from flawsight.data import enlarged, folds, read_image
 from flawsight.detectors import PatchCore
-from flawsight.detectors.passes import Found
-from flawsight.detectors.surprise import Surprise
+from flawsight.detectors.engine.passes import Found
+from flawsight.detectors.parts.surprise import Surprise
 from flawsight.errors import FlawsightError
 from flawsight.features import Extractor
 from flawsight.inspection import Inspector

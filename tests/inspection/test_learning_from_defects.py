@@ -126,10 +126,11 @@ def test_pictures_of_a_generator_are_blended_in_everywhere(
     monkeypatch.setitem(KINDS, "sdas", Watched)
     monkeypatch.setattr(blending, "PICTURES", 3)
     found = fs.fit(good_dir, **options(fit_options, generator=generator))  # auto is sdas where there is a generator
-    assert given == [3] and found.fitting is not None
+    assert set(given) == {3} and found.fitting is not None
+    given.clear()
     assert found.fitting.generator is not None and found.fitting.generator.quality == 99
     searched = fs.fit(good_dir, **fit_options, defects="sdas,scratch", generator=generator, fuse=1)
-    assert given == [3, 3]
+    assert given == [3]
     assert list(searched.manifest.selection.p_h) == ["sdas", "scratch"]
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from flawsight.defects import Product
-from flawsight.detectors.maps import upsample
+from flawsight.detectors.parts.maps import upsample
 from flawsight.metrics import aupro
 from flawsight.selection import Figures, ValidationSet
 from flawsight.selection.judge import Judge, _shrunk, maxima

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from flawsight.defects import Product
 from flawsight.detectors import Gaussian, PatchCore
-from flawsight.detectors.passes import release
+from flawsight.detectors.engine.passes import release
 from flawsight.errors import FlawsightError
 from flawsight.features import Extractor, Layer
 from flawsight.options import bytes_of

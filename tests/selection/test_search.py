@@ -15,7 +15,7 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
 from flawsight.detectors import Detector, PatchCore
-from flawsight.detectors.maps import upsample
+from flawsight.detectors.parts.maps import upsample
 from flawsight.errors import FlawsightError
 from flawsight.features import Extractor, Layer
 from flawsight.metrics import aupro

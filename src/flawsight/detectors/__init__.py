@@ -4,16 +4,16 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from flawsight.detectors.anomaly_synthesis import AnomalySynthesis
 from flawsight.detectors.ast import AsymST
 from flawsight.detectors.autoencoder import Autoencoder
 from flawsight.detectors.base import Detector, FeatureMaps
 from flawsight.detectors.classifier import SupervisedClassifier
+from flawsight.detectors.engine.anomaly_synthesis import AnomalySynthesis
 from flawsight.detectors.fastflow import FastFlow
 from flawsight.detectors.gaussian import Gaussian
-from flawsight.detectors.k_center import greedy_k_center
 from flawsight.detectors.knn import KNearest
 from flawsight.detectors.ocsvm import OneClassSVM
+from flawsight.detectors.parts.k_center import greedy_k_center
 from flawsight.detectors.patchcore import PatchCore
 from flawsight.detectors.realnet import RealNet
 from flawsight.detectors.simplenet import SimpleNet

@@ -7,8 +7,8 @@ from time import perf_counter
 from sklearn.base import clone
 
 from flawsight.detectors.base import FeatureMaps
+from flawsight.detectors.networks.realnetwork import SIZES
 from flawsight.detectors.realnet import RealNet
-from flawsight.detectors.realnetwork import SIZES
 from flawsight.errors import FlawsightError
 
 ENOUGH_STEPS = 300

@@ -9,10 +9,11 @@ import torch
 from sklearn.base import clone
 from torch import Tensor, nn
 
-from flawsight.detectors.asymmetric import Form, StudentTeacher
 from flawsight.detectors.base import FeatureMaps
-from flawsight.detectors.flows import FlowDetector, Shape, negative_log_likelihood, trainable
-from flawsight.detectors.training import Loss, Training, train
+from flawsight.detectors.engine.training import Loss, Training, train
+from flawsight.detectors.flows import FlowDetector
+from flawsight.detectors.networks.asymmetric import Form, StudentTeacher
+from flawsight.detectors.networks.flow import Shape, negative_log_likelihood, trainable
 from flawsight.errors import FlawsightError
 
 SCORES = ("max", "mean")

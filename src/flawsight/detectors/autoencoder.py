@@ -12,9 +12,9 @@ from torch.nn import functional
 
 from flawsight.detectors.base import FeatureMaps, checked
 from flawsight.detectors.collecting import CollectingDetector
-from flawsight.detectors.components import component_score
-from flawsight.detectors.mirrored import STRIDE, MirroredResNet
-from flawsight.detectors.training import Training, seeded, train
+from flawsight.detectors.engine.training import Training, seeded, train
+from flawsight.detectors.networks.mirrored import STRIDE, MirroredResNet
+from flawsight.detectors.parts.components import component_score
 from flawsight.errors import FlawsightError
 
 SCORES = ("mean", "component")

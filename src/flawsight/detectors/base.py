@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
-from flawsight.detectors.training import Training
+from flawsight.detectors.engine.training import Training
 from flawsight.errors import FlawsightError
 
 FeatureMaps = Sequence[Tensor]

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.nn import functional
 
-from flawsight.detectors.training import seeded, train
+from flawsight.detectors.engine.training import seeded, train
 from flawsight.errors import FlawsightError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

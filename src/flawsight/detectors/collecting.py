@@ -11,7 +11,7 @@ from sklearn.base import clone
 from torch import Tensor
 
 from flawsight.detectors.base import Detector, FeatureMaps, checked
-from flawsight.detectors.training import Training
+from flawsight.detectors.engine.training import Training
 
 
 class CollectingDetector(Detector):

@@ -13,15 +13,10 @@ from sklearn.base import clone
 from torch import Tensor, nn
 
 from flawsight.detectors.base import FeatureMaps
-from flawsight.detectors.flows import (
-    FlowDetector,
-    Shape,
-    Standardise,
-    negative_log_likelihood,
-    trainable,
-)
-from flawsight.detectors.grids import finest, resized
-from flawsight.detectors.training import Training, train
+from flawsight.detectors.engine.training import Training, train
+from flawsight.detectors.flows import FlowDetector
+from flawsight.detectors.networks.flow import Shape, Standardise, negative_log_likelihood, trainable
+from flawsight.detectors.parts.grids import finest, resized
 from flawsight.errors import FlawsightError
 
 NORMALISATIONS = ("layer", "channel")

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from flawsight.detectors.base import FeatureMaps, checked
 from flawsight.detectors.collecting import CollectingDetector
-from flawsight.detectors.normal import COVARIANCES, DISTANCES, REDUCTIONS, Normal, fit_normal
-from flawsight.detectors.positions import grid_maps, whitened_positions
-from flawsight.detectors.training import Training
+from flawsight.detectors.engine.training import Training
+from flawsight.detectors.parts.normal import COVARIANCES, DISTANCES, REDUCTIONS, Normal, fit_normal
+from flawsight.detectors.parts.positions import grid_maps, whitened_positions
 from flawsight.errors import FlawsightError
 
 COARSE_GRID = 16

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from flawsight.detectors.nearest import nearest_distances
+from flawsight.detectors.parts.nearest import nearest_distances
 from flawsight.detectors.pooled import PooledDetector
 from flawsight.errors import FlawsightError
 

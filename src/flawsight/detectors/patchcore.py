@@ -10,10 +10,10 @@ from sklearn.base import clone
 from torch import Tensor
 
 from flawsight.detectors.base import FeatureMaps, checked
-from flawsight.detectors.k_center import greedy_k_center
-from flawsight.detectors.nearest import nearest_distances
+from flawsight.detectors.engine.training import Training
+from flawsight.detectors.parts.k_center import greedy_k_center
+from flawsight.detectors.parts.nearest import nearest_distances
 from flawsight.detectors.sampling import PatchDetector, chosen
-from flawsight.detectors.training import Training
 from flawsight.errors import FlawsightError
 
 COARSE_GRID = 32

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from flawsight.detectors.base import FeatureMaps, checked
 from flawsight.detectors.collecting import CollectingDetector
-from flawsight.detectors.training import Training
+from flawsight.detectors.engine.training import Training
 from flawsight.errors import FlawsightError
 
 

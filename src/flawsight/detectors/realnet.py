@@ -11,15 +11,15 @@ from sklearn.base import clone
 from torch import Tensor
 from torch.nn import functional
 
-from flawsight.detectors.anomaly_synthesis import AnomalySynthesis
 from flawsight.detectors.base import FeatureMaps, checked
 from flawsight.detectors.collecting import CollectingDetector
-from flawsight.detectors.grids import resized
-from flawsight.detectors.lessons import Lessons
-from flawsight.detectors.realnetwork import SIZES, RealNetwork, log_odds
-from flawsight.detectors.reduction import Reduction, channel_statistics
-from flawsight.detectors.residuals import MODES
-from flawsight.detectors.training import Training, seeded, train
+from flawsight.detectors.engine.anomaly_synthesis import AnomalySynthesis
+from flawsight.detectors.engine.lessons import Lessons
+from flawsight.detectors.engine.training import Training, seeded, train
+from flawsight.detectors.networks.realnetwork import SIZES, RealNetwork, log_odds
+from flawsight.detectors.networks.reduction import Reduction, channel_statistics
+from flawsight.detectors.networks.residuals import MODES
+from flawsight.detectors.parts.grids import resized
 from flawsight.errors import FlawsightError
 from flawsight.features.channels import ChannelSelection
 

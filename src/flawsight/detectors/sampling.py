@@ -13,8 +13,8 @@ from sklearn.base import clone
 from torch import Tensor
 
 from flawsight.detectors.base import Detector, FeatureMaps, checked
-from flawsight.detectors.patches import patch_descriptors
-from flawsight.detectors.training import Training
+from flawsight.detectors.engine.training import Training
+from flawsight.detectors.parts.patches import patch_descriptors
 from flawsight.errors import FlawsightError
 
 _KEPT = 1.5

@@ -10,9 +10,9 @@ from sklearn.base import clone
 from torch import Tensor
 
 from flawsight.detectors.base import FeatureMaps, checked
-from flawsight.detectors.discriminator import ADAPTORS, Folded, Network, cross_entropy, truncated
+from flawsight.detectors.engine.training import Training, gaussian, seeded, train
+from flawsight.detectors.networks.discriminator import ADAPTORS, Folded, Network, cross_entropy, truncated
 from flawsight.detectors.sampling import PatchDetector
-from flawsight.detectors.training import Training, gaussian, seeded, train
 from flawsight.errors import FlawsightError
 
 LOSSES = ("truncated", "cross_entropy")

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from flawsight.detectors.training import Diverged, Training, gaussian, seeded, train
+from flawsight.detectors.engine.training import Diverged, Training, gaussian, seeded, train
 from flawsight.errors import FlawsightError
 from flawsight.features.extractor import resize_image, resolve_device
 from flawsight.generation.description import Description, Settings, read_description

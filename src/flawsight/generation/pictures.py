@@ -13,7 +13,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from flawsight.data import read_image
-from flawsight.detectors.training import Training
+from flawsight.detectors.engine.training import Training
 from flawsight.errors import FlawsightError
 from flawsight.generation.description import DESCRIPTION, Description, Settings, read_description
 from flawsight.generation.generator import Generator

@@ -14,7 +14,7 @@ import torch
 from flawsight.data import MAX_PIXELS
 from flawsight.defects import Image, apply_defects, estimate_product, make
 from flawsight.detectors import AnomalySynthesis
-from flawsight.detectors.passes import BATCH
+from flawsight.detectors.engine.passes import BATCH
 from flawsight.errors import FlawsightError
 from flawsight.features import Extractor
 from flawsight.generation.description import DESCRIPTION, Description, read_description

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as tensor_bytes
 
 from flawsight.detectors import make_detector
-from flawsight.detectors.surprise import ScoreScale, Surprise
+from flawsight.detectors.parts.surprise import ScoreScale, Surprise
 from flawsight.errors import FlawsightError
 from flawsight.features import PICTURE, Extractor
 from flawsight.inspection.inspector import Inspector

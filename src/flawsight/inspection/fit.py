@@ -17,9 +17,9 @@ from flawsight.data import MAX_PIXELS, SAFE, check_safe, enlarged, fingerprint, 
 from flawsight.data.splits import MIN_GOOD
 from flawsight.detectors import Detector, RealNet, detector_name, make_detectors
 from flawsight.detectors.afforded import afforded
-from flawsight.detectors.cores import workers
-from flawsight.detectors.passes import LayerSet
-from flawsight.detectors.training import Training
+from flawsight.detectors.engine.cores import workers
+from flawsight.detectors.engine.passes import LayerSet
+from flawsight.detectors.engine.training import Training
 from flawsight.errors import FlawsightError
 from flawsight.features import DEFAULT_EXTRACTOR, PICTURE, Extractor, select_layers, stage_ends
 from flawsight.inspection.blending import a_few_defects, anomaly_synthesis, blending_parameters, digest

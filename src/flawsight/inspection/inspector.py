@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flawsight.data import MAX_PIXELS, read_image
-from flawsight.detectors.maps import to_image_size
-from flawsight.detectors.passes import map_images
+from flawsight.detectors.engine.passes import map_images
+from flawsight.detectors.parts.maps import to_image_size
 from flawsight.errors import FlawsightError
 from flawsight.features import Extractor, resize_image
 from flawsight.inspection.manifest import Manifest

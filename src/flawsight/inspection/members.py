@@ -14,11 +14,11 @@ from sklearn.base import clone
 
 from flawsight.data import folds
 from flawsight.detectors import Detector
-from flawsight.detectors.cores import side_by_side
-from flawsight.detectors.maps import upsample
-from flawsight.detectors.passes import Features, Found, LayerSet, Reading, batches, collect, learn
-from flawsight.detectors.surprise import ScoreScale, Surprise
-from flawsight.detectors.training import Training
+from flawsight.detectors.engine.cores import side_by_side
+from flawsight.detectors.engine.passes import Features, Found, LayerSet, Reading, batches, collect, learn
+from flawsight.detectors.engine.training import Training
+from flawsight.detectors.parts.maps import upsample
+from flawsight.detectors.parts.surprise import ScoreScale, Surprise
 from flawsight.features import Extractor
 
 EXAMPLES = 3

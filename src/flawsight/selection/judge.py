@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from flawsight.detectors.maps import upsample
+from flawsight.detectors.parts.maps import upsample
 from flawsight.metrics import PixelTruth, auroc, harmonic_mean
 from flawsight.selection.validation import GOOD, ValidationSet
 

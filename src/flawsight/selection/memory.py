@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import psutil
 
 from flawsight.detectors import Detector
-from flawsight.detectors.cores import workers
-from flawsight.detectors.passes import BATCH, release
+from flawsight.detectors.engine.cores import workers
+from flawsight.detectors.engine.passes import BATCH, release
 from flawsight.errors import FlawsightError
 from flawsight.features import Layer
 from flawsight.selection.rounds import Round

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 
 from flawsight.defects import KINDS
 from flawsight.detectors import Detector, detector_name
-from flawsight.detectors.passes import release
+from flawsight.detectors.engine.passes import release
 from flawsight.errors import FlawsightError
 from flawsight.features import Extractor, Layer, select_layers
 from flawsight.progress import Progress, Silent

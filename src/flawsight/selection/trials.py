@@ -14,10 +14,10 @@ from zipfile import BadZipFile
 import numpy as np
 from sklearn.base import clone
 
-from flawsight.detectors.cores import side_by_side
-from flawsight.detectors.passes import Found, Reading, fit_detectors, map_images
-from flawsight.detectors.surprise import ScoreScale, Surprise
-from flawsight.detectors.training import Training
+from flawsight.detectors.engine.cores import side_by_side
+from flawsight.detectors.engine.passes import Found, Reading, fit_detectors, map_images
+from flawsight.detectors.engine.training import Training
+from flawsight.detectors.parts.surprise import ScoreScale, Surprise
 from flawsight.features import Extractor
 from flawsight.selection.judge import Figures
 from flawsight.selection.rounds import Round

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from flawsight.detectors.maps import SIGMA_AT_256, to_image_size, upsample
+from flawsight.detectors.parts.maps import SIGMA_AT_256, to_image_size, upsample
 
 
 def hot(height: int, width: int, i: int, j: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from flawsight.detectors.patches import patch_descriptors
+from flawsight.detectors.parts.patches import patch_descriptors
 
 
 def maps(*shape: int, seed: int = 0) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from flawsight.detectors.grids import pooled
+from flawsight.detectors.parts.grids import pooled
 
 
 class Reduction(nn.Module):

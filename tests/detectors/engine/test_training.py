@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from flawsight.detectors import training
-from flawsight.detectors.training import Training, gaussian, seeded, train
+from flawsight.detectors.engine import training
+from flawsight.detectors.engine.training import Training, gaussian, seeded, train
 from flawsight.errors import FlawsightError
 
 EXAMPLES = 50

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from flawsight.detectors.base import Detector
-from flawsight.detectors.cores import side_by_side
-from flawsight.detectors.training import Training
+from flawsight.detectors.engine.cores import side_by_side
+from flawsight.detectors.engine.training import Training
 from flawsight.features import Extractor
 
 LayerSet = tuple[str, ...]

@@ -9,7 +9,7 @@ from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from flawsight.detectors.normal import Normal, fit_normal, kept_components
+from flawsight.detectors.parts.normal import Normal, fit_normal, kept_components
 from flawsight.metrics import chi_square_threshold
 
 

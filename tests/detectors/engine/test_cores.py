@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from flawsight.detectors import cores
-from flawsight.detectors.cores import side_by_side
+from flawsight.detectors.engine import cores
+from flawsight.detectors.engine.cores import side_by_side
 
 THREADS = 4
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flawsight.detectors.surprise import Surprise
+from flawsight.detectors.parts.surprise import Surprise
 
 STEP = -np.log(0.005) / 63
 """Between two knots the true share can be anything between theirs."""

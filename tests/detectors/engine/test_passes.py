@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from flawsight.detectors import FeatureMaps, PatchCore
-from flawsight.detectors.passes import BATCH, LayerSet, Reading, batches, fit_detectors, map_images
-from flawsight.detectors.training import Training
+from flawsight.detectors.engine.passes import BATCH, LayerSet, Reading, batches, fit_detectors, map_images
+from flawsight.detectors.engine.training import Training
 from flawsight.features import PICTURE, Extractor, Layer
 from flawsight.features.graph import catalogue
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from flawsight.detectors import nearest
-from flawsight.detectors.nearest import nearest_distances
+from flawsight.detectors.parts import nearest
+from flawsight.detectors.parts.nearest import nearest_distances
 
 
 def brute(queries: np.ndarray, bank: np.ndarray, neighbours: int = 1) -> np.ndarray:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from flawsight.detectors import greedy_k_center
-from flawsight.detectors.k_center import _Points
+from flawsight.detectors.parts.k_center import _Points
 from flawsight.errors import FlawsightError
 
 

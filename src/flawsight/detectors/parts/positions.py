@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from flawsight.detectors.base import FeatureMaps
-from flawsight.detectors.grids import finest
+from flawsight.detectors.parts.grids import finest
 
 _BLOCK = 64
 """Positions whose covariances are computed at once in float64."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flawsight.detectors.anomaly_synthesis import AnomalySynthesis
+from flawsight.detectors.engine.anomaly_synthesis import AnomalySynthesis
 
 AT_ONCE = 8
 Reduce = Callable[[Sequence[Tensor]], list[Tensor]]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from flawsight.detectors.grids import finest, resized
+from flawsight.detectors.parts.grids import finest, resized
 
 MODES = ("max&avg", "max", "avg", "all")
 

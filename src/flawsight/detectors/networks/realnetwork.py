@@ -8,9 +8,9 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from flawsight.detectors.reconstruction import ReconstructionUNet
-from flawsight.detectors.reduction import Reduction
-from flawsight.detectors.residuals import ResidualDiscriminator, selected, together
+from flawsight.detectors.networks.reconstruction import ReconstructionUNet
+from flawsight.detectors.networks.reduction import Reduction
+from flawsight.detectors.networks.residuals import ResidualDiscriminator, selected, together
 
 
 @dataclass(frozen=True)

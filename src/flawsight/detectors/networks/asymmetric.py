@@ -11,8 +11,8 @@ from FrEIA.framework import SequenceINN
 from FrEIA.modules import GLOWCouplingBlock, PermuteRandom
 from torch import Tensor, nn
 
-from flawsight.detectors.flows import Shape, Standardise
-from flawsight.detectors.grids import finest, resized
+from flawsight.detectors.networks.flow import Shape, Standardise
+from flawsight.detectors.parts.grids import finest, resized
 
 LAST_KERNEL = 5
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from flawsight.detectors.base import FeatureMaps
-from flawsight.detectors.grids import finest, resized
+from flawsight.detectors.parts.grids import finest, resized
 
 
 def patch_descriptors(

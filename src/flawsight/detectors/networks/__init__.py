@@ -1,0 +1,1 @@
+"""The networks that detectors train: modules of torch, which know nothing of images or of fitting."""
