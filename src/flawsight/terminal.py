@@ -37,6 +37,8 @@ def show_fit(inspector: Any, out: Path, report: Path) -> None:
     generator = inspector.fitting.generator
     if generator and generator.concern:
         say(f"Mind: {generator.concern}.", "yellow")
+        if "sdas" not in inspector.fitting.kinds:
+            say("Instead of its pictures, other textures show through the defects (perlin).", "yellow")
     if not any(member.detector.localises for member in inspector.members):
         say("This method scores whole images: its heat maps do not show where.", "yellow")
     say(f"Working point: score > {point.threshold:.3f}, at most {point.rate:.2%} of good parts stopped.")

@@ -16,7 +16,10 @@ from flawsight.features import PICTURE, Extractor, stage_ends
 from flawsight.generation import Generator
 from flawsight.inspection import Inspector, blending, load
 from flawsight.inspection import fit as fit_function
+from flawsight.report.after_fit import gathered
+from flawsight.report.fit_report import render_fit_report
 from flawsight.selection import make_validation_set
+from flawsight.terminal import show_fit
 
 QUICK = {"afs_pairs": 6, "pairs": 16, "training_steps": 4, "batch_size": 4, "channels": [4, 4, 4, 4]}
 
@@ -125,6 +128,7 @@ def test_pictures_of_a_generator_are_blended_in_everywhere(
 
     monkeypatch.setitem(KINDS, "sdas", Watched)
     monkeypatch.setattr(blending, "PICTURES", 3)
+    monkeypatch.setattr("flawsight.generation.description.WORST", 100.0)
     found = fs.fit(good_dir, **options(fit_options, generator=generator))  # auto is sdas where there is a generator
     assert set(given) == {3} and found.fitting is not None
     given.clear()
@@ -132,6 +136,30 @@ def test_pictures_of_a_generator_are_blended_in_everywhere(
     searched = fs.fit(good_dir, **fit_options, defects="sdas,scratch", generator=generator, fuse=1)
     assert given == [3]
     assert list(searched.manifest.selection.p_h) == ["sdas", "scratch"]
+
+
+@pytest.mark.parametrize("defects", ["auto", "sdas"])
+def test_useless_pictures_are_replaced_aloud_unless_they_were_asked_for(
+    good_dir: Path, fit_options: dict, generator: Path, capsys: pytest.CaptureFixture[str], defects: str
+) -> None:
+    found = fs.fit(good_dir, **options(fit_options, generator=generator, defects=defects))
+    assert found.fitting is not None and found.fitting.kinds == (("perlin",) if defects == "auto" else ("sdas",))
+    show_fit(found, Path("bundle"), Path("report.html"))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "99.0 times as far" in said and ("Instead of its pictures" in said) is (defects == "auto")
+    page = render_fit_report(gathered(found, found.fitting, Path("bundle")))
+    assert "99.0 times as far" in page and ("kinds of defects made instead" in page) is (defects == "auto")
+
+
+def test_textures_and_a_generator_are_both_used(
+    good_dir: Path, fit_options: dict, generator: Path, textures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = options(fit_options, generator=generator, textures=textures)
+    found = fs.fit(good_dir, **both)
+    assert found.fitting is not None and found.fitting.kinds == ("perlin",)
+    monkeypatch.setattr("flawsight.generation.description.WORST", 100.0)
+    found = fs.fit(good_dir, **both)
+    assert found.fitting is not None and found.fitting.kinds == ("sdas", "perlin")
 
 
 def test_validation_sets_take_parameters_of_kinds() -> None:

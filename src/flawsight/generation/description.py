@@ -41,10 +41,15 @@ class Description(BaseModel):
     versions: dict[str, str]
 
     @property
+    def is_useless(self) -> bool:
+        """Whether its pictures are too far from good ones to be of use."""
+        return self.quality > WORST
+
+    @property
     def concern(self) -> str:
         """Why its pictures may be useless, with the figure and what to do instead; empty where nothing says so."""
         remedy = "take more good images, train for longer (--generator-steps), or use --defects perlin --textures DIR"
-        if self.quality > WORST:
+        if self.is_useless:
             return (
                 f"the generator's pictures are {self.quality:.1f} times as far from good images as other good images "
                 f"are (up to {WORST:g} is usual; it learned from {self.images}): {remedy}"

@@ -30,8 +30,9 @@ Parameters = Mapping[str, Mapping[str, Any]]
 
 
 class Blending(NamedTuple):
-    """What the kinds are given, and the generator whose pictures are among it."""
+    """The kinds of defects, what they are given, and the generator that was asked for its pictures."""
 
+    kinds: tuple[str, ...]
     parameters: dict[str, dict[str, Any]]
     generator: Description | None
 
@@ -40,6 +41,7 @@ def blending_parameters(
     kinds: Sequence[str],
     paths: Sequence[Path],
     *,
+    may_replace: bool = False,
     textures: str | Path | None = None,
     generator: str | Path | None = None,
     strength: tuple[float, float] = (0.1, 0.2),
@@ -49,7 +51,8 @@ def blending_parameters(
 ) -> Blending:
     """`textures` for the kind `perlin`, and pictures for `sdas`, from the generator in that folder.
 
-    A generator that is there is taken as it is; else one is trained there on these good images.
+    A generator that is there is taken as it is; else one is trained there on these good images. Where its pictures are
+    useless, `perlin` takes the place of `sdas` if that `may_replace` it.
     """
     found: dict[str, dict[str, Any]] = {}
     description = None
@@ -73,9 +76,12 @@ def blending_parameters(
                 paths, folder, count=PICTURES, strength=strength, seed=seed, max_pixels=max_pixels, progress=progress
             )
         found["sdas"] = {"pictures": pictures}
+        if may_replace and description.is_useless:
+            del found["sdas"]
+            kinds = tuple(dict.fromkeys("perlin" if kind == "sdas" else kind for kind in kinds))
     elif generator is not None:
         _needed("sdas", kinds, "--generator")
-    return Blending(found, description)
+    return Blending(tuple(kinds), found, description)
 
 
 def digest(parameters: Parameters) -> str:

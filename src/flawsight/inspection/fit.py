@@ -94,9 +94,9 @@ def fit(
     `max_memory` bytes; the default is 2 GiB, or half of what is free where that is less. `budget`: minutes that the
     search may take, or the trainings of a detector that needs none. `augment`: learn from so many changed copies of
     each image (`flawsight.data.enlarged`) rather than from the image, by the groups in `safe`; the search and the
-    calibration see images as they are. `defects`: the kinds for the search, or for a detector that learns from them
-    (then `auto` is `perlin`, or `sdas` where there is a generator); `textures` and `generator` are folders as in
-    `blending_parameters`. The returned inspector's `fitting` holds the selection and timings.
+    calibration see images as they are. `defects`: the kinds for the search, or for a detector that learns from them:
+    then `auto` is `perlin`, or `sdas` where there is a generator whose pictures are of use. `textures` and `generator`
+    are folders as in `blending_parameters`. The returned inspector's `fitting` holds the selection and timings.
     """
     progress = progress or default_progress()
     _check_options(false_alarm_rate, fuse, budget, augment, safe, fixed_layers)
@@ -104,7 +104,7 @@ def fit(
     prototypes = make_detectors(detector, detector_parameters or {}, seed)
     reads = _reads(prototypes, fixed_layers)
     uses_defects = reads == "both" or (reads == "layers" and fixed_layers is None)
-    kinds = _kinds(defects, reads, generator) if uses_defects else ()
+    kinds = _kinds(defects, reads, generator, textures) if uses_defects else ()
     paths = _paths(good, layout, category, good_class)
     network = Extractor(extractor, weights, image_size, device)
     fixed = [tuple(network.layer(name).name for name in names) for names in fixed_layers or ()]
@@ -114,9 +114,10 @@ def fit(
         mark = _check(images, progress)
     given_pictures = textures is not None or generator is not None
     with _timed(fitting, "pictures for defects") if given_pictures else nullcontext():
-        parameters, fitting.generator = blending_parameters(
+        fitting.kinds, parameters, fitting.generator = blending_parameters(
             kinds,
             paths,
+            may_replace=defects == "auto",
             textures=textures,
             generator=generator,
             strength=strength,
@@ -127,7 +128,7 @@ def fit(
     if reads == "both":
         (prototype,) = prototypes.values()
         stages = fixed[0] if fixed else stage_ends(select_layers(network.layers, layers))
-        prototype.attach(anomaly_synthesis(network, stages, images, kinds, parameters, seed))
+        prototype.attach(anomaly_synthesis(network, stages, images, fitting.kinds, parameters, seed))
         shares = [Share((PICTURE, *stages), _afforded(prototype, network, (PICTURE, *stages), images, budget), 1.0)]
     elif reads == "images":
         shares = [Share((PICTURE,), prototype, 1.0) for prototype in prototypes.values()]
@@ -155,12 +156,12 @@ def fit(
         _timed(fitting, "learning and calibrating"),
         progress.stage("Learning from all good images", (2 + max(1, augment)) * len(images)) as advance,
     ):
-        stamp = _stamp(network, shares, mark, seed, augment, *sorted(safe), *kinds, digest(parameters))
+        stamp = _stamp(network, shares, mark, seed, augment, *sorted(safe), *fitting.kinds, digest(parameters))
         training = Training(folder / SEARCH_FOLDER / stamp if folder else None)
         copies = enlarged(images, augment, safe, seed) if augment else None
         fitted = fit_members(network, images, shares, seed, advance, training, copies)
     fitting.held_out_maps = fitted.held_out_maps
-    fitting.defects = fitting.defects or a_few_defects(images, kinds, parameters, seed)
+    fitting.defects = fitting.defects or a_few_defects(images, fitting.kinds, parameters, seed)
     point = working_point(fitted.held_out_scores, false_alarm_rate)
     manifest = Manifest(
         versions=_versions(),
@@ -245,11 +246,13 @@ def _afforded(
     return afforded(detector, few, 60 * minutes / -(-(1 + detector.folds) // side_by_side))
 
 
-def _kinds(defects: str, reads: str, generator: str | Path | None) -> tuple[str, ...]:
+def _kinds(defects: str, reads: str, generator: str | Path | None, textures: str | Path | None) -> tuple[str, ...]:
     """Kinds of defects; for a detector that learns from them those of paper E, where nothing else is said."""
-    if reads == "both" and defects == "auto":
-        return ("perlin",) if generator is None else ("sdas",)
-    return defect_kinds(defects)
+    if reads != "both" or defects != "auto":
+        return defect_kinds(defects)
+    if generator is None:
+        return ("perlin",)
+    return ("sdas",) if textures is None else ("sdas", "perlin")
 
 
 def _paths(

@@ -18,13 +18,14 @@ MadeDefects = dict[str, tuple[list[np.ndarray], list[np.ndarray]]]
 class Fitting:
     """The fitted search (None where the layers were given), the images learned from, and seconds per stage.
 
-    `defects`: the search's, or else a few to look at.
+    `kinds` of defects were made; `defects` are the search's, or else a few to look at.
     `held_out_maps` (side, side) show the first few images to detectors that had not seen them.
     `generator`: whose pictures were blended into defects, if any.
     """
 
     selection: LayerSelection | None
     images: ResizedImages
+    kinds: tuple[str, ...] = ()
     defects: MadeDefects = field(default_factory=dict)
     held_out_maps: list[np.ndarray] = field(default_factory=list)
     generator: Description | None = None

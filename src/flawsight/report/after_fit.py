@@ -30,7 +30,7 @@ def write_report(inspector: Inspector, folder: Path) -> Path:
         table.unlink(missing_ok=True)  # an earlier inspector's
     else:
         write_selection(table, fitting.selection.rows())
-    write_fit_report(path, _gather(inspector, fitting, folder))
+    write_fit_report(path, gathered(inspector, fitting, folder))
     return path
 
 
@@ -42,7 +42,8 @@ def write_selection(path: Path, rows: list[Row]) -> None:
         writer.writerows(asdict(row) for row in rows)
 
 
-def _gather(inspector: Inspector, fitting: Fitting, folder: Path) -> FitReport:
+def gathered(inspector: Inspector, fitting: Fitting, folder: Path) -> FitReport:
+    """What the report in this folder says."""
     manifest = inspector.manifest
     point = manifest.working_point
     names = {field.name for field in fields(LayerScore)}
@@ -75,7 +76,7 @@ def _gather(inspector: Inspector, fitting: Fitting, folder: Path) -> FitReport:
             "image size": manifest.extractor.image_size,
             **_detector_settings(manifest.members),
             **(_search_settings(selection) if selection else {}),
-            **(_generator_settings(fitting.generator) if fitting.generator else {}),
+            **(_generator_settings(fitting.generator, fitting.kinds) if fitting.generator else {}),
             "seed": manifest.seed,
             "data fingerprint": manifest.data.fingerprint[:16],
             **manifest.versions,
@@ -95,11 +96,12 @@ def _search_settings(selection: LayerSelection) -> dict[str, object]:
     }
 
 
-def _generator_settings(generator: Description) -> dict[str, object]:
+def _generator_settings(generator: Description, kinds: Sequence[str]) -> dict[str, object]:
     return {
         "generator": f"{generator.settings.preset}, {generator.settings.steps} steps, {generator.images} images",
         "distance of its pictures from good images (1: as other good images)": f"{generator.quality:.1f}",
         **({"concern": generator.concern} if generator.concern else {}),
+        **({"kinds of defects made instead": ", ".join(kinds)} if "sdas" not in kinds else {}),
     }
 
 
