@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs/studies/kinds.csv"))
     parser.add_argument("--generators", type=Path, required=True)
-    parser.add_argument("--generator-steps", type=int, default=400)
+    parser.add_argument("--generator-steps", type=int, default=1200)
     parser.add_argument("--categories", default=",".join(CATEGORIES))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--most-good", type=int, default=140)

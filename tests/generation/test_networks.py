@@ -80,6 +80,20 @@ def test_the_average_follows_the_optimizer() -> None:
     assert all(found == pytest.approx(wanted) for found, wanted in seen)
 
 
+def test_the_learning_rate_rises_by_the_steps_taken_before_too() -> None:
+    layer = nn.Linear(1, 1, bias=False)
+    module = Averaged(layer, decay=0.9, warm_up=4)
+    rates = []
+    for steps in (2, 4):  # as if it went on from a checkpoint after two
+        optimizer = torch.optim.SGD(layer.parameters(), lr=0.8)
+        module.follow(optimizer)
+        for _ in range(steps):
+            layer.weight.grad = torch.ones(1, 1)
+            optimizer.step()
+            rates.append(optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, 0.8, 0.8])
+
+
 def test_gradients_are_clipped() -> None:
     layer = nn.Linear(2, 1, bias=False)
     module = Averaged(layer, decay=0.9)

@@ -186,7 +186,7 @@ class Generator(BaseEstimator):
         device = resolve_device(self.device)
         pixels = torch.from_numpy(squares).permute(0, 3, 1, 2)[:, : 1 if grey else 3]
         with seeded(self.seed):
-            module = Averaged(Denoiser(preset, pixels.shape[1]), preset.decay)
+            module = Averaged(Denoiser(preset, pixels.shape[1]), preset.decay, preset.warm_up)
         module.to(device).to(memory_format=torch.channels_last)
         diffusion = Diffusion().to(device)
         optimizer = torch.optim.Adam(module.network.parameters(), lr=preset.learning_rate)

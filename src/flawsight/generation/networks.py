@@ -32,6 +32,7 @@ class Preset:
     velocity: bool  # learns large shapes in far fewer steps than predicting noise does
     batch_size: int
     learning_rate: float
+    warm_up: int  # steps in which the learning rate rises to what it is
     steps: int
     decay: float
     sampling_steps: int
@@ -40,13 +41,13 @@ class Preset:
 PRESETS = {
     "small": Preset(
         side=64, patch=2, widths=(32, 64, 128), blocks=1, attention=1, head=32, norm_groups=16,
-        res_block_resampling=False, velocity=True, batch_size=8, learning_rate=2e-3, steps=1200, decay=0.995,
-        sampling_steps=50,
+        res_block_resampling=False, velocity=True, batch_size=8, learning_rate=2e-3, warm_up=50, steps=1200,
+        decay=0.995, sampling_steps=50,
     ),
     "paper": Preset(
         side=256, patch=1, widths=(256, 256, 512, 512, 1024, 1024), blocks=2, attention=3, head=64, norm_groups=32,
-        res_block_resampling=True, velocity=False, batch_size=20, learning_rate=1e-4, steps=100_000, decay=0.9999,
-        sampling_steps=20,
+        res_block_resampling=True, velocity=False, batch_size=20, learning_rate=1e-4, warm_up=1, steps=100_000,
+        decay=0.9999, sampling_steps=20,
     ),
 }  # fmt: skip
 """`small` trains on a CPU; having learned little, it paints cleaner in 50 steps than in the paper's 20.
@@ -127,20 +128,25 @@ class Averaged(nn.Module):
     The average follows every step of an optimizer given to `follow`.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: nn.Module, decay: float, warm_up: int = 1) -> None:
         super().__init__()
         self.network = network
         self.decay = decay
+        self.warm_up = warm_up
         self.average = AveragedModel(network, multi_avg_fn=self._average)
         self.average.requires_grad_(False)
 
     def follow(self, optimizer: torch.optim.Optimizer) -> None:
-        """Keep gradients to a norm of 1 before every step, and update the average after it."""
+        """Keep gradients to a norm of 1 and warm up before every step, and update the average after it."""
 
-        def clip(*_: object) -> None:
+        def prepare(*_: object) -> None:
             nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+            # Counted by the average, which a checkpoint holds: a training that goes on does not begin again.
+            share = min(1.0, (int(self.average.n_averaged) + 1) / self.warm_up)
+            for group in optimizer.param_groups:
+                group["lr"] = share * optimizer.defaults["lr"]
 
-        optimizer.register_step_pre_hook(clip)
+        optimizer.register_step_pre_hook(prepare)
         optimizer.register_step_post_hook(lambda *_: self.average.update_parameters(self.network))
 
     def _average(self, averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
