@@ -38,6 +38,7 @@ class AsymST(FlowDetector):
     official code takes features as they are, but other layers than its own can be of any scale, and the fixed learning
     rate is for one. score: an image's is the `max` of its map, or the `mean`. max_grid: finer maps are average-pooled
     to so many positions a side, which decides what training costs; None keeps all, as the official code does (24 x 24).
+    mixed_precision: train in bfloat16 where that is safe.
     """
 
     folds: ClassVar[int] = 2
@@ -57,6 +58,7 @@ class AsymST(FlowDetector):
         learning_rate: float = 2e-4,
         weight_decay: float = 1e-5,
         max_grid: int | None = 16,
+        mixed_precision: bool = False,
         seed: int = 0,
     ) -> None:
         self.couplings = couplings
@@ -72,6 +74,7 @@ class AsymST(FlowDetector):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.max_grid = max_grid
+        self.mixed_precision = mixed_precision
         self.seed = seed
 
     def coarse(self) -> Self:
@@ -151,6 +154,7 @@ class AsymST(FlowDetector):
             epochs=self.epochs,
             seed=self.seed,
             training=training,
+            mixed_precision=self.mixed_precision,
         )
 
     def _network(self, shapes: Sequence[Shape]) -> StudentTeacher:

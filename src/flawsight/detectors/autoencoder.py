@@ -33,7 +33,7 @@ class Autoencoder(CollectingDetector):
     of the vector. score: `mean` of the map, or `component`: the highest threshold that leaves an 8-connected region of
     `least_area`, a fraction of the image; the paper takes that area from the smallest test defect, which nobody knows
     beforehand. patience: stop when the training loss has not fallen for so many epochs (the paper watches held-out
-    images); None never stops early.
+    images); None never stops early. mixed_precision: train in bfloat16 where that is safe.
     """
 
     folds: ClassVar[int] = 2
@@ -50,6 +50,7 @@ class Autoencoder(CollectingDetector):
         batch_size: int = 64,
         learning_rate: float = 1e-4,
         patience: int | None = 3,
+        mixed_precision: bool = False,
         seed: int = 0,
     ) -> None:
         self.side = side
@@ -61,6 +62,7 @@ class Autoencoder(CollectingDetector):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.patience = patience
+        self.mixed_precision = mixed_precision
         self.seed = seed
 
     def coarse(self) -> Self:
@@ -145,6 +147,7 @@ class Autoencoder(CollectingDetector):
             epochs=self.epochs,
             seed=self.seed,
             training=training,
+            mixed_precision=self.mixed_precision,
             patience=self.patience,
         )
         self._settle(network, images)

@@ -43,6 +43,7 @@ class FastFlow(FlowDetector):
     map: `log` is 0.5 mean_c z^2, averaged over layers on the finest grid; `probability` is -exp(-0.5 mean_c z^2) as in
     the implementations, the same order for one layer until it saturates at 0 for defects far out. max_grid: finer maps
     are average-pooled to so many positions a side, because few machines train on 128 x 128 of them; None is the paper.
+    mixed_precision: train in bfloat16 where that is safe.
     """
 
     folds: ClassVar[int] = 2
@@ -62,6 +63,7 @@ class FastFlow(FlowDetector):
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-5,
         max_grid: int | None = 32,
+        mixed_precision: bool = False,
         seed: int = 0,
     ) -> None:
         self.flow_steps = flow_steps
@@ -77,6 +79,7 @@ class FastFlow(FlowDetector):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.max_grid = max_grid
+        self.mixed_precision = mixed_precision
         self.seed = seed
 
     def coarse(self) -> Self:
@@ -134,6 +137,7 @@ class FastFlow(FlowDetector):
             epochs=self.epochs or -(-self.training_steps // -(-images // self.batch_size)),
             seed=self.seed,
             training=training,
+            mixed_precision=self.mixed_precision,
         )
         self.network_ = flows
 

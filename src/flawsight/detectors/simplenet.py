@@ -31,7 +31,7 @@ class SimpleNet(PatchDetector):
     descriptors; 4 images of 32 x 32 positions in paper D), adaptor_learning_rate, learning_rate of the discriminator,
     weight_decay: training with Adam; the last state is kept. max_descriptors: learn from a seeded uniform sample of
     at most so many; None keeps all, as paper D does. max_grid: read at most so many positions a side, evenly spaced;
-    None reads all.
+    None reads all. mixed_precision: train in bfloat16.
 
     The noise is relative by default because layers differ in scale: descriptors of the embedded network's layers vary
     by 0.04 to 2.7, those of the ResNets of paper D by 0.01 to 0.07. Absolute noise of 0.015 is 0.2 to 1 of the latter,
@@ -59,6 +59,7 @@ class SimpleNet(PatchDetector):
         weight_decay: float = 1e-5,
         max_descriptors: int | None = 16_384,
         max_grid: int | None = None,
+        mixed_precision: bool = False,
         seed: int = 0,
     ) -> None:
         self.neighbourhood = neighbourhood
@@ -77,6 +78,7 @@ class SimpleNet(PatchDetector):
         self.weight_decay = weight_decay
         self.max_descriptors = max_descriptors
         self.max_grid = max_grid
+        self.mixed_precision = mixed_precision
         self.seed = seed
 
     def start(self) -> None:
@@ -130,6 +132,7 @@ class SimpleNet(PatchDetector):
                 epochs=self.epochs,
                 seed=self.seed,
                 training=training,
+                mixed_precision=self.mixed_precision,
             )
         self._take(network, torch.tensor(losses))
 

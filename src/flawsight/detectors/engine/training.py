@@ -82,18 +82,21 @@ def train(
     training: Training | None = None,
     patience: int | None = None,
     at_once: int | None = None,
+    mixed_precision: bool = False,
 ) -> list[float]:
     """Train for `epochs` and return the mean loss of each; the module is left in eval mode.
 
     The order of examples depends on the seed and the epoch only, so that a run that goes on from a checkpoint ends as
     an uninterrupted one does. `patience`: stop early when the training loss has not fallen for so many epochs.
     `at_once`: examples of a batch whose loss is computed together; gradients add up over the batch, and less memory is
-    taken. The last state is kept. Raises Diverged where a loss is not finite.
+    taken. `mixed_precision`: compute the loss in bfloat16 where that is safe; weights stay as they are. The last state
+    is kept. Raises Diverged where a loss is not finite.
     """
     training = training or Training()
     losses = _resumed(module, optimizer, training.folder, epochs)
     saved, generator = monotonic(), torch.Generator()
     batches = max(1, -(-examples // batch_size))
+    device = next(module.parameters()).device.type
     if training.advance and losses:
         training.advance(len(losses) / epochs)
     module.train()
@@ -106,7 +109,8 @@ def train(
         for rows in torch.randperm(examples, generator=generator).tensor_split(batches):
             optimizer.zero_grad(set_to_none=True)
             for part in rows.split(at_once or len(rows)):
-                value = loss(part, generator)
+                with torch.autocast(device, torch.bfloat16, enabled=mixed_precision):
+                    value = loss(part, generator)
                 (value * (len(part) / len(rows))).backward()
                 total = total.to(value.device) + value.detach() * len(part)  # read once an epoch: a GPU need not wait
             optimizer.step()

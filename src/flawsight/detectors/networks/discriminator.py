@@ -65,9 +65,10 @@ class Network(nn.Module):
         signs = torch.ones(len(both), device=both.device)
         signs[len(good) :] = -1
         size, hidden = both.shape[1], len(self.linear.weight)
-        # The moments of wide descriptors cost more than they save; a GPU would wait for the rows to be picked out.
-        if both.device.type != "cpu" or 2 * size > hidden:
-            return 2 * criterion.value(self.judged(both) * signs).mean()
+        # The moments of wide descriptors cost more than they save; a GPU would wait for the rows to be picked out; and
+        # autocast does not reach into what is computed by hand.
+        if both.device.type != "cpu" or 2 * size > hidden or torch.is_autocast_enabled("cpu"):
+            return 2 * criterion.value(self.judged(both).to(descriptors.dtype) * signs).mean()
         weight, bias = self._normalised(both)
         return 2 * _MeanLoss.apply(both, signs, weight, bias, self.output.weight[0], criterion)
 
