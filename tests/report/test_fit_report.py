@@ -155,7 +155,7 @@ def test_one_detector_is_named_but_not_counted(report, page):
 def test_a_report_without_a_search_is_still_a_report(report):
     bare = replace(report, scores=[], examples=[], good_examples=[], timings={}, settings={}, product={})
     text = Page(render_fit_report(bare)).text
-    assert "not tried" in text and "What its answers look like" not in text and report.chosen[0][0] in text
+    assert "not measured" in text and "What its answers look like" not in text and report.chosen[0][0] in text
 
 
 def test_unmeasured_figures_are_dashes_not_zeros(report):
