@@ -57,6 +57,7 @@ VARIANTS = {
     "without AFS and RRS: random channels": Variant("sdas", parameters={"reduction": "random", "residuals": "all"}),
     "without AFS: random projection": Variant("sdas", parameters={"reduction": "projection"}),
     "s = 0": Variant("sdas", (0.0, 0.0)),
+    "RRS ranked as in the official code": Variant("sdas", parameters={"normalise_ranking": True}),
     "anomalies from good images (perlin)": Variant("perlin"),
     "s = 0.1": Variant("sdas", (0.1, 0.1)),
     "s = 0.2": Variant("sdas", (0.2, 0.2)),
