@@ -290,7 +290,7 @@ def test_changed_copies_are_learned_from_and_leave_with_their_fold(network: Extr
 def test_augmentation_is_recorded_and_checked(good_dir: Path, fit_options: dict) -> None:
     options = fit_options | {"fixed_layers": [["blocks.3.0.bn3"]]}
     data = fs.fit(good_dir, **options, augment=2, safe=["noise", "blur"]).manifest.data
-    assert (data.augment, data.safe) == (2, ["blur", "noise"])
+    assert (data.augment, data.safe) == (2, ["blur", "noise"]) and (data.defects, data.material) == ([], "")
     for wrong in ({"augment": -1}, {"augment": 1, "safe": ["nonsense"]}):
         with pytest.raises(FlawsightError, match="augment"):
             fs.fit(good_dir, **options, **wrong)

@@ -64,6 +64,9 @@ def test_realnet_reads_the_picture_and_the_ends_of_all_stages(inspector: Inspect
     member = inspector.manifest.members[0]
     assert member.detector.name == "realnet" and member.detector.parameters["training_steps"] == 4
     assert inspector.fitting is not None and inspector.fitting.selection is None
+    data = inspector.manifest.data
+    assert data.defects == ["perlin"] and len(data.material) == 16
+    assert "defects learned from" in render_fit_report(gathered(inspector, inspector.fitting, Path("bundle")))
 
 
 def test_realnet_inspects_alike_when_it_is_loaded_again(inspector: Inspector, good_dir: Path) -> None:

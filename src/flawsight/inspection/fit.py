@@ -185,7 +185,14 @@ def fit(
         ],
         working_point=_point_info(point, fitted),
         colour_scale=_colour_scale(point, fitted),
-        data=DataInfo(images=len(paths), fingerprint=mark, augment=augment, safe=sorted(safe) if augment else []),
+        data=DataInfo(
+            images=len(paths),
+            fingerprint=mark,
+            augment=augment,
+            safe=sorted(safe) if augment else [],
+            defects=list(fitting.kinds) if reads == "both" else [],
+            material=digest(parameters) if reads == "both" else "",
+        ),
         seed=seed,
         selection=_selection_info(fitting.selection),
     )

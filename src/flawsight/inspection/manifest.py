@@ -65,12 +65,17 @@ class ColourScaleInfo(_Strict):
 
 
 class DataInfo(_Strict):
-    """Which good images were learned from, and from how many augmented copies of each, by which groups."""
+    """Which good images were learned from, and from how many augmented copies of each, by which groups.
+
+    `defects`: the kinds that were made on them to learn from, if any; `material` names the pictures blended into those.
+    """
 
     images: int
     fingerprint: str
     augment: int = Field(ge=0)
     safe: list[str]
+    defects: list[str] = Field(default_factory=list)
+    material: str = ""
 
 
 class SelectionInfo(_Strict):

@@ -76,6 +76,7 @@ def gathered(inspector: Inspector, fitting: Fitting, folder: Path) -> FitReport:
             "image size": manifest.extractor.image_size,
             **_detector_settings(manifest.members),
             **(_search_settings(selection) if selection else {}),
+            **({"defects learned from": ", ".join(manifest.data.defects)} if manifest.data.defects else {}),
             **(_generator_settings(fitting.generator, fitting.kinds) if fitting.generator else {}),
             "seed": manifest.seed,
             "data fingerprint": manifest.data.fingerprint[:16],
