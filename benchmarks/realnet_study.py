@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--generators", type=Path, required=True)
     parser.add_argument("--categories", default=",".join(CATEGORIES))
     parser.add_argument("--variants", type=int, default=len(VARIANTS), help="only the first so many")
-    parser.add_argument("--steps", type=int, default=200, help="training steps of RealNet")
+    parser.add_argument("--steps", type=int, default=300, help="training steps of RealNet")
     parser.add_argument("--generator-steps", type=int, default=1200)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     options = parser.parse_args()
