@@ -75,15 +75,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/studies/realnet.csv"))
     parser.add_argument("--generators", type=Path, required=True)
     parser.add_argument("--categories", default=",".join(CATEGORIES))
-    parser.add_argument("--variants", type=int, default=len(VARIANTS), help="only the first so many")
-    parser.add_argument("--steps", type=int, default=300, help="training steps of RealNet")
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME")
+    parser.add_argument("--steps", type=int, default=300, help="training steps of RealNet, whose default is 1000")
     parser.add_argument("--generator-steps", type=int, default=1200)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     options = parser.parse_args()
     for seed in options.seeds:
-        for name in list(VARIANTS)[: options.variants]:
+        for name in options.variants:
             for category in options.categories.split(","):
-                if (category, name, seed) in done(options.out):
+                if (category, name, seed, options.steps) in done(options.out):
                     continue
                 with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
                     row = process.submit(measured, options, category, name, seed).result()
@@ -138,25 +138,26 @@ def blended(
     return {"pictures": pictures_of(folder, PICTURES, variant.strength, seed)}
 
 
-def done(table: Path) -> set[tuple[str, str, int]]:
+def done(table: Path) -> set[tuple[str, str, int, int]]:
     if not table.exists():
         return set()
     rows = pd.read_csv(table)
-    return set(zip(rows["category"], rows["variant"], rows["seed"], strict=True))
+    return set(zip(rows["category"], rows["variant"], rows["seed"], rows["steps"], strict=True))
 
 
 def report(table: Path) -> None:
-    """Print means over categories and seeds, and P_h by category, as a Markdown table."""
-    rows = pd.read_csv(table)
-    categories = list(dict.fromkeys(rows["category"]))
-    print(f"\n| variant | AU-ROC | pixel AU-ROC | AU-PRO | P_h | {' | '.join(categories)} | seconds | peak MiB |")
-    print(f"|---|---|---|---|---|{'---|' * len(categories)}---|---|")
-    for name, group in rows.groupby("variant", sort=False):
-        shown = [f"{100 * group[figure].mean():.1f}" for figure in ("auroc", "pixel_auroc", "aupro_0.30", "p_h")]
-        each = [f"{100 * group[group['category'] == one]['p_h'].mean():.1f}" for one in categories]
-        costs = [f"{group['seconds'].mean():.0f}", f"{group['peak_mib'].max():.0f}"]
-        print(f"| {name} | {' | '.join([*shown, *each, *costs])} |")
-    print(f"\nSeeds: {sorted(set(rows['seed']))}; steps: {sorted(set(rows['steps']))}")
+    """Print means over categories and seeds, and P_h by category, as a Markdown table for each number of steps."""
+    whole = pd.read_csv(table)
+    categories = list(dict.fromkeys(whole["category"]))
+    for steps, rows in whole.groupby("steps"):
+        print(f"\n| variant | AU-ROC | pixel AU-ROC | AU-PRO | P_h | {' | '.join(categories)} | seconds | peak MiB |")
+        print(f"|---|---|---|---|---|{'---|' * len(categories)}---|---|")
+        for name, group in rows.groupby("variant", sort=False):
+            shown = [f"{100 * group[figure].mean():.1f}" for figure in ("auroc", "pixel_auroc", "aupro_0.30", "p_h")]
+            each = [f"{100 * group[group['category'] == one]['p_h'].mean():.1f}" for one in categories]
+            costs = [f"{group['seconds'].mean():.0f}", f"{group['peak_mib'].max():.0f}"]
+            print(f"| {name} | {' | '.join([*shown, *each, *costs])} |")
+        print(f"\nSteps: {steps}; seeds: {sorted(set(rows['seed']))}")
 
 
 if __name__ == "__main__":

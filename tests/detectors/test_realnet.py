@@ -336,17 +336,17 @@ def test_more_time_affords_more_steps_and_then_a_larger_preset(monkeypatch: pyte
     monkeypatch.setattr(afforded_module, "_seconds_a_step", lambda detector, size, few: seconds[size])
     features = as_features(pictures(2))
     detector = RealNet(seed=3, retention=0.5).attach(SYNTHESIS)
-    found = [afforded_module.afforded(detector, features, budget) for budget in (200, 600, 9600, 240000)]
+    found = [afforded_module.afforded(detector, features, budget) for budget in (200, 2000, 32_000, 800_000)]
     assert [(one.size, one.training_steps) for one in found] == [
         ("small", 100),
-        ("small", 300),
-        ("medium", 300),
-        ("paper", 300),
+        ("small", 1000),
+        ("medium", 1000),
+        ("paper", 1000),
     ]
     with pytest.raises(FlawsightError, match=r"affords RealNet 30 steps.*4 times as long"):
         afforded_module.afforded(detector, features, 60)
     assert all(one.seed == 3 and one.retention == 0.5 for one in found)
-    assert detector.size == "small" and detector.training_steps == 300
+    assert detector.size == "small" and detector.training_steps == 1000
 
 
 def test_time_is_really_measured() -> None:

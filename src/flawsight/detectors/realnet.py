@@ -64,7 +64,7 @@ class RealNet(CollectingDetector):
         normalise_ranking: bool = False,
         defect_share: float = 0.5,
         score: str = "max",
-        training_steps: int = 300,
+        training_steps: int = 1000,
         batch_size: int | None = None,
         at_once: int | None = None,
         learning_rate: float = 1e-3,
