@@ -38,8 +38,8 @@ STUDIED = [name for name, detector in DETECTORS.items() if detector.reads != "bo
 """The others make no use of one layer: RealNet has a study of its own."""
 LAYERS = 4
 LABELLED = 150
-CLASSIFIER_IMAGES = 4800
-"""How often the classifier is shown an image; 300 steps of 16."""
+CLASSIFIER_IMAGES = 2400
+"""How often the classifier is shown an image; 150 steps of 16."""
 TIMED = 32
 SETTINGS: dict[str, dict[str, Any]] = {
     "simplenet": {"max_descriptors": 8192, "batch_size": 1024, "epochs": 30},
