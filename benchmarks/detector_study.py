@@ -25,7 +25,7 @@ import torch
 
 from benchmarks._inputs import good_paths
 from benchmarks.growth import evenly
-from benchmarks.selection_study import SIDE, append_rows, draw_test, measure, small_mask
+from benchmarks.selection_study import SIDE, append_rows, draw_test, measure, rows_done, small_mask
 from flawsight.data import Sample, open_dataset, read_image
 from flawsight.detectors import DETECTORS, SupervisedClassifier, make_detectors
 from flawsight.detectors.engine.passes import LayerSet, Reading, fit_detectors, map_images
@@ -93,7 +93,7 @@ def main() -> None:
     for seed in options.seeds:
         for name in options.detectors.split(","):
             for category in options.categories.split(","):
-                if (category, name, seed) in done(options.out):
+                if (category, name, seed) in rows_done(options.out, "category", "detector", "seed"):
                     continue
                 product = open_product(options.data / category, seed, options.good, options.test)
                 rows = list(study(product, name, seed, options.budget, options.test))
@@ -221,13 +221,6 @@ def paper_a(inspector: Inspector) -> str:
     assert inspector.fitting is not None and inspector.fitting.selection is not None
     trials = [trial for trial in inspector.fitting.selection.trials_ if trial.stage == "full"]
     return max(trials, key=lambda trial: trial.figures["nsa"].p_h).layer
-
-
-def done(table: Path) -> set[tuple[str, str, int]]:
-    if not table.exists():
-        return set()
-    rows = pd.read_csv(table)
-    return set(zip(rows["category"], rows["detector"], rows["seed"], strict=True))
 
 
 def report(table: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks._inputs import good_paths
-from benchmarks.selection_study import CATEGORIES, SIDE, append_rows, chosen, draw_test
+from benchmarks.selection_study import CATEGORIES, SIDE, append_rows, chosen, draw_test, rows_done
 from flawsight.data import fingerprint, open_dataset
 from flawsight.generation import trained
 from flawsight.inspection import evaluate, fit
@@ -47,7 +47,7 @@ def main() -> None:
     for seed in options.seeds:
         for category in options.categories.split(","):
             for kinds in KINDS:
-                if (category, seed, kinds) in done(options.out):
+                if (category, seed, kinds) in rows_done(options.out, "category", "seed", "kinds"):
                     continue
                 row = measured(options, category, seed, kinds)
                 append_rows(options.out, COLUMNS, [row])
@@ -75,13 +75,6 @@ def measured(options: argparse.Namespace, category: str, seed: int, kinds: str) 
         "p_h": figures["p_h"],
         "seconds": seconds,
     }
-
-
-def done(table: Path) -> set[tuple[str, int, str]]:
-    if not table.exists():
-        return set()
-    rows = pd.read_csv(table)
-    return set(zip(rows["category"], rows["seed"], rows["kinds"], strict=True))
 
 
 def report(table: Path) -> None:

@@ -24,7 +24,7 @@ import pandas as pd
 
 from benchmarks._inputs import good_paths
 from benchmarks.detector_study import open_product
-from benchmarks.selection_study import SIDE, append_rows
+from benchmarks.selection_study import SIDE, append_rows, rows_done
 from flawsight.data import fingerprint
 from flawsight.detectors import RealNet
 from flawsight.detectors.engine.passes import Reading, fit_detectors, map_images
@@ -83,7 +83,9 @@ def main() -> None:
     for seed in options.seeds:
         for name in options.variants:
             for category in options.categories.split(","):
-                if (category, name, seed, options.steps) in done(options.out):
+                if (category, name, seed, options.steps) in rows_done(
+                    options.out, "category", "variant", "seed", "steps"
+                ):
                     continue
                 with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
                     row = process.submit(measured, options, category, name, seed).result()
@@ -136,13 +138,6 @@ def blended(
     folder = options.generators / category
     trained(ResizedImages(paths, 64), folder, steps=options.generator_steps, seed=seed, stamp=fingerprint(paths))
     return {"pictures": pictures_of(folder, PICTURES, variant.strength, seed)}
-
-
-def done(table: Path) -> set[tuple[str, str, int, int]]:
-    if not table.exists():
-        return set()
-    rows = pd.read_csv(table)
-    return set(zip(rows["category"], rows["variant"], rows["seed"], rows["steps"], strict=True))
 
 
 def report(table: Path) -> None:

@@ -172,6 +172,13 @@ def measure(
     return image, pixel, harmonic_mean(image, pixel)
 
 
+def rows_done(table: Path, *columns: str) -> set[tuple]:
+    """The values of these columns in every row that a study has made before."""
+    if not table.exists():
+        return set()
+    return set(pd.read_csv(table)[list(columns)].itertuples(index=False, name=None))
+
+
 def done(table: Path) -> set[tuple[str, str]]:
     if not table.exists():
         return set()

@@ -30,10 +30,11 @@ Parameters = Mapping[str, Mapping[str, Any]]
 
 
 class Blending(NamedTuple):
-    """The kinds of defects, what they are given, and the generator that was asked for its pictures."""
+    """The kinds of defects, what they are given, a name for that, and the generator that was asked for its pictures."""
 
     kinds: tuple[str, ...]
     parameters: dict[str, dict[str, Any]]
+    material: str
     generator: Description | None
 
 
@@ -81,7 +82,7 @@ def blending_parameters(
             kinds = tuple(dict.fromkeys("perlin" if kind == "sdas" else kind for kind in kinds))
     elif generator is not None:
         _needed("sdas", kinds, "--generator")
-    return Blending(tuple(kinds), found, description)
+    return Blending(tuple(kinds), found, digest(found), description)
 
 
 def digest(parameters: Parameters) -> str:

@@ -22,7 +22,7 @@ from flawsight.detectors.engine.passes import LayerSet
 from flawsight.detectors.engine.training import Training
 from flawsight.errors import FlawsightError
 from flawsight.features import DEFAULT_EXTRACTOR, PICTURE, Extractor, select_layers, stage_ends
-from flawsight.inspection.blending import a_few_defects, anomaly_synthesis, blending_parameters, digest
+from flawsight.inspection.blending import a_few_defects, anomaly_synthesis, blending_parameters
 from flawsight.inspection.bundle import prepare_folder, save
 from flawsight.inspection.fitting import Fitting
 from flawsight.inspection.images import ResizedImages
@@ -114,7 +114,7 @@ def fit(
         mark = _check(images, progress)
     given_pictures = textures is not None or generator is not None
     with _timed(fitting, "pictures for defects") if given_pictures else nullcontext():
-        fitting.kinds, parameters, fitting.generator = blending_parameters(
+        fitting.kinds, parameters, material, fitting.generator = blending_parameters(
             kinds,
             paths,
             may_replace=defects == "auto",
@@ -146,7 +146,7 @@ def fit(
         )
         work = folder / SEARCH_FOLDER if folder else None
         with _timed(fitting, "choosing layers"):
-            selection.fit(network, images, work, stamp=mark + digest(parameters), progress=progress)
+            selection.fit(network, images, work, stamp=mark + material, progress=progress)
         fitting.selection, fitting.defects = selection, selection.validation_.bad
         shares = [Share((one.layer,), prototypes[one.detector], one.weight) for one in selection.choices_]
     else:
@@ -156,7 +156,7 @@ def fit(
         _timed(fitting, "learning and calibrating"),
         progress.stage("Learning from all good images", (2 + max(1, augment)) * len(images)) as advance,
     ):
-        stamp = _stamp(network, shares, mark, seed, augment, *sorted(safe), *fitting.kinds, digest(parameters))
+        stamp = _stamp(network, shares, mark, seed, augment, *sorted(safe), *fitting.kinds, material)
         training = Training(folder / SEARCH_FOLDER / stamp if folder else None)
         copies = enlarged(images, augment, safe, seed) if augment else None
         fitted = fit_members(network, images, shares, seed, advance, training, copies)
@@ -191,7 +191,7 @@ def fit(
             augment=augment,
             safe=sorted(safe) if augment else [],
             defects=list(fitting.kinds) if reads == "both" else [],
-            material=digest(parameters) if reads == "both" else "",
+            material=material if reads == "both" else "",
         ),
         seed=seed,
         selection=_selection_info(fitting.selection),

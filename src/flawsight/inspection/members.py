@@ -108,9 +108,8 @@ def fit_members(
     collect(extractor, images if copies is None else copies, taken, advance)
     times = 1 if copies is None else len(copies) // len(images)
     left_out = [np.concatenate([part + pass_ * len(images) for pass_ in range(times)]) for part in parts]
-    told = (advance, len(images)) if advance else None
-    everyone, device = np.array([], int), extractor.device
-    final, *held_out = _learned(taken, [everyone, *left_out], device, training or Training(), told)
+    parts_left_out = [np.array([], int), *left_out]  # the final detectors leave nobody out
+    final, *held_out = _learned(taken, parts_left_out, extractor.device, training or Training(), advance, len(images))
     found = _held_out(extractor, images, held_out, fold_of, advance)
     members = tuple(
         _member(share, reading.detector, [one[number] for one in found], extractor.image_size)
@@ -138,12 +137,11 @@ def _learned(
     left_out: Sequence[np.ndarray],
     device: torch.device,
     training: Training,
-    told: tuple[Callable[[float], None], int] | None,
+    advance: Callable[[float], None] | None,
+    steps: int,
 ) -> list[list[Reading]]:
-    """For each part of the images, the detectors that learn from all the others; `told`: of so many steps."""
+    """For each part of the images, the detectors that learn from all the others; `advance` is told of `steps`."""
     jobs = [(part, member) for part in range(len(left_out)) for member in range(len(taken))]
-
-    advance, steps = told or (None, 0)
 
     def fitted(job: tuple[int, int]) -> Reading:
         part, member = job
