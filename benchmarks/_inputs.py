@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from flawsight.data import open_dataset, read_image
-from flawsight.detectors.parts.patches import patch_descriptors
+from flawsight.detectors.bases.descriptors import patch_descriptors
 from flawsight.features import Extractor
-from flawsight.inspection.images import ResizedImages
+from flawsight.views.cache import ImageCache
 
 CATEGORY = "magnetic_tile"
 
@@ -29,7 +29,7 @@ def real_descriptors(folder: Path, count: int, seed: int) -> np.ndarray:
     """Descriptors (count, 152) of the default pair of layers of the category's good images, or all where fewer."""
     extractor = Extractor(device="cpu")
     grid = extractor.layer(extractor.default_pair[0])
-    images = ResizedImages(good_paths(folder, -(-count // (grid.height * grid.width)), seed), extractor.image_size)
+    images = ImageCache(good_paths(folder, -(-count // (grid.height * grid.width)), seed), extractor.image_size)
     parts = []
     for maps in extractor.batches(images, extractor.default_pair):
         parts.append(patch_descriptors([maps[name] for name in extractor.default_pair]).flatten(0, 2).numpy())

@@ -28,10 +28,11 @@ from benchmarks.growth import evenly
 from benchmarks.selection_study import SIDE, append_rows, draw_test, measure, rows_done, small_mask
 from flawsight.data import Sample, open_dataset, read_image
 from flawsight.detectors import DETECTORS, SupervisedClassifier, make_detectors
-from flawsight.detectors.engine.passes import LayerSet, Reading, fit_detectors, map_images
-from flawsight.features import PICTURE, Extractor, resize_image
+from flawsight.features import INPUT, Extractor
+from flawsight.inference.feature_pass import LayerSet, Reading, fit_detectors, predict_raw
 from flawsight.inspection import Inspector, evaluate, fit
 from flawsight.metrics import PixelTruth, auroc, harmonic_mean
+from flawsight.views import resize_image
 
 CATEGORIES = ("magnetic_tile", "kolektorsdd_tiles", "cookie", "paper_pa_bft01_tl")
 STUDIED = [name for name, detector in DETECTORS.items() if detector.reads != "both"]
@@ -130,7 +131,7 @@ def study(product: Product, name: str, seed: int, budget: float, most_test: int)
         yield upper_bound(extractor, product, seed)
         return
     if DETECTORS[name].reads == "images":
-        yield {"method": "pictures"} | measured(extractor, product, name, (PICTURE,), seed)
+        yield {"method": "pictures"} | measured(extractor, product, name, (INPUT,), seed)
         return
     unique = [layer.name for layer in extractor.layers if not layer.same_as]
     single = [measured(extractor, product, name, (layer,), seed) for layer in evenly(unique, LAYERS)]
@@ -155,11 +156,11 @@ def measured(extractor: Extractor, product: Product, name: str, layers: LayerSet
     start = time.perf_counter()
     fit_detectors(extractor, product.good, [Reading(layers, detector)])
     fitted = time.perf_counter() - start
-    map_images(extractor, product.test[:2], [Reading(layers, detector)])
+    predict_raw(extractor, product.test[:2], [Reading(layers, detector)])
     start = time.perf_counter()
-    map_images(extractor, product.test[:TIMED], [Reading(layers, detector)])
+    predict_raw(extractor, product.test[:TIMED], [Reading(layers, detector)])
     each = (time.perf_counter() - start) / len(product.test[:TIMED])
-    (found,) = map_images(extractor, product.test, [Reading(layers, detector)])
+    (found,) = predict_raw(extractor, product.test, [Reading(layers, detector)])
     image, pixel, _ = measure(found.maps, product.labels, product.truth, found.scores)
     return row("+".join(layers), image, pixel, fitted, each)
 

@@ -19,14 +19,14 @@ from benchmarks.detector_study import open_product
 from benchmarks.gaussian_study import CATEGORIES
 from benchmarks.selection_study import measure
 from flawsight.detectors import Gaussian, PatchCore
-from flawsight.detectors.engine.passes import Reading, fit_detectors, map_images
 from flawsight.features import Extractor
+from flawsight.inference.feature_pass import Reading, fit_detectors, predict_raw
 from flawsight.metrics import auroc
 
 METHODS = {
     "PatchCore": PatchCore,
     "Gaussian": Gaussian,
-    "Gaussian, 16 x 16 x 32": lambda: Gaussian().coarse(),
+    "Gaussian, 16 x 16 x 32": lambda: Gaussian().low_fidelity(),
 }
 
 
@@ -58,7 +58,7 @@ def study(folder: Path, most_good: int, most_test: int) -> Iterator[dict]:
         start = time.perf_counter()
         fit_detectors(extractor, product.good, [reader])
         fitted = time.perf_counter() - start
-        (found,) = map_images(extractor, product.test, [reader])
+        (found,) = predict_raw(extractor, product.test, [reader])
         image, pixel, both = measure(found.maps, product.labels, product.truth)
         pooled = auroc(found.scores, product.labels) if found.scores is not None else float("nan")
         yield {
@@ -68,7 +68,7 @@ def study(folder: Path, most_good: int, most_test: int) -> Iterator[dict]:
             "p_h": both,
             "auroc_pooled": pooled,
             "seconds_to_fit": fitted,
-            "learned_megabytes": sum(v.numel() * v.element_size() for v in reader.detector.learned().values()) / 1e6,
+            "learned_megabytes": sum(v.numel() * v.element_size() for v in reader.detector.state_dict().values()) / 1e6,
         }
 
 

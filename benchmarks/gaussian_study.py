@@ -21,11 +21,11 @@ from sklearn.model_selection import KFold
 
 from benchmarks._inputs import good_paths
 from benchmarks.selection_study import draw_test
-from flawsight.data import AUGMENTATIONS, SAFE, enlarged, folds, open_dataset
-from flawsight.detectors.parts.normal import Normal, fit_normal
+from flawsight.data import AUGMENTATIONS, LABEL_PRESERVING, augmented, folds, open_dataset
+from flawsight.detectors.gaussian.distance import GaussianDistance, fit_gaussian
 from flawsight.features import Extractor, levels
-from flawsight.inspection.images import ResizedImages
-from flawsight.metrics import auroc, chi_square_threshold, working_point
+from flawsight.metrics import auroc, chi_square_threshold, operating_point
+from flawsight.views.cache import ImageCache
 
 CATEGORIES = ("magnetic_tile", "kolektorsdd_tiles", "cookie", "paper_pa_bft01_tl")
 MAHALANOBIS = "Mahalanobis"
@@ -75,7 +75,9 @@ def main() -> None:
     parser.add_argument("--most-good", type=int, default=200)
     parser.add_argument("--most-test", type=int, default=300)
     parser.add_argument("--passes", type=int, default=10, help="augmented copies of every good image; the paper: 100")
-    parser.add_argument("--safe", nargs="*", choices=AUGMENTATIONS, default=SAFE, help="what makes no defect")
+    parser.add_argument(
+        "--safe", nargs="*", choices=AUGMENTATIONS, default=LABEL_PRESERVING, help="what makes no defect"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     extractor = Extractor()
@@ -94,12 +96,12 @@ def main() -> None:
 
 
 def read(extractor: Extractor, folder: Path, options: argparse.Namespace) -> Pooled:
-    good = ResizedImages(good_paths(folder, options.most_good, options.seed), extractor.image_size)
+    good = ImageCache(good_paths(folder, options.most_good, options.seed), extractor.image_size)
     test = draw_test(open_dataset(folder), options.most_test)
     return Pooled(
         pooled_levels(extractor, good),
-        pooled_levels(extractor, enlarged(good, options.passes, options.safe, options.seed)),
-        pooled_levels(extractor, ResizedImages([sample.path for sample in test], extractor.image_size)),
+        pooled_levels(extractor, augmented(good, options.passes, options.safe, options.seed)),
+        pooled_levels(extractor, ImageCache([sample.path for sample in test], extractor.image_size)),
         np.array([sample.label for sample in test]),
     )
 
@@ -127,7 +129,7 @@ def detection(pooled: Pooled) -> Iterator[dict]:
         for augmented in (False, True):
             vectors = pooled.learned_from(images, augmented)
             for method, parameters in METHODS.items():
-                fitted = [fit_normal(level, **parameters) for level in vectors]
+                fitted = [fit_gaussian(level, **parameters) for level in vectors]
                 scores = [scores_of(normal, level) for normal, level in zip(fitted, pooled.test, strict=True)]
                 key = {"fold": fold, "augmented": augmented, "method": method}
                 for number, (normal, values) in enumerate(zip(fitted, scores, strict=True), start=1):
@@ -146,15 +148,15 @@ def working_points(pooled: Pooled) -> Iterator[dict]:
         for augmented in (False, True):
             for method in WORKING_POINTS:
 
-                def fit(learned: np.ndarray, augmented: bool = augmented, method: str = method) -> Normal:
-                    return fit_normal(pooled.learned_from(learned, augmented)[LEVEL - 1], **METHODS[method])
+                def fit(learned: np.ndarray, augmented: bool = augmented, method: str = method) -> GaussianDistance:
+                    return fit_gaussian(pooled.learned_from(learned, augmented)[LEVEL - 1], **METHODS[method])
 
                 normal = fit(images)
                 held_out = cross_scores(pooled, images, fit)
                 scores = scores_of(normal, pooled.test[LEVEL - 1])
                 for sigma in SIGMAS:
                     rate = math.erfc(sigma / math.sqrt(2))
-                    point = working_point(held_out, rate)
+                    point = operating_point(held_out, rate)
                     alarms = {
                         "chi-square": scores > chi_square_threshold(normal.dimensions, rate),
                         "conformal": scores > point.threshold,
@@ -166,7 +168,7 @@ def working_points(pooled: Pooled) -> Iterator[dict]:
                         yield {**key, "figure": f"{name} TPR", "value": called[pooled.labels == 1].mean()}
 
 
-def cross_scores(pooled: Pooled, images: np.ndarray, fit: Callable[[np.ndarray], Normal]) -> np.ndarray:
+def cross_scores(pooled: Pooled, images: np.ndarray, fit: Callable[[np.ndarray], GaussianDistance]) -> np.ndarray:
     """Scores of these good images by distributions that have not seen them."""
     scores = np.empty(len(images))
     for part in folds(len(images), INNER_FOLDS, 0):
@@ -174,7 +176,7 @@ def cross_scores(pooled: Pooled, images: np.ndarray, fit: Callable[[np.ndarray],
     return scores
 
 
-def scores_of(normal: Normal, vectors: torch.Tensor) -> np.ndarray:
+def scores_of(normal: GaussianDistance, vectors: torch.Tensor) -> np.ndarray:
     return normal.distances(vectors).numpy()
 
 

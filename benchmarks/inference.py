@@ -13,8 +13,9 @@ from benchmarks._anomalib import fitted_torch_model, peer_name
 from benchmarks._inputs import CATEGORY, good_paths
 from benchmarks._measure import Row, Run, alternate
 from flawsight.data import read_image
-from flawsight.features import Extractor, resize_image
+from flawsight.features import Extractor
 from flawsight.inspection import Inspector, fit
+from flawsight.views import resize_image
 
 BANK = 1000
 NAMED, CUT = "PatchCore forward", "PatchCore forward, network cut by hand after the last layer it reads"

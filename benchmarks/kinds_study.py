@@ -20,7 +20,7 @@ from benchmarks.selection_study import CATEGORIES, SIDE, append_rows, chosen, dr
 from flawsight.data import fingerprint, open_dataset
 from flawsight.generation import trained
 from flawsight.inspection import evaluate, fit
-from flawsight.inspection.images import ResizedImages
+from flawsight.views.cache import ImageCache
 
 KINDS = (
     "nsa",
@@ -60,7 +60,7 @@ def measured(options: argparse.Namespace, category: str, seed: int, kinds: str) 
     generator = None
     if "sdas" in kinds:
         generator = options.generators / category
-        trained(ResizedImages(paths, 64), generator, steps=options.generator_steps, seed=seed, stamp=fingerprint(paths))
+        trained(ImageCache(paths, 64), generator, steps=options.generator_steps, seed=seed, stamp=fingerprint(paths))
     start = time.perf_counter()
     inspector = fit(paths, defects=kinds, generator=generator, seed=seed)
     seconds = time.perf_counter() - start

@@ -15,8 +15,8 @@ from flawsight.detectors import PatchCore
 from flawsight.features import Extractor
 from flawsight.features.networks import IMAGENET_MEAN, IMAGENET_STD
 from flawsight.inspection import fit
-from flawsight.inspection.images import ResizedImages
 from flawsight.selection import LayerSelection
+from flawsight.views.cache import ImageCache
 
 NETWORK = "wide_resnet50_2"
 PAIR = ["layer2", "layer3"]
@@ -75,7 +75,7 @@ def exhaustive(folder: str, image_size: int, layers: str, seed: int) -> dict[str
         PatchCore(seed=seed), layers, defects="nsa", search="exhaustive", seed=seed, max_memory=MAX_MEMORY
     )
     imported, start = peak_mib(), time.perf_counter()
-    search.fit(extractor, ResizedImages(files(folder), image_size))
+    search.fit(extractor, ImageCache(files(folder), image_size))
     return {"seconds": time.perf_counter() - start, "layers": len(search.trials_), "imported_mib": imported}
 
 

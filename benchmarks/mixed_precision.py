@@ -21,7 +21,8 @@ from benchmarks._inputs import good_paths
 from benchmarks.selection_study import SIDE
 from flawsight.data import read_image
 from flawsight.detectors import Detector, make_detector
-from flawsight.features import Extractor, resize_image
+from flawsight.features import Extractor
+from flawsight.views import resize_image
 
 SHORT: dict[str, dict[str, Any]] = {
     "simplenet": {"epochs": 10},

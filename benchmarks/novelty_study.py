@@ -16,10 +16,11 @@ import pandas as pd
 
 from flawsight.data import read_image
 from flawsight.detectors import make_detectors
-from flawsight.detectors.engine.passes import Found, Reading, fit_detectors, map_images
-from flawsight.detectors.parts.maps import upsample
-from flawsight.features import Extractor, resize_image
+from flawsight.features import Extractor
+from flawsight.inference.feature_pass import RawPrediction, Reading, fit_detectors, predict_raw
 from flawsight.metrics import auroc
+from flawsight.scoring.maps import upsample
+from flawsight.views import resize_image
 
 DETECTORS = "simplenet,patchcore,gaussian,knn"
 SIDE = 128
@@ -42,7 +43,7 @@ def main() -> None:
             for detector in make_detectors(DETECTORS, {}, options.seed).values()
         ]
         fit_detectors(extractor, images(options.data / "train" / good), readings)
-        found = map_images(extractor, [image for name in classes for image in test[name]], readings)
+        found = predict_raw(extractor, [image for name in classes for image in test[name]], readings)
         scores = (auroc(image_scores(one), labels != good) for one in found)
         rows.append({"class": good, **dict(zip(DETECTORS.split(","), scores, strict=True))})
         print(rows[-1], flush=True)
@@ -57,7 +58,7 @@ def images(folder: Path) -> list[np.ndarray]:
     return [resize_image(read_image(path), SIDE) for path in sorted(folder.iterdir())]
 
 
-def image_scores(found: Found) -> np.ndarray:
+def image_scores(found: RawPrediction) -> np.ndarray:
     """The detector's own scores, or the maxima of the smoothed maps."""
     return np.array([upsample(one, SIDE).max() for one in found.maps]) if found.scores is None else found.scores
 

@@ -27,14 +27,14 @@ from benchmarks.detector_study import open_product
 from benchmarks.selection_study import SIDE, append_rows, rows_done
 from flawsight.data import fingerprint
 from flawsight.detectors import RealNet
-from flawsight.detectors.engine.passes import Reading, fit_detectors, map_images
-from flawsight.detectors.parts.maps import upsample
-from flawsight.features import PICTURE, Extractor, stage_ends
-from flawsight.generation import pictures_of, trained
-from flawsight.inspection.blending import PICTURES, anomaly_synthesis
-from flawsight.inspection.images import ResizedImages
-from flawsight.inspection.material import read_textures
+from flawsight.features import INPUT, Extractor, stage_ends
+from flawsight.generation import load_or_sample, trained
+from flawsight.inference.feature_pass import Reading, fit_detectors, predict_raw
 from flawsight.metrics import auroc, harmonic_mean
+from flawsight.pipeline.defect_sources import PICTURES, anomaly_synthesis
+from flawsight.pipeline.material import read_textures
+from flawsight.scoring.maps import upsample
+from flawsight.views.cache import ImageCache
 
 CATEGORIES = ("magnetic_tile", "paper_pa_bft01_tl")
 
@@ -105,11 +105,11 @@ def measured(options: argparse.Namespace, category: str, name: str, seed: int) -
     kind = "perlin" if variant.kind == "textures" else variant.kind
     detector = RealNet(training_steps=options.steps, seed=seed, **variant.parameters)
     detector.attach(anomaly_synthesis(extractor, layers, product.good, [kind], {kind: parameters}, seed))
-    reading = Reading((PICTURE, *layers), detector)
+    reading = Reading((INPUT, *layers), detector)
     start = time.perf_counter()
     fit_detectors(extractor, product.good, [reading])
     seconds = time.perf_counter() - start
-    (found,) = map_images(extractor, product.test, [reading])
+    (found,) = predict_raw(extractor, product.test, [reading])
     maps = np.stack([upsample(one, SIDE) for one in found.maps])
     image = auroc(found.maps.max(axis=(1, 2)), product.labels)
     pixel, (overlap,) = product.truth.figures(maps)
@@ -136,8 +136,8 @@ def blended(
     if variant.kind != "sdas":
         return {}
     folder = options.generators / category
-    trained(ResizedImages(paths, 64), folder, steps=options.generator_steps, seed=seed, stamp=fingerprint(paths))
-    return {"pictures": pictures_of(folder, PICTURES, variant.strength, seed)}
+    trained(ImageCache(paths, 64), folder, steps=options.generator_steps, seed=seed, stamp=fingerprint(paths))
+    return {"pictures": load_or_sample(folder, PICTURES, variant.strength, seed)}
 
 
 def report(table: Path) -> None:

@@ -25,14 +25,15 @@ import pandas as pd
 from benchmarks.selection_study import SIDE, small_mask
 from flawsight.data import open_dataset, read_image
 from flawsight.detectors import PatchCore
-from flawsight.detectors.engine.passes import LayerSet, Reading, fit_detectors, map_images
-from flawsight.detectors.parts.maps import upsample
-from flawsight.detectors.parts.surprise import Surprise
-from flawsight.features import Extractor, Layer, resize_image
+from flawsight.features import Extractor, Layer
+from flawsight.inference.feature_pass import LayerSet, Reading, fit_detectors, predict_raw
 from flawsight.metrics import PixelTruth, auroc, harmonic_mean
+from flawsight.scoring.calibration import MapCalibrator
+from flawsight.scoring.maps import upsample
 from flawsight.selection import AUTO_KINDS, criterion, depths, make_validation_set
-from flawsight.selection.judge import Judge
+from flawsight.selection.evaluator import LayerEvaluator
 from flawsight.selection.validation import GOOD
+from flawsight.views import resize_image
 
 MAP_SIDE = SIDE // 2
 TOGETHER = 32
@@ -116,18 +117,18 @@ def stand_in(folder: Path) -> Product:
 def try_all(extractor: Extractor, product: Product, seed: int) -> Tried:
     """Every single layer and the fixed pair, a few at a time."""
     validation = make_validation_set(product.good, AUTO_KINDS, seed, keep_originals=True)
-    judge = Judge(validation, MAP_SIDE)
+    judge = LayerEvaluator(validation, MAP_SIDE)
     layers = [layer for layer in extractor.layers if not layer.same_as]
     sets: list[LayerSet] = [*((layer.name,) for layer in layers), extractor.default_pair]
     logits, maps = {}, {}
     for start in range(0, len(sets), TOGETHER):
         readings = [Reading(names, PatchCore(seed=seed)) for names in sets[start : start + TOGETHER]]
         fit_detectors(extractor, validation.train, readings)
-        tried = map_images(extractor, validation.measured, readings)
-        tested = map_images(extractor, product.test, readings)
+        tried = predict_raw(extractor, validation.measured, readings)
+        tested = predict_raw(extractor, product.test, readings)
         for names, _ in readings:
             parts = validation.parted(tried.pop(0).maps)
-            surprise = Surprise.of(parts[GOOD])
+            surprise = MapCalibrator.of(parts[GOOD])
             parts = {part: np.stack([surprise(one) for one in stack]) for part, stack in parts.items()}
             figures = judge.figures(judge.upsampled(parts))
             logits[names] = {kind: criterion({kind: found}) for kind, found in figures.items()}

@@ -17,10 +17,10 @@ import pandas as pd
 
 from benchmarks.rule_study import MAP_SIDE, Product, stand_in
 from flawsight.detectors import PatchCore
-from flawsight.detectors.engine.passes import LayerSet, Reading, fit_detectors, map_images
-from flawsight.detectors.parts.maps import upsample
 from flawsight.features import Extractor
+from flawsight.inference.feature_pass import LayerSet, Reading, fit_detectors, predict_raw
 from flawsight.metrics import auroc, harmonic_mean
+from flawsight.scoring.maps import upsample
 
 SETTINGS = {
     "16,384 descriptors": PatchCore(),
@@ -58,7 +58,7 @@ def measure(
     readings = [Reading(layers, PatchCore(**prototype.get_params())) for layers in sets]
     fit_detectors(extractor, product.good, readings)
     figures = {}
-    for layers, found in zip(sets, map_images(extractor, product.test, readings), strict=True):
+    for layers, found in zip(sets, predict_raw(extractor, product.test, readings), strict=True):
         square = np.stack([upsample(one, MAP_SIDE) for one in found.maps])
         figures[layers] = harmonic_mean(auroc(square.max(axis=(1, 2)), product.labels), product.truth.aupro(square))
     return figures

@@ -11,7 +11,7 @@ from benchmarks._anomalib import peer_name
 from benchmarks._exact import nearest
 from benchmarks._inputs import clustered
 from benchmarks._measure import Row, Run, alternate
-from flawsight.detectors.parts.nearest import nearest_distances
+from flawsight.detectors.bases.nearest import nearest_distances
 
 CHANNELS, PLACES = 152, 32 * 32
 

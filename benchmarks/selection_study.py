@@ -21,13 +21,14 @@ import pandas as pd
 from benchmarks._inputs import good_paths
 from flawsight.data import Dataset, Sample, open_dataset, read_image
 from flawsight.detectors import PatchCore
-from flawsight.detectors.engine.passes import LayerSet, Reading, fit_detectors, map_images
-from flawsight.detectors.parts.maps import upsample
-from flawsight.features import Extractor, resize_image
+from flawsight.features import Extractor
+from flawsight.inference.feature_pass import LayerSet, Reading, fit_detectors, predict_raw
 from flawsight.inspection import Inspector, evaluate, fit
 from flawsight.inspection.evaluation import mask_of
 from flawsight.metrics import PixelTruth, auroc, harmonic_mean
+from flawsight.scoring.maps import upsample
 from flawsight.selection import LayerSelection, criterion
+from flawsight.views import resize_image
 
 CATEGORIES = (
     "magnetic_tile",
@@ -84,7 +85,7 @@ def attempts(inspector: Inspector) -> dict[str, list[list[str]]]:
     assert inspector.fitting is not None and inspector.fitting.selection is not None
     trials = [trial for trial in inspector.fitting.selection.trials_ if trial.stage == "full"]
     ranked = [trial.layer for trial in sorted(trials, key=lambda trial: criterion(trial.figures), reverse=True)]
-    best_of_each = [choice.layer for choice in inspector.fitting.selection.choices_]
+    best_of_each = [choice.layer for choice in inspector.fitting.selection.selected_]
     pair = inspector.extractor.default_pair
     return {
         "attempt: three best layers": [[name] for name in ranked[:3]],
@@ -128,13 +129,13 @@ def baselines(extractor: Extractor, paths: Sequence[Path], test: Sequence[Sample
     pictures = [read_image(sample.path) for sample in test]
     truth = PixelTruth([small_mask(sample, picture) for sample, picture in zip(test, pictures, strict=True)])
     labels = [sample.label for sample in test]
-    found_in = map_images(extractor, [resize_image(picture, SIDE) for picture in pictures], readings)
+    found_in = predict_raw(extractor, [resize_image(picture, SIDE) for picture in pictures], readings)
     measured = {layers: measure(found_in.pop(0).maps, labels, truth) for layers in sets}
     singles = {name: measured[name,] for name in names}
     best = max(singles, key=lambda name: singles[name][2])
     start = time.perf_counter()
     rule = LayerSelection(PatchCore(seed=seed), defects="nsa", search="exhaustive", fuse=1, seed=seed)
-    picked = rule.fit(extractor, images).choices_[0].layer
+    picked = rule.fit(extractor, images).selected_[0].layer
     searched = time.perf_counter() - start
     mean = tuple(float(np.mean([values[i] for values in singles.values()])) for i in range(3))
     found = {

@@ -26,7 +26,7 @@ from benchmarks._inputs import CATEGORY, copied, files, good_paths
 from benchmarks._measure import OURS_OVER_PEER, Row, Run, in_child, peak_mib
 from flawsight.detectors import SimpleNet
 from flawsight.features import DEFAULT_EXTRACTOR, Extractor
-from flawsight.inspection.images import ResizedImages
+from flawsight.views.cache import ImageCache
 
 FORMS: dict[str, dict[str, Any]] = {"default sample": {}, "all descriptors": {"max_descriptors": None}}
 
@@ -84,7 +84,7 @@ def ours(folder: str, image_size: int, epochs: int, seed: int, options: dict[str
     start = time.perf_counter()
     extractor = Extractor(image_size=image_size, device="cpu")
     layers = extractor.default_pair
-    images = ResizedImages(paths, image_size)
+    images = ImageCache(paths, image_size)
     detector = SimpleNet(epochs=epochs, seed=seed, **options)
     detector.fit([maps[name] for name in layers] for maps in extractor.batches(images, layers))
     seconds = time.perf_counter() - start

@@ -17,11 +17,11 @@ from PIL import Image
 
 import flawsight as fs
 from flawsight.detectors import DETECTORS, Detector, FeatureMaps
-from flawsight.detectors.collecting import CollectingDetector
-from flawsight.detectors.engine.training import Training, seeded, train
+from flawsight.detectors.bases.buffered import BufferedDetector
 from flawsight.features import Extractor
 from flawsight.inspection import Inspector
 from flawsight.report import write_report
+from flawsight.training import TrainingContext, seeded, train
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # several processes: threads of each on all cores would slow all down
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -118,7 +118,7 @@ def labelled_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-class Distance(CollectingDetector):
+class Distance(BufferedDetector):
     """Distance of a position's first `channels` channels to their mean over all images and positions."""
 
     folds = 2
@@ -128,7 +128,7 @@ class Distance(CollectingDetector):
         self.power = power
         self.seed = seed
 
-    def _learn(self, collected: Sequence[torch.Tensor], training: Training | None) -> None:
+    def _learn(self, collected: Sequence[torch.Tensor], training: TrainingContext | None) -> None:
         del training
         values = collected[0][:, : self.channels]
         self.mean_ = values.mean((0, 2, 3))
@@ -140,11 +140,11 @@ class Distance(CollectingDetector):
     def anomaly_maps(self, features: FeatureMaps) -> torch.Tensor:
         return self.standardised(features).abs().pow(self.power).mean(1)
 
-    def learned(self) -> dict[str, torch.Tensor]:
+    def state_dict(self) -> dict[str, torch.Tensor]:
         return {"mean": self._require("mean_"), "deviation": self.deviation_}
 
-    def restore(self, learned: Mapping[str, torch.Tensor]) -> Self:
-        self.mean_, self.deviation_ = learned["mean"], learned["deviation"]
+    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> Self:
+        self.mean_, self.deviation_ = state["mean"], state["deviation"]
         return self
 
 
@@ -183,7 +183,7 @@ class Trained(Distance):
         super().__init__(channels, seed=seed)
         self.epochs = epochs
 
-    def _learn(self, collected: Sequence[torch.Tensor], training: Training | None) -> None:
+    def _learn(self, collected: Sequence[torch.Tensor], training: TrainingContext | None) -> None:
         super()._learn(collected, None)
         values = collected[0][:, : self.channels].mean((2, 3))
         with seeded(self.seed):

@@ -76,8 +76,8 @@ def test_no_file_grows_out_of_hand() -> None:
 LIGHT = [
     "import flawsight",
     "import flawsight.data, flawsight.defects, flawsight.metrics",
-    "import sys; sys.argv = ['flawsight', 'fit', '--help']\nimport flawsight.cli\n"
-    "try: flawsight.cli.main()\nexcept SystemExit as end: assert not end.code",
+    "import sys; sys.argv = ['flawsight', 'fit', '--help']\nimport flawsight.cli.app\n"
+    "try: flawsight.cli.app.main()\nexcept SystemExit as end: assert not end.code",
 ]
 
 

@@ -11,18 +11,45 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 
 if TYPE_CHECKING:
-    from flawsight.inspection import Inspector, Result, evaluate, fit, load, save
+    from flawsight.inference import load, save
+    from flawsight.inspection import Inspector, Result, evaluate, inspect_to_folder
+    from flawsight.pipeline import FitResult, fit, run_fit, synthesize
+    from flawsight.settings import FitSettings
 
-__all__ = ["FlawsightError", "Inspector", "Result", "evaluate", "fit", "load", "save"]
+__all__ = [
+    "FitResult",
+    "FitSettings",
+    "FlawsightError",
+    "Inspector",
+    "Result",
+    "evaluate",
+    "fit",
+    "inspect_to_folder",
+    "load",
+    "run_fit",
+    "save",
+    "synthesize",
+]
+_ROOMS = {
+    "inference": ("load", "save"),
+    "inspection": ("Inspector", "Result", "evaluate", "inspect_to_folder"),
+    "pipeline": ("FitResult", "fit", "run_fit", "synthesize"),
+    "settings": ("FitSettings",),
+}
+_WHERE = {name: f"flawsight.{room}" for room, names in _ROOMS.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     """Load rooms, and with them torch, only when they are asked for: `fs.metrics`, `fs.fit`."""
-    if name in __all__:
-        return getattr(importlib.import_module("flawsight.inspection"), name)
+    if name in _WHERE:
+        return getattr(importlib.import_module(_WHERE[name]), name)
     if name in {module.name for module in pkgutil.iter_modules(__path__)}:
         return importlib.import_module(f"flawsight.{name}")
     raise AttributeError(f"module 'flawsight' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *(module.name for module in pkgutil.iter_modules(__path__))]

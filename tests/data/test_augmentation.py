@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from flawsight.data import AUGMENTATIONS, augment, enlarged
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
+from flawsight.data import AUGMENTATIONS, augment, augmented
 
 
 def picture(shape: tuple[int, int] = (48, 64), seed: int = 0) -> np.ndarray:
@@ -13,8 +13,8 @@ def picture(shape: tuple[int, int] = (48, 64), seed: int = 0) -> np.ndarray:
     return np.clip(130 + 200 * cv2.GaussianBlur(noise, (0, 0), 2), 0, 255).astype(np.uint8)
 
 
-def many(image: np.ndarray, safe: tuple[str, ...], count: int = 400, **options: float) -> list[np.ndarray]:
-    return [augment(image, np.random.default_rng(seed), safe, **options) for seed in range(count)]
+def many(image: np.ndarray, label_preserving: tuple[str, ...], count: int = 400, **options: float) -> list[np.ndarray]:
+    return [augment(image, np.random.default_rng(seed), label_preserving, **options) for seed in range(count)]
 
 
 @pytest.mark.parametrize("group", AUGMENTATIONS)
@@ -72,8 +72,8 @@ def test_rotations_and_shifts_keep_their_bounds() -> None:
     image = np.zeros((101, 101, 3), np.uint8)
     image[45:56, 65:76] = 255  # 20 pixels to the right of the centre
 
-    def places(safe: tuple[str, ...], **options: float) -> np.ndarray:
-        moments = [cv2.moments(result[..., 0]) for result in many(image, safe, **options)]
+    def places(label_preserving: tuple[str, ...], **options: float) -> np.ndarray:
+        moments = [cv2.moments(result[..., 0]) for result in many(image, label_preserving, **options)]
         return np.array([(m["m10"] / m["m00"] - 50, m["m01"] / m["m00"] - 50) for m in moments])
 
     for most in (15.0, 45.0):
@@ -103,14 +103,14 @@ def test_enlarged_is_lazy_seeded_and_independent_of_order() -> None:
             return super().__getitem__(index)
 
     images = Counting([picture(seed=seed) for seed in range(3)])
-    safe = ("noise", "flip")
-    more = enlarged(images, 20, safe, seed=1)
+    label_preserving = ("noise", "flip")
+    more = augmented(images, 20, label_preserving, seed=1)
     assert len(more) == 60 and images.reads == 0
     forwards = [more[number] for number in range(60)]
     assert images.reads == 60
-    assert all(map(np.array_equal, forwards, enlarged(images, 20, safe, seed=1)[0:60]))
+    assert all(map(np.array_equal, forwards, augmented(images, 20, label_preserving, seed=1)[0:60]))
     assert np.array_equal(more[-1], forwards[59])
-    assert not all(map(np.array_equal, forwards, enlarged(images, 20, safe, seed=2)))
+    assert not all(map(np.array_equal, forwards, augmented(images, 20, label_preserving, seed=2)))
     assert len({result.tobytes() for result in forwards[1::3]}) > 2  # the passes of one image differ
     with pytest.raises(IndexError):
         more[60]
@@ -120,6 +120,6 @@ def test_nonsense() -> None:
     with pytest.raises(FlawsightError, match="'cutout'"):
         augment(picture(), np.random.default_rng(0), ("flip", "cutout"))
     with pytest.raises(FlawsightError, match="'cutout'"):
-        enlarged([picture()], 2, ("cutout",))
+        augmented([picture()], 2, ("cutout",))
     with pytest.raises(FlawsightError, match="passes"):
-        enlarged([picture()], 0)
+        augmented([picture()], 0)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flawsight.core import FlawsightError
 from flawsight.data import image_size, read_image, read_mask
-from flawsight.errors import FlawsightError
 
 ORIENTATION = 0x0112
 

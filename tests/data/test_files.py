@@ -2,8 +2,8 @@ import random
 
 import pytest
 
+from flawsight.core import FlawsightError
 from flawsight.data import IMAGE_SUFFIXES, find_images
-from flawsight.errors import FlawsightError
 
 
 def touch(folder, *names):

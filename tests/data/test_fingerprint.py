@@ -2,8 +2,8 @@ import shutil
 
 import pytest
 
+from flawsight.core import FlawsightError
 from flawsight.data import fingerprint
-from flawsight.errors import FlawsightError
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flawsight.core import FlawsightError
 from flawsight.data import LAYOUTS, good_images, open_dataset
-from flawsight.errors import FlawsightError
 
 
 def make(root: Path, *names: str) -> Path:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from flawsight.core import FlawsightError
 from flawsight.data import good_images, image_size, open_dataset, read_image, read_mask
-from flawsight.errors import FlawsightError
 
 ROOT = Path(os.environ.get("FLAWSIGHT_DATA", "absent"))
 pytestmark = pytest.mark.skipif(not ROOT.is_dir(), reason="FLAWSIGHT_DATA names no folder")

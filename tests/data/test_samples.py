@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from flawsight.core import FlawsightError
 from flawsight.data import DEFECTIVE, GOOD, Dataset, Sample
-from flawsight.errors import FlawsightError
 
 SAMPLES = [
     Sample(Path("a.png"), GOOD, split="train"),

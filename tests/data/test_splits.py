@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flawsight.core import FlawsightError
 from flawsight.data import folds, split_good
-from flawsight.errors import FlawsightError
 
 
 @given(n=st.integers(8, 2000), seed=st.integers(0, 2**32))

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from flawsight.core import FlawsightError
 from flawsight.defects import KINDS, Image, Product, make
-from flawsight.errors import FlawsightError
 
 ALL = pytest.mark.parametrize("kind", KINDS)
 ON_OBJECT = pytest.mark.parametrize("kind", ["nsa", "perlin", "sdas", "subtle", "scratch"])

@@ -3,8 +3,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from flawsight.core import FlawsightError
 from flawsight.defects import KINDS, Image, Mask, apply_defects, make
-from flawsight.errors import FlawsightError
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from flawsight.defects import Image, make
-from flawsight.defects._local import local_sigmas, shifted
-from flawsight.defects.subtle import blob
+from flawsight.defects.kinds.local import local_sigmas, shifted
+from flawsight.defects.kinds.subtle import blob
 
 
 def grey_noise(sigma: float) -> Image:

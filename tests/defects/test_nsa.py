@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
+from flawsight.core import FlawsightError
 from flawsight.defects import Image, Product, make
-from flawsight.defects.nsa import seamless_clone
-from flawsight.errors import FlawsightError
+from flawsight.defects.kinds.nsa import seamless_clone
 
 
 @pytest.mark.parametrize("shape", [(30, 40), (31, 41), (30, 41), (31, 40), (12, 12)])
@@ -79,7 +79,7 @@ def test_number_of_patches_is_one_and_a_binomial(textures: list[Image], monkeypa
         target[:] = 255 - target
         return True
 
-    monkeypatch.setattr("flawsight.defects.nsa.seamless_clone", count)
+    monkeypatch.setattr("flawsight.defects.kinds.nsa.seamless_clone", count)
     # One redraw, and small patches, so that inverting twice does not undo a defect.
     defect = make("nsa", num_patches=4, half_height=(0.03, 0.1), half_width=(0.03, 0.1))
     for seed in range(300):

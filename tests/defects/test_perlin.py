@@ -3,8 +3,8 @@ import pytest
 from scipy.ndimage import rotate
 
 from flawsight.defects import Image, Product, make
-from flawsight.defects._augment import AUGMENTERS, augment, shuffle_tiles
-from flawsight.defects._blended import perlin_noise
+from flawsight.defects.kinds.augment import AUGMENTERS, augment, shuffle_tiles
+from flawsight.defects.kinds.blended import perlin_noise
 
 
 class FixedAngles:
@@ -57,7 +57,7 @@ def test_regions_have_the_statistics_of_the_papers_code() -> None:
 
 
 def test_blend_is_the_stated_mixture(textures: list[Image], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flawsight.defects.perlin.augment", lambda image, rng: image)
+    monkeypatch.setattr("flawsight.defects.kinds.perlin.augment", lambda image, rng: image)
     foreign = np.full((40, 30, 3), (0, 100, 250), np.uint8)
     defect = make("perlin", textures=[foreign], opacity=(0.25, 0.25))
     result, mask = defect(textures[0], np.random.default_rng(0), textures[1:])

@@ -5,8 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
+from flawsight.core import FlawsightError
 from flawsight.defects import Image, Mask, Product, estimate_product, foreground
-from flawsight.errors import FlawsightError
 
 SIDE = 128
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flawsight.core import FlawsightError
 from flawsight.defects import Image, Mask, make
-from flawsight.errors import FlawsightError
 
 
 def box(mask: Mask) -> tuple[int, int, int, int]:

@@ -4,9 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from flawsight.core import FlawsightError
 from flawsight.defects import KINDS, Product, make
-from flawsight.defects.nsa import NSA
-from flawsight.errors import FlawsightError
+from flawsight.defects.kinds.nsa import NSA
 
 
 def test_the_kinds() -> None:

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from flawsight.core import FlawsightError
 from flawsight.defects import Image
 from flawsight.defects import make as make_defect
-from flawsight.defects.sdas import Sdas
-from flawsight.errors import FlawsightError
+from flawsight.defects.kinds.sdas import Sdas
 
 
 def make(**params: object) -> Sdas:

@@ -8,8 +8,8 @@ import torch
 from sklearn.base import clone
 
 import flawsight as fs
+from flawsight.core import FlawsightError
 from flawsight.detectors import DETECTORS, Detector
-from flawsight.errors import FlawsightError
 
 PAGE = Path(__file__).parents[2] / "docs" / "adding-a-detector.md"
 
@@ -33,7 +33,7 @@ def test_it_measures_in_standard_deviations(example: type[Detector]) -> None:
     found = detector.anomaly_maps([outlier])
     assert found[0, 2, 2] == pytest.approx(36, rel=0.1)
     assert found.sum() - found[0, 2, 2] < 0.1
-    again = example().restore(detector.learned())
+    again = example().load_state_dict(detector.state_dict())
     assert torch.equal(again.anomaly_maps([outlier]), found)
     with pytest.raises(FlawsightError, match="5 channels"):
         detector.anomaly_maps([torch.zeros(1, 4, 8, 8)])

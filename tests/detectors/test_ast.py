@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from flawsight.detectors.engine import training as training_module
 from torch import Tensor
 from torch.nn import functional
 
-from flawsight.detectors import AsymST
-from flawsight.detectors.engine import training as training_module
-from flawsight.detectors.engine.training import Training
-from flawsight.detectors.networks.asymmetric import StudentTeacher, positional_encoding
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
+from flawsight.detectors import AsymmetricStudentTeacher
+from flawsight.detectors.ast.network import StudentTeacher, positional_encoding
+from flawsight.training import TrainingContext
 
 SMALL = {"couplings": 2, "hidden": 6, "width": 8, "blocks": 1, "encoding": 8, "epochs": 3, "learning_rate": 2e-3}
 
@@ -24,7 +24,7 @@ def maps_of(images: int, *shapes: tuple[int, int, int], seed: int = 0) -> list[T
 
 def lively(shape: tuple[int, int, int], **parameters: object) -> StudentTeacher:
     """Networks whose teacher is far from the identity, in double precision."""
-    pair = AsymST(**{**SMALL, **parameters})._made([shape]).double().eval()
+    pair = AsymmetricStudentTeacher(**{**SMALL, **parameters})._made([shape]).double().eval()
     generator = torch.Generator().manual_seed(1)
     for values in pair.teacher.parameters():
         if values.requires_grad:
@@ -53,7 +53,7 @@ def test_the_teacher_runs_backwards() -> None:
 
 
 def test_the_teacher_starts_as_a_permutation() -> None:
-    pair = AsymST(**SMALL)._made([(5, 3, 3)])
+    pair = AsymmetricStudentTeacher(**SMALL)._made([(5, 3, 3)])
     maps = maps_of(2, (5, 3, 3))[0]
     z, log_det = pair.taught(maps)
     assert torch.equal(z.sort(1).values, maps.sort(1).values) and not torch.equal(z, maps)
@@ -84,7 +84,7 @@ def test_the_bound_of_the_log_scale() -> None:
 
 
 def test_kernels_and_padding_of_the_teacher() -> None:
-    pair = AsymST(encoding=4)._made([(4, 6, 6)])
+    pair = AsymmetricStudentTeacher(encoding=4)._made([(4, 6, 6)])
     subnets = [block.subnet1.layers for block in list(pair.teacher)[1::2]]
     assert [layers[0].kernel_size[0] for layers in subnets] == [3, 3, 3, 5]
     assert {layer.padding_mode for layers in subnets for layer in (layers[0], layers[2])} == {"replicate"}
@@ -111,14 +111,14 @@ def test_the_positional_encoding_by_hand() -> None:
 
 
 def test_training_lowers_both_losses() -> None:
-    detector = AsymST(**{**SMALL, "epochs": 20}).fit(maps_of(12, (6, 8, 8), (4, 4, 4)))
+    detector = AsymmetricStudentTeacher(**{**SMALL, "epochs": 20}).fit(maps_of(12, (6, 8, 8), (4, 4, 4)))
     for losses in (detector.teacher_losses_, detector.student_losses_):
         assert len(losses) == 20 and losses[-1] < losses[0]
 
 
 def test_the_first_loss_of_the_teacher_by_hand() -> None:
     features = maps_of(4, (6, 5, 5))
-    detector = AsymST(**{**SMALL, "epochs": 1}, standardise=False).fit(features)
+    detector = AsymmetricStudentTeacher(**{**SMALL, "epochs": 1}, standardise=False).fit(features)
     per_place = 0.5 * features[0].square().sum(1)  # it starts as a permutation, whose log-determinant is 0
     assert detector.teacher_losses_[0] == pytest.approx(float(per_place.mean()), rel=1e-5)
 
@@ -126,7 +126,7 @@ def test_the_first_loss_of_the_teacher_by_hand() -> None:
 def test_maps_by_hand() -> None:
     features = [values * 3 + 1 for values in maps_of(6, (4, 6, 6), (3, 3, 3))]
     queries = [values * 3 + 1 for values in maps_of(2, (4, 6, 6), (3, 3, 3), seed=1)]
-    detector = AsymST(**SMALL).fit(features)
+    detector = AsymmetricStudentTeacher(**SMALL).fit(features)
     fine, coarse = (
         (values - known.mean((0, 2, 3), True)) / known.std((0, 2, 3), correction=0, keepdim=True)
         for known, values in zip(features, queries, strict=True)
@@ -141,7 +141,7 @@ def test_maps_by_hand() -> None:
 
 
 def test_image_scores_are_the_maximum_or_the_mean() -> None:
-    detector, queries = AsymST(**SMALL).fit(maps_of(6, (4, 6, 6))), maps_of(3, (4, 6, 6), seed=1)
+    detector, queries = AsymmetricStudentTeacher(**SMALL).fit(maps_of(6, (4, 6, 6))), maps_of(3, (4, 6, 6), seed=1)
     maps = detector.anomaly_maps(queries)
     assert not detector.scores_images and torch.equal(detector.image_scores(queries), maps.amax((1, 2)))
     detector.set_params(score="mean")
@@ -150,23 +150,23 @@ def test_image_scores_are_the_maximum_or_the_mean() -> None:
 
 def test_standardised_features_can_be_of_any_scale() -> None:
     features, queries = maps_of(6, (4, 6, 6)), maps_of(2, (4, 6, 6), seed=1)
-    expected = AsymST(**SMALL).fit(features).anomaly_maps(queries)
-    large = AsymST(**SMALL).fit([values * 1024 for values in features])
+    expected = AsymmetricStudentTeacher(**SMALL).fit(features).anomaly_maps(queries)
+    large = AsymmetricStudentTeacher(**SMALL).fit([values * 1024 for values in features])
     assert torch.allclose(large.anomaly_maps([values * 1024 for values in queries]), expected, rtol=1e-3)
-    raw = AsymST(**SMALL, standardise=False).fit(features)
+    raw = AsymmetricStudentTeacher(**SMALL, standardise=False).fit(features)
     assert not torch.allclose(raw.anomaly_maps(queries), expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize("images", [1, 3])
 def test_a_map_of_one_place_can_be_learned(images: int) -> None:
-    detector = AsymST(**SMALL).fit(maps_of(images, (4, 1, 1)))
+    detector = AsymmetricStudentTeacher(**SMALL).fit(maps_of(images, (4, 1, 1)))
     assert torch.isfinite(detector.image_scores(maps_of(2, (4, 1, 1), seed=1))).all()
 
 
 def test_going_on_from_a_checkpoint_is_the_same_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training_module, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     features, queries = maps_of(9, (4, 5, 5)), maps_of(2, (4, 5, 5), seed=1)
-    expected = AsymST(**SMALL).fit(features)
+    expected = AsymmetricStudentTeacher(**SMALL).fit(features)
     for until in (2, 5, 99):  # in the teacher's training, in the student's, never
         told: list[float] = []
 
@@ -175,13 +175,13 @@ def test_going_on_from_a_checkpoint_is_the_same_fit(tmp_path: Path, monkeypatch:
             if len(told) == until:
                 raise KeyboardInterrupt
 
-        detector = AsymST(**SMALL)
-        detector.start()
-        detector.collect(features)
+        detector = AsymmetricStudentTeacher(**SMALL)
+        detector.reset()
+        detector.partial_fit(features)
         if until < 99:
             with pytest.raises(KeyboardInterrupt):
-                detector.finish(Training(tmp_path, advance))
-    detector.finish(Training(tmp_path, advance))
+                detector.finalize(TrainingContext(tmp_path, advance))
+    detector.finalize(TrainingContext(tmp_path, advance))
     assert sum(told) == pytest.approx(1)
     assert detector.teacher_losses_ == expected.teacher_losses_
     assert detector.student_losses_ == expected.student_losses_
@@ -189,7 +189,7 @@ def test_going_on_from_a_checkpoint_is_the_same_fit(tmp_path: Path, monkeypatch:
 
 
 def test_the_teacher_does_not_learn_from_the_student() -> None:
-    pair = AsymST(**SMALL)._made([(4, 5, 5)])
+    pair = AsymmetricStudentTeacher(**SMALL)._made([(4, 5, 5)])
     pair(maps_of(3, (4, 5, 5))).square().mean().backward()
     assert all(values.grad is None for values in pair.teacher.parameters())
     assert all(values.grad is not None for values in pair.student.parameters())
@@ -197,11 +197,11 @@ def test_the_teacher_does_not_learn_from_the_student() -> None:
 
 def test_one_channel_cannot_be_split() -> None:
     with pytest.raises(FlawsightError, match="at least 2 channels"):
-        AsymST(**SMALL).fit(maps_of(3, (1, 4, 4)))
+        AsymmetricStudentTeacher(**SMALL).fit(maps_of(3, (1, 4, 4)))
 
 
 def test_maps_of_another_size_are_refused() -> None:
-    detector = AsymST(**SMALL).fit(maps_of(3, (4, 6, 6)))
+    detector = AsymmetricStudentTeacher(**SMALL).fit(maps_of(3, (4, 6, 6)))
     with pytest.raises(FlawsightError, match="image size"):
         detector.anomaly_maps(maps_of(1, (4, 8, 8)))
 
@@ -212,4 +212,4 @@ def test_maps_of_another_size_are_refused() -> None:
 )
 def test_parameters_that_make_no_sense(wrong: dict) -> None:
     with pytest.raises(FlawsightError, match=str(wrong.get("score", next(iter(wrong))))):
-        AsymST(**wrong).fit(maps_of(2, (4, 4, 4)))
+        AsymmetricStudentTeacher(**wrong).fit(maps_of(2, (4, 4, 4)))

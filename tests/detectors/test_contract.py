@@ -11,9 +11,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
+from flawsight.core import FlawsightError
 from flawsight.detectors import DETECTORS, AnomalySynthesis, Detector, FeatureMaps, RealNet, make_detector
-from flawsight.detectors.engine.training import Training
-from flawsight.errors import FlawsightError
+from flawsight.training import TrainingContext
 
 QUICK: dict[str, dict] = {
     "ast": {
@@ -149,9 +149,9 @@ def spoilt(image: np.ndarray, rng: np.random.Generator, sources: Sequence[np.nda
 
 def collected(detector: Detector, features: FeatureMaps, *sizes: int) -> Detector:
     """The detector when it has taken these images, and before it learns."""
-    detector.start()
+    detector.reset()
     for batch in split(features, *sizes):
-        detector.collect(batch)
+        detector.partial_fit(batch)
     return detector
 
 
@@ -275,7 +275,7 @@ def test_a_second_fit_forgets_the_first(name: str, shapes: Shapes) -> None:
     detector.fit(shifted(good(9, first, seed=7), 5, first))
     detector.fit(good(6, shapes))
     assert torch.equal(detector.anomaly_maps(queries), quick(name).fit(good(6, shapes)).anomaly_maps(queries))
-    detector.start()
+    detector.reset()
     with pytest.raises(NotFittedError):
         detector.anomaly_maps(queries)
 
@@ -290,10 +290,10 @@ def test_fit_does_not_depend_on_the_batches(name: str, shapes: Shapes) -> None:
             found = quick(name).fit(given).anomaly_maps(queries)
             assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4), sizes
     steps = quick(name)
-    steps.start()
+    steps.reset()
     for batch in split(features, 5, 7):
-        steps.collect(batch)
-    assert steps.finish() is steps
+        steps.partial_fit(batch)
+    assert steps.finalize() is steps
     assert torch.allclose(steps.anomaly_maps(queries), expected, rtol=1e-4, atol=1e-4)
 
 
@@ -302,12 +302,14 @@ def test_fit_does_not_depend_on_the_batches(name: str, shapes: Shapes) -> None:
 def test_without_some_images_is_a_fit_on_the_others(name: str, shapes: Shapes, part: tuple[int, ...]) -> None:
     features, queries = good(12, shapes), good(4, shapes, seed=1)
     detector = collected(thorough(name), features, 5, 4, 3)
-    left = detector.without(part)
+    left = detector.leave_out(part)
     expected = thorough(name).fit([values[[i for i in range(12) if i not in part]] for values in features])
     assert left is not detector and type(left) is type(detector) and left.get_params() == detector.get_params()
     assert left.images_taken == 12 - len(part)
-    assert torch.allclose(left.finish().anomaly_maps(queries), expected.anomaly_maps(queries), rtol=1e-4, atol=1e-4)
-    assert torch.equal(detector.without(np.array(part, int)).finish().anomaly_maps(queries), left.anomaly_maps(queries))
+    assert torch.allclose(left.finalize().anomaly_maps(queries), expected.anomaly_maps(queries), rtol=1e-4, atol=1e-4)
+    assert torch.equal(
+        detector.leave_out(np.array(part, int)).finalize().anomaly_maps(queries), left.anomaly_maps(queries)
+    )
 
 
 @EVERY_SHAPE
@@ -317,19 +319,19 @@ def test_who_goes_on_does_not_notice_who_left(name: str, shapes: Shapes) -> None
     for make in (quick, thorough):
         expected = make(name).fit(features).anomaly_maps(queries)
         detector = collected(make(name), first, 5, 3)
-        detector.without((1, 2)).finish()
-        detector.collect(second)
-        late = detector.without((0,))
-        assert torch.allclose(detector.finish().anomaly_maps(queries), expected, rtol=1e-4, atol=1e-4)
+        detector.leave_out((1, 2)).finalize()
+        detector.partial_fit(second)
+        late = detector.leave_out((0,))
+        assert torch.allclose(detector.finalize().anomaly_maps(queries), expected, rtol=1e-4, atol=1e-4)
         assert late.images_taken == 11
-        assert torch.isfinite(late.finish().anomaly_maps(queries)).all()  # though the original let go of it all
+        assert torch.isfinite(late.finalize().anomaly_maps(queries)).all()  # though the original let go of it all
 
 
 @ONE_SHAPE
 def test_an_outlier_surprises_those_who_have_not_seen_it(name: str, shapes: Shapes) -> None:
     features = shifted(good(20, shapes), 2, shapes, slice(7, 8))
     detector = collected(quick(name), features, 20)
-    seen, unseen, another = (detector.without(part).finish().image_scores(features) for part in ((), (7,), (8,)))
+    seen, unseen, another = (detector.leave_out(part).finalize().image_scores(features) for part in ((), (7,), (8,)))
     others = unseen[torch.arange(20) != 7]
     for lower in (seen[7], another[7], others.max()):
         assert unseen[7] > lower + spread(others)
@@ -339,7 +341,7 @@ def test_an_outlier_surprises_those_who_have_not_seen_it(name: str, shapes: Shap
 def test_nobody_is_left(name: str, shapes: Shapes) -> None:
     detector = collected(quick(name), good(2, shapes), 2)
     with pytest.raises(FlawsightError, match="no images"):
-        detector.without((0, 1)).finish()
+        detector.leave_out((0, 1)).finalize()
 
 
 @EVERY_SHAPE
@@ -347,13 +349,13 @@ def test_reading_changes_nothing(name: str, shapes: Shapes) -> None:
     features, queries = good(12, shapes), good(4, shapes, seed=1)
     expected = quick(name).fit(features).anomaly_maps(queries)
     detector = quick(name)
-    detector.start()
+    detector.reset()
     for first, batch in zip((0, 5, 9), split(features, 5, 4, 3), strict=True):
-        detector.read(good(3, shapes, seed=7), first)
-        twice = [detector.read(batch, first) for _ in range(2)]
+        detector.embed(good(3, shapes, seed=7), first)
+        twice = [detector.embed(batch, first) for _ in range(2)]
         assert detector.images_taken == first
-        detector.take(twice[1])
-    assert torch.allclose(detector.finish().anomaly_maps(queries), expected, rtol=1e-4, atol=1e-4)
+        detector.update(twice[1])
+    assert torch.allclose(detector.finalize().anomaly_maps(queries), expected, rtol=1e-4, atol=1e-4)
 
 
 @TWO_SHAPES
@@ -361,12 +363,12 @@ def test_images_are_counted(name: str, shapes: Shapes) -> None:
     detector = quick(name)
     assert detector.images_taken == 0
     for _ in range(2):
-        detector.start()
+        detector.reset()
         assert detector.images_taken == 0
         for count, size in ((3, 3), (3, 0), (7, 4)):
-            detector.collect(good(size, shapes))
+            detector.partial_fit(good(size, shapes))
             assert detector.images_taken == count
-        assert detector.finish().images_taken == 7
+        assert detector.finalize().images_taken == 7
 
 
 @ALL
@@ -437,14 +439,14 @@ def test_worse_is_higher(name: str, shapes: Shapes) -> None:
 def test_what_was_learned_goes_through_a_file(name: str, shapes: Shapes, tmp_path: Path) -> None:
     detector = quick(name).fit(good(6, shapes))
     queries = good(4, shapes, seed=1)
-    save_file(detector.learned(), tmp_path / "learned.safetensors")
+    save_file(detector.state_dict(), tmp_path / "learned.safetensors")
     restored = quick(name)
-    assert restored.restore(load_file(tmp_path / "learned.safetensors")) is restored
+    assert restored.load_state_dict(load_file(tmp_path / "learned.safetensors")) is restored
     assert torch.equal(restored.anomaly_maps(queries), detector.anomaly_maps(queries))
     assert torch.equal(restored.image_scores(queries), detector.image_scores(queries))
-    again = restored.learned()
-    assert again.keys() == detector.learned().keys()
-    assert all(torch.equal(values, again[key]) for key, values in detector.learned().items())
+    again = restored.state_dict()
+    assert again.keys() == detector.state_dict().keys()
+    assert all(torch.equal(values, again[key]) for key, values in detector.state_dict().items())
 
 
 @TWO_SHAPES
@@ -454,7 +456,7 @@ def test_features_of_an_inference_pass(name: str, shapes: Shapes, tmp_path: Path
     detector = quick(name).fit(features)
     expected = quick(name).fit(good(6, shapes)).anomaly_maps(good(6, shapes))
     assert torch.equal(detector.anomaly_maps(features), expected)
-    save_file(detector.learned(), tmp_path / "learned.safetensors")
+    save_file(detector.state_dict(), tmp_path / "learned.safetensors")
 
 
 @TWO_SHAPES
@@ -474,16 +476,16 @@ def test_features_are_not_modified(name: str, shapes: Shapes) -> None:
     detector.anomaly_maps(queries)
     detector.image_scores(queries)
     assert all(torch.equal(old, new) for old, new in zip(copies, [*features, *queries], strict=True))
-    learned = {key: values.clone() for key, values in detector.learned().items()}
+    learned = {key: values.clone() for key, values in detector.state_dict().items()}
     for values in features:
         values.fill_(99)
-    assert all(torch.equal(values, learned[key]) for key, values in detector.learned().items())
+    assert all(torch.equal(values, learned[key]) for key, values in detector.state_dict().items())
 
 
 @ONE_SHAPE
 def test_use_before_fit(name: str, shapes: Shapes) -> None:
     detector = quick(name)
-    for use in (detector.anomaly_maps, detector.image_scores, lambda _: detector.learned()):
+    for use in (detector.anomaly_maps, detector.image_scores, lambda _: detector.state_dict()):
         with pytest.raises(NotFittedError, match="call fit first"):
             use(good(1, shapes))
 
@@ -560,7 +562,7 @@ def test_features_of_other_layers_than_in_fit(name: str, shapes: Shapes) -> None
 @ALL
 def test_a_coarse_detector_differs_in_cost_only(name: str) -> None:
     for detector in (make_detector(name), quick(name)):
-        coarse, before = detector.coarse(), detector.get_params()
+        coarse, before = detector.low_fidelity(), detector.get_params()
         assert type(coarse) is type(detector) and coarse is not detector
         assert not [attribute for attribute in vars(coarse) if attribute.endswith("_")]
         assert clone(coarse).get_params() == coarse.get_params()
@@ -574,7 +576,7 @@ def test_a_coarse_detector_differs_in_cost_only(name: str) -> None:
 
 @EVERY_SHAPE
 def test_a_coarse_detector_detects(name: str, shapes: Shapes) -> None:
-    coarse = quick(name).coarse().fit(good(6, shapes))
+    coarse = quick(name).low_fidelity().fit(good(6, shapes))
     assert torch.isfinite(coarse.image_scores(good(3, shapes, seed=1))).all()
 
 
@@ -589,6 +591,6 @@ def test_a_finished_training_is_not_repeated_otherwise(name: str, shapes: Shapes
     expected = quick(name).fit(features).anomaly_maps(queries)
     for _ in range(2):
         told: list[float] = []
-        detector = collected(quick(name), features, 6).finish(Training(tmp_path / "training", told.append))
+        detector = collected(quick(name), features, 6).finalize(TrainingContext(tmp_path / "training", told.append))
         assert torch.equal(detector.anomaly_maps(queries), expected)
         assert all(share >= 0 for share in told) and sum(told) <= 1 + 1e-6

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from flawsight.detectors.engine import training as training_module
 from FrEIA.framework import SequenceINN
 from FrEIA.modules import AllInOneBlock
 from torch import Tensor, nn
 from torch.nn import functional
 
+from flawsight.core import FlawsightError
 from flawsight.detectors import FastFlow
-from flawsight.detectors.engine import training as training_module
-from flawsight.detectors.engine.training import Training, seeded
-from flawsight.detectors.networks.flow import Standardise, negative_log_likelihood
-from flawsight.detectors.parts.grids import pooled
-from flawsight.errors import FlawsightError
+from flawsight.detectors.bases.flow_network import Standardise, negative_log_likelihood
+from flawsight.detectors.bases.grids import pooled
+from flawsight.training import TrainingContext, seeded
 
 SMALL = {"flow_steps": 2, "training_steps": 6, "batch_size": 4}
 
@@ -185,13 +185,13 @@ def test_going_on_from_a_checkpoint_is_the_same_fit(tmp_path: Path, monkeypatch:
 
     for advance in (interrupted, told.append):
         detector = FastFlow(**SMALL, epochs=4)
-        detector.start()
-        detector.collect(features)
+        detector.reset()
+        detector.partial_fit(features)
         if advance is interrupted:
             with pytest.raises(KeyboardInterrupt):
-                detector.finish(Training(tmp_path, advance))
+                detector.finalize(TrainingContext(tmp_path, advance))
         else:
-            detector.finish(Training(tmp_path, advance))
+            detector.finalize(TrainingContext(tmp_path, advance))
     assert detector.losses_ == expected.losses_
     assert torch.equal(detector.anomaly_maps(queries), expected.anomaly_maps(queries))
 

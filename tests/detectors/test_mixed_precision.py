@@ -29,7 +29,7 @@ def test_mixed_precision_gives_nearly_the_same(name: str) -> None:
     plain, mixed = (make_detector(name, **TRAINED[name], mixed_precision=mixed).fit(learn) for mixed in (False, True))
     found, expected = mixed.anomaly_maps(queries), plain.anomaly_maps(queries)
     assert found.dtype == torch.float32 and not torch.equal(found, expected)
-    assert {values.dtype for values in mixed.learned().values()} == {
-        values.dtype for values in plain.learned().values()
+    assert {values.dtype for values in mixed.state_dict().values()} == {
+        values.dtype for values in plain.state_dict().values()
     }
     assert np.corrcoef(found.flatten(), expected.flatten())[0, 1] > 0.98

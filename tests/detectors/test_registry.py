@@ -2,8 +2,8 @@
 
 import pytest
 
+from flawsight.core import FlawsightError
 from flawsight.detectors import DETECTORS, make_detector
-from flawsight.errors import FlawsightError
 
 
 def test_unknown_names_and_parameters() -> None:

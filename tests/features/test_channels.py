@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 from flawsight.features import ChannelSelection, best_channels, channel_losses
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from flawsight.errors import FlawsightError
-from flawsight.features import Extractor, resize_image
+from flawsight.core import FlawsightError
+from flawsight.features import Extractor
+from flawsight.views import resize_image
 
 
 def flat(colour: tuple[int, int, int], shape: tuple[int, int] = (50, 70)) -> np.ndarray:

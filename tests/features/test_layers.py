@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 from flawsight.features import Extractor, Layer, default_pair, select_layers
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 from flawsight.features import Extractor
 from flawsight.features.graph import as_map
 from flawsight.features.layers import Layer

@@ -14,7 +14,7 @@ import torchvision
 from safetensors.torch import save_file
 from torch import Tensor
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 from flawsight.features import Extractor, networks
 from flawsight.features.networks import EMBEDDED, EmbeddedWeights, read_weights
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from flawsight.detectors.engine.training import Training
-from flawsight.errors import FlawsightError
-from flawsight.generation import Generator, read_description
+from flawsight.core import FlawsightError
+from flawsight.generation import Generator, read_card
+from flawsight.training import TrainingContext
 
 
 def test_it_learns_the_colours(learned: Generator, images: list[np.ndarray]) -> None:
@@ -48,7 +48,7 @@ def test_what_is_saved_is_loaded(learned: Generator, stored: Path) -> None:
     for sampler in ("ddpm", "ddim"):
         pairs = zip(learned.sample(3, sampler=sampler), loaded.sample(3, sampler=sampler), strict=True)  # type: ignore[arg-type]
         assert all(np.array_equal(one, other) for one, other in pairs)
-    assert loaded.description_ == learned.description_ == read_description(stored)
+    assert loaded.card_ == learned.card_ == read_card(stored)
 
 
 def test_damaged_files_are_refused(stored: Path, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ class Stopped(Exception):
 def test_an_interrupted_training_ends_as_an_uninterrupted_one(
     images: list[np.ndarray], tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flawsight.detectors.engine.training.SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    monkeypatch.setattr("flawsight.training.loop.SECONDS_BETWEEN_CHECKPOINTS", -1.0)
     done = []
 
     def stop(share: float) -> None:
@@ -83,9 +83,9 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(
     blank = Generator(tiny, steps=16, batch_size=4, device="cpu")
     whole = clone(blank).fit(images)
     with pytest.raises(Stopped):
-        clone(blank).fit(images, Training(tmp_path, stop))
+        clone(blank).fit(images, TrainingContext(tmp_path, stop))
     reported: list[float] = []
-    resumed = clone(blank).fit(images, Training(tmp_path, reported.append))
+    resumed = clone(blank).fit(images, TrainingContext(tmp_path, reported.append))
     assert reported[0] >= 0.4 and sum(reported) == pytest.approx(1)
     assert resumed.losses_ == whole.losses_
     both = zip(whole.network_.state_dict().values(), resumed.network_.state_dict().values(), strict=True)
@@ -101,11 +101,11 @@ def test_grey_stays_grey(images: list[np.ndarray], tiny: str, tmp_path: Path) ->
     generator.save(tmp_path)
     for one in (generator, Generator.load(tmp_path, device="cpu")):
         assert all(np.ptp(picture, axis=2).max() == 0 for picture in one.sample(3))
-    assert generator.description_.grey
+    assert generator.card_.grey
 
 
 def test_what_it_says_of_itself(learned: Generator, images: list[np.ndarray]) -> None:
-    description = learned.description_
+    description = learned.card_
     assert (description.images, description.held_out, description.side, description.grey) == (12, 4, 16, False)
     assert "60.0 times" in description.concern and "--textures" in description.concern
     good = description.model_copy(update={"quality": 1.2})

@@ -94,6 +94,6 @@ def test_velocity_weighs_by_the_signal(
     output, clean, noise = drawn
     output = torch.cat([noise + 0.1, output[:, 3:]], 1)
     bound = diffusion.bound(output[:, :3], output[:, 3:], clean, noise, T)
-    plain, velocity = (diffusion.loss(output, clean, noise, T, how) - bound for how in (False, True))
+    plain, v_prediction = (diffusion.loss(output, clean, noise, T, how) - bound for how in (False, True))
     assert torch.allclose(plain, torch.full((4,), 0.01), atol=1e-4)
-    assert torch.allclose(velocity, 0.01 / diffusion.alpha_bar[T], rtol=2e-2)
+    assert torch.allclose(v_prediction, 0.01 / diffusion.alpha_bar[T], rtol=2e-2)

@@ -6,9 +6,9 @@ from diffusers.models.attention_processor import Attention
 from diffusers.models.downsampling import Downsample2D
 from torch import nn
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 from flawsight.generation.loss import Diffusion
-from flawsight.generation.networks import PRESETS, Averaged, Denoiser, find_preset
+from flawsight.generation.networks import EMA, PRESETS, Denoiser, find_preset
 
 
 def test_the_untrained_network_predicts_what_costs_least() -> None:
@@ -24,11 +24,11 @@ def test_the_noise_follows_from_the_true_velocity() -> None:
     clean, noise = torch.rand(2, 1, 16, 16), torch.randn(2, 1, 16, 16)
     alpha_bar = diffusion.alpha_bar[steps].view(-1, 1, 1, 1)
     denoiser = Denoiser(PRESETS["tiny"], 1)
-    velocity = alpha_bar.sqrt() * noise - (1 - alpha_bar).sqrt() * clean
+    v_prediction = alpha_bar.sqrt() * noise - (1 - alpha_bar).sqrt() * clean
 
     class Knows(nn.Module):
         def forward(self, inner: torch.Tensor, _: torch.Tensor) -> object:
-            both = torch.cat([velocity, torch.zeros_like(velocity)], 1)
+            both = torch.cat([v_prediction, torch.zeros_like(v_prediction)], 1)
             return type("Output", (), {"sample": nn.functional.pixel_unshuffle(both, denoiser.patch)})
 
     denoiser.unet = Knows()
@@ -66,7 +66,7 @@ def test_the_average_follows_the_optimizer() -> None:
     """The first step is copied; then the old average keeps a share of min(decay, (1 + n) / (10 + n))."""
     layer = nn.Linear(1, 1, bias=False)
     layer.weight.data.fill_(0.0)
-    module = Averaged(layer, decay=0.2)
+    module = EMA(layer, decay=0.2)
     optimizer = torch.optim.SGD(module.network.parameters(), lr=1.0)
     module.follow(optimizer)
     expected, seen = None, []
@@ -82,7 +82,7 @@ def test_the_average_follows_the_optimizer() -> None:
 
 def test_the_learning_rate_rises_by_the_steps_taken_before_too() -> None:
     layer = nn.Linear(1, 1, bias=False)
-    module = Averaged(layer, decay=0.9, warm_up=4)
+    module = EMA(layer, decay=0.9, warm_up=4)
     rates = []
     for steps in (2, 4):  # as if it went on from a checkpoint after two
         optimizer = torch.optim.SGD(layer.parameters(), lr=0.8)
@@ -96,7 +96,7 @@ def test_the_learning_rate_rises_by_the_steps_taken_before_too() -> None:
 
 def test_gradients_are_clipped() -> None:
     layer = nn.Linear(2, 1, bias=False)
-    module = Averaged(layer, decay=0.9)
+    module = EMA(layer, decay=0.9)
     optimizer = torch.optim.SGD(module.network.parameters(), lr=1.0)
     module.follow(optimizer)
     before = layer.weight.detach().clone()

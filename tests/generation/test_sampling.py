@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 from flawsight.generation.sampling import ancestral, check_sampling, sample
 
 SETTINGS: dict[str, Any] = {"num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02, "clip_sample": True}

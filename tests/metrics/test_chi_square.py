@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 from flawsight.metrics import chi_square_threshold
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 from flawsight.metrics import harmonic_mean
 
 

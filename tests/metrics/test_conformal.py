@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flawsight.errors import FlawsightError
-from flawsight.metrics import WorkingPoint, p_values, working_point
+from flawsight.core import FlawsightError
+from flawsight.metrics import OperatingPoint, operating_point, p_values
 
 TIED = st.integers(0, 6).map(float)
 ANY = st.floats(-1e6, 1e6)
@@ -20,7 +20,7 @@ def test_p_values_by_hand():
 
 @given(st.lists(TIED, min_size=1, max_size=40) | st.lists(ANY, min_size=1, max_size=40), st.data(), RATES)
 def test_defective_by_threshold_is_defective_by_p_value(calibration, data, rate):
-    point = working_point(calibration, rate)
+    point = operating_point(calibration, rate)
     scores = np.array([*calibration, *data.draw(st.lists(TIED | ANY, max_size=20))])
     p = p_values(scores, calibration)
     assert ((p <= point.rate) == (scores > point.threshold)).all()
@@ -30,7 +30,7 @@ def test_defective_by_threshold_is_defective_by_p_value(calibration, data, rate)
 
 @given(st.integers(1, 300), RATES)
 def test_the_rate_is_the_largest_attainable_one(size, rate):
-    point = working_point(np.arange(size), rate)
+    point = operating_point(np.arange(size), rate)
     attainable = [alarms / (size + 1) for alarms in range(1, size + 1)]
     below = [value for value in attainable if value <= rate]
     assert point.is_supported == bool(below)
@@ -40,28 +40,28 @@ def test_the_rate_is_the_largest_attainable_one(size, rate):
 
 @given(RATES | st.integers(2, 5000).map(lambda n: 1 / n))
 def test_needed_images_is_the_smallest_sufficient_number(rate):
-    needed = working_point([0.0], rate).needed_images
+    needed = operating_point([0.0], rate).needed_images
     assert 1 / (needed + 1) <= rate
     assert needed <= 1 or 1 / needed > rate
     assert abs(needed - max(1, math.ceil(1 / Fraction(rate)) - 1)) <= 1
 
 
 def test_needed_images_of_familiar_rates():
-    needed = [working_point([0.0], rate).needed_images for rate in (0.5, 0.1, 0.05, 0.01, 0.001, 1 / 49)]
+    needed = [operating_point([0.0], rate).needed_images for rate in (0.5, 0.1, 0.05, 0.01, 0.001, 1 / 49)]
     assert needed == [1, 9, 19, 99, 999, 48]
 
 
 def test_too_few_images_fall_back_to_the_largest_score_and_say_so():
-    point = working_point([3.0, 1.0, 2.0], 0.01)
-    assert point == WorkingPoint(requested_rate=0.01, rate=0.25, threshold=3.0, calibration_size=3)
+    point = operating_point([3.0, 1.0, 2.0], 0.01)
+    assert point == OperatingPoint(requested_rate=0.01, rate=0.25, threshold=3.0, calibration_size=3)
     assert not point.is_supported and point.needed_images == 99
-    assert working_point(np.arange(99), 0.01).is_supported
-    assert not working_point(np.arange(98), 0.01).is_supported
+    assert operating_point(np.arange(99), 0.01).is_supported
+    assert not operating_point(np.arange(98), 0.01).is_supported
 
 
 def test_a_product_that_floating_point_rounds_down_loses_no_alarm():
     assert 0.29 * 100 < 29
-    assert working_point(np.arange(99), 0.29).rate == 0.29
+    assert operating_point(np.arange(99), 0.29).rate == 0.29
 
 
 @pytest.mark.parametrize(("size", "rate"), [(19, 0.05), (50, 0.1), (99, 0.01), (7, 0.3), (5, 0.01)])
@@ -70,7 +70,7 @@ def test_false_alarms_keep_to_the_rate(size, rate, levels):
     rng = np.random.default_rng(0)
     runs = 4000
     draws = rng.lognormal(size=(runs, size + 1)) if levels is None else rng.integers(0, levels, (runs, size + 1))
-    points = [working_point(row[:-1], rate) for row in draws]
+    points = [operating_point(row[:-1], rate) for row in draws]
     alarms = np.mean([row[-1] > point.threshold for row, point in zip(draws, points, strict=True)])
     promised = points[0].rate
     noise = 4 * math.sqrt(promised * (1 - promised) / runs)
@@ -81,14 +81,14 @@ def test_false_alarms_keep_to_the_rate(size, rate, levels):
 
 def test_float32_scores_keep_the_equivalence():
     calibration = np.random.default_rng(1).random(50).astype(np.float32)
-    point = working_point(calibration, 0.1)
+    point = operating_point(calibration, 0.1)
     assert ((p_values(calibration, calibration) <= point.rate) == (calibration > point.threshold)).all()
 
 
 @pytest.mark.parametrize("rate", [0, 1, -0.1, 1.5, float("nan")])
 def test_a_rate_outside_0_to_1_is_refused(rate):
     with pytest.raises(FlawsightError, match="between 0 and 1"):
-        working_point([1.0], rate)
+        operating_point([1.0], rate)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_rate_outside_0_to_1_is_refused(rate):
 )
 def test_bad_calibration_is_explained(calibration, message):
     with pytest.raises(FlawsightError, match=message):
-        working_point(calibration, 0.1)
+        operating_point(calibration, 0.1)
     with pytest.raises(FlawsightError, match=message):
         p_values([1.0], calibration)
 

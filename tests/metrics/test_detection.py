@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, roc_auc_score
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 from flawsight.metrics import auroc, f1_max, rates
 
 

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 from flawsight.metrics import aupro, auroc, evaluate_maps, f1_max, harmonic_mean, pixel_auroc
 
 PIXEL = ("pixel_auroc", "aupro_0.30", "aupro_0.05")

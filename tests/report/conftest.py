@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from flawsight.defects import make
-from flawsight.metrics import harmonic_mean, working_point
+from flawsight.metrics import harmonic_mean, operating_point
 from flawsight.report import DefectExample, FitReport, LayerScore
 
 KINDS = ("nsa", "cutpaste", "subtle")
@@ -70,7 +70,7 @@ def report() -> FitReport:
 def sample_report() -> FitReport:
     scores = [score for place, kind in enumerate(KINDS) for score in layer_scores(kind, 0.05 * place)]
     calibration = np.random.default_rng(3).gamma(9, 0.9, 240) + 6
-    point = working_point(calibration, 0.01)
+    point = operating_point(calibration, 0.01)
     names = {score.order: score.layer for score in scores}
     chosen = [(names[63],), (names[36],), (names[90],)]
     return FitReport(
@@ -110,7 +110,7 @@ def report_of_few(report: FitReport) -> FitReport:
 
 def too_few_pictures(report: FitReport) -> FitReport:
     scores = np.asarray(report.calibration_scores)[:40]
-    point = working_point(scores, 0.01)
+    point = operating_point(scores, 0.01)
     return replace(
         report,
         summary={"good_images": 40},

@@ -5,11 +5,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 from flawsight.report import DefectExample, DefectScore, write_fit_report
 from flawsight.report.fit_report import render_fit_report
 from flawsight.report.heatmap import ColourScale
-from flawsight.report.words import percent
+from flawsight.report.plain_language import percent
 
 
 class Page(HTMLParser):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 from flawsight.report import ColourScale, overlay
 from flawsight.report.heatmap import gradient
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 from flawsight.features import Extractor
 from flawsight.selection import Candidate, LayerSelection, budget, criterion, search
-from flawsight.selection.budget import Budget, in_turn, spread
+from flawsight.selection.budget import Budget, bisection_order, round_robin
 
 LAYERS = "blocks.1.0.*,blocks.3.0.*"
 lists = st.lists(st.integers(), max_size=12)
@@ -22,7 +22,7 @@ lists = st.lists(st.integers(), max_size=12)
 
 @given(st.integers(0, 400))
 def test_spread_is_a_permutation_with_the_middle_first(count: int) -> None:
-    found = spread(range(count))
+    found = bisection_order(range(count))
     assert sorted(found) == list(range(count))
     assert found[:1] == [count // 2][:count]
 
@@ -31,7 +31,7 @@ def test_spread_is_a_permutation_with_the_middle_first(count: int) -> None:
 def test_wherever_one_stops_those_before_are_spread_evenly(count: int, data: st.DataObject) -> None:
     """No gap is more than twice as large as it has to be, but for rounding."""
     stop = data.draw(st.integers(1, count))
-    places = sorted(spread(range(count))[:stop])
+    places = sorted(bisection_order(range(count))[:stop])
     gaps = np.diff([-1, *places, count])
     assert gaps.max() <= 2 * count / (stop + 1) + 1
 
@@ -39,7 +39,7 @@ def test_wherever_one_stops_those_before_are_spread_evenly(count: int, data: st.
 @given(st.lists(lists, max_size=5))
 def test_in_turn_takes_everyone_once_and_nobody_twice_before_all_had_a_turn(teams: list[list[int]]) -> None:
     named = [[(team, place) for place in range(len(members))] for team, members in enumerate(teams)]
-    found = in_turn(named)
+    found = round_robin(named)
     assert sorted(found) == sorted(one for team in named for one in team)
     assert [place for _, place in found] == sorted(place for _, place in found)
     for place in {place for _, place in found}:
@@ -85,7 +85,7 @@ def test_with_plenty_of_time_the_choice_is_the_same(
     limited = clone(free).set_params(budget=3600).fit(network, images)
     assert limited.untried_ == free.untried_ == ()
     assert figures(limited) == figures(free)
-    assert limited.choices_ == free.choices_ and limited.figures_ == free.figures_
+    assert limited.selected_ == free.selected_ and limited.figures_ == free.figures_
 
 
 @pytest.mark.parametrize("together", [1, 5])
@@ -109,17 +109,17 @@ def test_with_no_time_something_is_measured_in_full_and_the_rest_is_untried(
     # What was measured is what it always is, and the choice is made of it.
     measured = figures(free)
     assert all(measured.get(trial, found) == found for trial, found in figures(hurried).items())
-    assert {choice.candidate for choice in hurried.choices_} <= set(full)
-    assert sum(choice.weight for choice in hurried.choices_) == pytest.approx(1)
-    assert max(choice.criterion for choice in hurried.choices_) == max(
+    assert {choice.candidate for choice in hurried.selected_} <= set(full)
+    assert sum(choice.weight for choice in hurried.selected_) == pytest.approx(1)
+    assert max(choice.criterion for choice in hurried.selected_) == max(
         criterion(trial.figures) for trial in hurried.trials_ if trial.stage == "full"
     )
     assert {(row.same_as or row.layer, row.detector) for row in hurried.rows()} == set(coarse)
     # Called again with as little time, it is content with what it has; with more it goes on from there.
     again = clone(hurried).fit(network, images, tmp_path)
-    assert figures(again) == figures(hurried) and again.choices_ == hurried.choices_
+    assert figures(again) == figures(hurried) and again.selected_ == hurried.selected_
     longer = clone(hurried).set_params(budget=3600).fit(network, images, tmp_path)
-    assert longer.choices_ == free.choices_ and longer.untried_ == ()
+    assert longer.selected_ == free.selected_ and longer.untried_ == ()
 
 
 def test_those_tried_first_are_spread_over_the_network(
@@ -129,7 +129,7 @@ def test_those_tried_first_are_spread_over_the_network(
     hurried = clone(free).set_params(budget=1e-9).fit(network, images)
     unique = [layer.name for layer in hurried.layers_ if not layer.same_as]
     tried = [trial.candidate for trial in hurried.trials_ if trial.stage == "coarse"]
-    assert tried == [Candidate(spread(unique)[0], name) for name in ("distance", "scorer")]
+    assert tried == [Candidate(bisection_order(unique)[0], name) for name in ("distance", "scorer")]
 
 
 class Clock:
@@ -176,7 +176,7 @@ def test_a_budget_does_not_discard_old_trials(
     clone(free).fit(network, images, tmp_path)
     monkeypatch.setattr(search, "run_trials", lambda *_: pytest.fail("a trial was made again"))
     again = clone(free).set_params(budget=1e-9).fit(network, images, tmp_path)
-    assert figures(again) == figures(free) and again.choices_ == free.choices_ and again.untried_ == ()
+    assert figures(again) == figures(free) and again.selected_ == free.selected_ and again.untried_ == ()
 
 
 def test_an_exhaustive_search_has_no_budget(network: Extractor, images: list[np.ndarray], both: dict) -> None:

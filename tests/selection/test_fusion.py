@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from flawsight.features import Layer
-from flawsight.selection import Candidate, Figures, combine_depths, criterion, depths
+from flawsight.selection import Candidate, Metrics, criterion, depths, select_per_depth
 
 STRIDES = (2, 4, 4, 8, 8, 16, 16, 32)
 
@@ -37,7 +37,7 @@ share = st.floats(0.01, 0.99)
 
 @given(st.lists(st.tuples(share, share), min_size=2, max_size=6))
 def test_one_kind_alone_ranks_as_p_h(pairs: list[tuple[float, float]]) -> None:
-    figures = [Figures(*pair) for pair in pairs]
+    figures = [Metrics(*pair) for pair in pairs]
     values = np.array([criterion({"nsa": one}) for one in figures])
     p_h = np.array([2 * a * b / (a + b) for a, b in pairs])
     inside = (p_h > 1e-3) & (p_h < 1 - 1e-3)
@@ -47,16 +47,16 @@ def test_one_kind_alone_ranks_as_p_h(pairs: list[tuple[float, float]]) -> None:
 
 
 def test_the_criterion_is_the_mean_logit() -> None:
-    figures = {"nsa": Figures(0.9, 0.9), "perlin": Figures(0.6, 0.6), "scratch": Figures(0.5, 0.5)}
+    figures = {"nsa": Metrics(0.9, 0.9), "perlin": Metrics(0.6, 0.6), "scratch": Metrics(0.5, 0.5)}
     assert criterion(figures) == pytest.approx((math.log(9) + math.log(1.5)) / 3)
 
 
 def test_the_criterion_is_finite_at_the_ends() -> None:
-    top, bottom = criterion({"nsa": Figures(1, 1)}), criterion({"nsa": Figures(0, 0)})
+    top, bottom = criterion({"nsa": Metrics(1, 1)}), criterion({"nsa": Metrics(0, 0)})
     assert math.isfinite(top) and top == pytest.approx(-bottom)
     # A layer that one kind cannot fool and another does is worse than one that sees both fairly well.
-    uneven = {"nsa": Figures(1, 1), "simple": Figures(0.01, 0.01)}
-    assert criterion(uneven) < criterion({"nsa": Figures(0.95, 0.95), "simple": Figures(0.8, 0.8)})
+    uneven = {"nsa": Metrics(1, 1), "simple": Metrics(0.01, 0.01)}
+    assert criterion(uneven) < criterion({"nsa": Metrics(0.95, 0.95), "simple": Metrics(0.8, 0.8)})
 
 
 def test_depths_by_stride() -> None:
@@ -76,7 +76,7 @@ def test_depths_of_one_stride_are_thirds(count: int) -> None:
 
 @given(criteria_of_all)
 def test_fuse_one_is_the_argmax(criteria: dict[Candidate, float]) -> None:
-    (choice,) = combine_depths(criteria, LAYERS, 1)
+    (choice,) = select_per_depth(criteria, LAYERS, 1)
     assert choice.criterion == max(criteria.values()) == criteria[choice.candidate]
     assert choice.weight == 1
     assert choice.depth == depths(LAYERS)[choice.layer]
@@ -84,7 +84,7 @@ def test_fuse_one_is_the_argmax(criteria: dict[Candidate, float]) -> None:
 
 @given(criteria_of_all, st.integers(2, 5))
 def test_what_any_combination_keeps_to(criteria: dict[Candidate, float], fuse: int) -> None:
-    choices = combine_depths(criteria, LAYERS, fuse)
+    choices = select_per_depth(criteria, LAYERS, fuse)
     names = [choice.layer for choice in choices]
     assert sum(choice.weight for choice in choices) == pytest.approx(1)
     assert all(choice.weight > 0 for choice in choices)
@@ -112,15 +112,15 @@ def test_the_order_of_candidates_and_layers_does_not_matter(
     shuffled, layers = list(criteria), list(LAYERS)
     random.shuffle(shuffled)
     random.shuffle(layers)
-    again = combine_depths({one: criteria[one] for one in shuffled}, layers, fuse)
-    assert again == combine_depths(criteria, LAYERS, fuse)
+    again = select_per_depth({one: criteria[one] for one in shuffled}, layers, fuse)
+    assert again == select_per_depth(criteria, LAYERS, fuse)
 
 
 @given(criteria_of_all, st.integers(1, 4))
 def test_a_detector_that_is_always_worse_changes_nothing(criteria: dict[Candidate, float], fuse: int) -> None:
     alone = {one: value for one, value in criteria.items() if one.detector == "patchcore"}
     hopeless = {Candidate(one.layer, "gaussian"): value - 20 for one, value in alone.items()}
-    assert combine_depths(hopeless | alone, LAYERS, fuse) == combine_depths(alone, LAYERS, fuse)
+    assert select_per_depth(hopeless | alone, LAYERS, fuse) == select_per_depth(alone, LAYERS, fuse)
 
 
 def test_each_depth_may_be_read_by_another_detector() -> None:
@@ -131,7 +131,7 @@ def test_each_depth_may_be_read_by_another_detector() -> None:
         Candidate("layer4", "gaussian"): 1.9,
         Candidate("layer6", "gaussian"): 1.0,
     }
-    found = [choice.candidate for choice in combine_depths(criteria, LAYERS, 3)]
+    found = [choice.candidate for choice in select_per_depth(criteria, LAYERS, 3)]
     assert found == [("layer1", "gaussian"), ("layer3", "patchcore"), ("layer6", "gaussian")]
 
 
@@ -140,22 +140,22 @@ def test_a_weak_depth_is_left_out() -> None:
     weak = near | {one.name: -0.5 for one in LAYERS if one.stride >= 16}
     strong = near | {"layer0": 9, "layer1": 9}
     for criteria, expected in ((near, {"fine", "medium", "coarse"}), (weak, {"fine", "medium"}), (strong, {"fine"})):
-        assert {choice.depth for choice in combine_depths(of_one(criteria), LAYERS, 3)} == expected
+        assert {choice.depth for choice in select_per_depth(of_one(criteria), LAYERS, 3)} == expected
 
 
 def test_fuse_two_keeps_the_two_best_depths() -> None:
     criteria = {one.name: {2: 1.0, 4: 1.0, 8: 1.3, 16: 1.2, 32: 1.2}[one.stride] for one in LAYERS}
-    assert {c.depth for c in combine_depths(of_one(criteria), LAYERS, 2)} == {"medium", "coarse"}
+    assert {c.depth for c in select_per_depth(of_one(criteria), LAYERS, 2)} == {"medium", "coarse"}
 
 
 def test_only_measured_layers_take_part() -> None:
     criteria = of_one({"layer1": 1.0, "layer4": 1.0})
-    assert [c.layer for c in combine_depths(criteria, LAYERS, 3)] == ["layer1", "layer4"]
+    assert [c.layer for c in select_per_depth(criteria, LAYERS, 3)] == ["layer1", "layer4"]
 
 
 def test_a_layer_has_the_same_depth_whoever_else_was_measured() -> None:
     """Where all layers have one stride, depths are thirds of all of them, not of those that were measured."""
     layers = [layer(order, 16) for order in range(9)]
     criteria = of_one({"layer0": 1.0, "layer3": 0.9, "layer4": 1.1, "layer5": 0.8, "layer6": 1.0})
-    found = [(choice.layer, choice.depth) for choice in combine_depths(criteria, layers, 3)]
+    found = [(choice.layer, choice.depth) for choice in select_per_depth(criteria, layers, 3)]
     assert found == [("layer0", "fine"), ("layer4", "medium"), ("layer6", "coarse")]

@@ -11,27 +11,27 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flawsight.cli.options import bytes_of
+from flawsight.core import FlawsightError
 from flawsight.defects import Product
 from flawsight.detectors import Gaussian, PatchCore
-from flawsight.detectors.engine.passes import release
-from flawsight.errors import FlawsightError
 from flawsight.features import Extractor, Layer
-from flawsight.options import bytes_of
+from flawsight.inference.feature_pass import release
 from flawsight.selection import Candidate, LayerSelection, Row, ValidationSet, memory, search
+from flawsight.selection.fidelity import Fidelity, high_fidelity, low_fidelity_of
 from flawsight.selection.memory import groups_that_fit, memory_limit, working_memory
-from flawsight.selection.rounds import Round, coarse_round, full_round
 
 MIB = 1 << 20
 MIDDLE = 24 * MIB
 """Enough for some layers of a small search, not for all."""
-PICTURE = np.zeros((32, 32, 3), np.uint8)
+INPUT = np.zeros((32, 32, 3), np.uint8)
 MASK = np.eye(32, dtype=bool)
-VALIDATION = ValidationSet([PICTURE] * 14, [PICTURE] * 2, {"nsa": ([PICTURE] * 4, [MASK] * 4)}, Product())
+VALIDATION = ValidationSet([INPUT] * 14, [INPUT] * 2, {"nsa": ([INPUT] * 4, [MASK] * 4)}, Product())
 DETECTORS = {"patchcore": PatchCore(), "gaussian": Gaussian()}
 STAGES = {
-    "full": full_round(DETECTORS, VALIDATION, 64),
-    "coarse": coarse_round(DETECTORS, VALIDATION, 64),
-    "no sample": full_round(DETECTORS | {"patchcore": PatchCore(max_descriptors=None)}, VALIDATION, 64),
+    "full": high_fidelity(DETECTORS, VALIDATION, 64),
+    "coarse": low_fidelity_of(DETECTORS, VALIDATION, 64),
+    "no sample": high_fidelity(DETECTORS | {"patchcore": PatchCore(max_descriptors=None)}, VALIDATION, 64),
 }
 stages = st.sampled_from(sorted(STAGES)).map(STAGES.__getitem__)
 budgets = st.integers(0, 1 << 34)
@@ -50,13 +50,13 @@ def tried(layers: list[Layer], names: tuple[str, ...] = ("patchcore",)) -> list[
     return [Candidate(one.name, name) for one in layers for name in names]
 
 
-def grouped(layers: list[Layer], candidates: list[Candidate], stage: Round, budget: int) -> list[list[Candidate]]:
+def grouped(layers: list[Layer], candidates: list[Candidate], stage: Fidelity, budget: int) -> list[list[Candidate]]:
     return groups_that_fit(candidates, {one.name: one for one in layers}, stage, budget)
 
 
 @given(catalogues, readers, stages, budgets)
 def test_every_candidate_is_in_one_group_and_in_order(
-    layers: list[Layer], names: tuple[str, ...], stage: Round, budget: int
+    layers: list[Layer], names: tuple[str, ...], stage: Fidelity, budget: int
 ) -> None:
     groups = grouped(layers, tried(layers, names), stage, budget)
     assert [one for group in groups for one in group] == tried(layers, names)
@@ -65,20 +65,22 @@ def test_every_candidate_is_in_one_group_and_in_order(
 
 @given(catalogues, readers, stages, budgets, budgets)
 def test_more_memory_never_makes_more_groups(
-    layers: list[Layer], names: tuple[str, ...], stage: Round, one: int, other: int
+    layers: list[Layer], names: tuple[str, ...], stage: Fidelity, one: int, other: int
 ) -> None:
     few, many = (grouped(layers, tried(layers, names), stage, budget) for budget in sorted((one, other), reverse=True))
     assert len(few) <= len(many)
 
 
 @given(catalogues, readers, stages)
-def test_no_memory_makes_a_group_of_every_candidate(layers: list[Layer], names: tuple[str, ...], stage: Round) -> None:
+def test_no_memory_makes_a_group_of_every_candidate(
+    layers: list[Layer], names: tuple[str, ...], stage: Fidelity
+) -> None:
     assert grouped(layers, tried(layers, names), stage, 1) == [[one] for one in tried(layers, names)]
 
 
 @given(catalogues, readers, stages)
 def test_much_memory_makes_one_group_of_a_common_catalogue(
-    layers: list[Layer], names: tuple[str, ...], stage: Round
+    layers: list[Layer], names: tuple[str, ...], stage: Fidelity
 ) -> None:
     expected = [tried(layers, names)] if layers else []
     assert grouped(layers, tried(layers, names), stage, 1 << 50) == expected
@@ -86,7 +88,7 @@ def test_much_memory_makes_one_group_of_a_common_catalogue(
 
 @given(catalogues, readers, stages, st.integers(1, 1 << 30))
 def test_a_candidate_joins_a_group_for_as_long_as_there_is_memory(
-    layers: list[Layer], names: tuple[str, ...], stage: Round, budget: int
+    layers: list[Layer], names: tuple[str, ...], stage: Fidelity, budget: int
 ) -> None:
     """What a group gathers is at least what its detectors hold."""
     by_name = {one.name: one for one in layers}
@@ -103,7 +105,7 @@ def test_a_candidate_joins_a_group_for_as_long_as_there_is_memory(
 
 
 @given(sizes, st.integers(1, 80), stages, st.integers(1, 1 << 32))
-def test_equal_layers_make_equal_groups(size: tuple[int, int], count: int, stage: Round, budget: int) -> None:
+def test_equal_layers_make_equal_groups(size: tuple[int, int], count: int, stage: Fidelity, budget: int) -> None:
     layers = [layer(order, *size) for order in range(count)]
     lengths = [len(group) for group in grouped(layers, tried(layers), stage, budget)]
     assert set(lengths[:-1]) <= {lengths[0]} and lengths[-1] <= lengths[0]
@@ -161,7 +163,7 @@ def found(selection: LayerSelection) -> tuple[object, ...]:
     rows = [Row(**{**vars(row), "seconds": 0.0}) for row in selection.rows()]
     figures = {(trial.stage, trial.candidate): trial.figures for trial in selection.trials_}
     maps = [(trial.candidate, kind, maps.tobytes()) for trial in selection.trials_ for kind, maps in trial.maps.items()]
-    return selection.choices_, selection.figures_, rows, figures, maps
+    return selection.selected_, selection.figures_, rows, figures, maps
 
 
 def test_results_do_not_depend_on_the_memory(

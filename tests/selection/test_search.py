@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
+from flawsight.core import FlawsightError
 from flawsight.detectors import Detector, PatchCore
-from flawsight.detectors.parts.maps import upsample
-from flawsight.errors import FlawsightError
 from flawsight.features import Extractor, Layer
 from flawsight.metrics import aupro
+from flawsight.scoring.maps import upsample
 from flawsight.selection import (
     AUTO_KINDS,
     Candidate,
-    Figures,
     LayerSelection,
+    Metrics,
     Trial,
     criterion,
     defect_kinds,
@@ -52,7 +52,7 @@ def auto(network: Extractor, images: list[np.ndarray]) -> LayerSelection:
 
 
 def chosen(selection: LayerSelection) -> list[tuple[str, float, float]]:
-    return [(c.layer, c.criterion, c.weight) for c in selection.choices_]
+    return [(c.layer, c.criterion, c.weight) for c in selection.selected_]
 
 
 def figures(selection: LayerSelection) -> dict:
@@ -96,7 +96,7 @@ def test_exhaustive_on_one_kind_is_the_argmax_of_p_h_over_all_layers(
 ) -> None:
     rows = exhaustive.rows()
     best = max(row.p_h for row in rows)
-    (choice,) = exhaustive.choices_
+    (choice,) = exhaustive.selected_
     assert choice.layer in {row.layer for row in rows if row.p_h == best}
     assert choice.weight == 1 and choice.detector == "patchcore"
     assert exhaustive.figures_["nsa"] == figures(exhaustive)["full", choice.candidate]["nsa"]
@@ -124,7 +124,7 @@ def test_rows_hold_every_layer_and_kind_and_repeats_share_a_trial(auto: LayerSel
 
 def test_a_repeat_that_is_named_alone_brings_its_source(network: Extractor, images: list[np.ndarray]) -> None:
     alone = LayerSelection(DETECTOR, "blocks.3.0.se", "simple", "exhaustive", fuse=1).fit(network, images)
-    assert [choice.layer for choice in alone.choices_] == ["blocks.3.0.bn2"]
+    assert [choice.layer for choice in alone.selected_] == ["blocks.3.0.bn2"]
     assert [(row.layer, row.same_as) for row in alone.rows()] == [("blocks.3.0.se", "blocks.3.0.bn2")]
 
 
@@ -149,8 +149,8 @@ def test_auto_measures_all_coarsely_and_those_fully_that_may_be_the_best_of_thei
     strides = {layer.name: layer.stride for layer in auto.layers_}
     assert list(coarse) == [by(layer.name) for layer in auto.layers_ if not layer.same_as]
     assert full == raced(coarse, strides, 2)
-    assert {choice.candidate for choice in auto.choices_} <= set(full)
-    assert sum(choice.weight for choice in auto.choices_) == pytest.approx(1)
+    assert {choice.candidate for choice in auto.selected_} <= set(full)
+    assert sum(choice.weight for choice in auto.selected_) == pytest.approx(1)
     assert auto.untried_ == ()
 
 
@@ -165,15 +165,15 @@ def test_finalists(values: list[float], most: int, detectors: int) -> None:
     layers = [Layer(f"layer{n}", "conv", "block", 8, 64 // s, 64 // s, s, n) for n, s in enumerate(STRIDES)]
     candidates = [Candidate(layer.name, name) for layer in layers for name in RIVALS[:detectors]]
     trials = [
-        Trial(candidate, "coarse", 0, {"nsa": Figures(value, value)}, {}, {})
+        Trial(candidate, "coarse", 0, {"nsa": Metrics(value, value)}, {}, {})
         for candidate, value in zip(candidates, values, strict=False)
     ]
     coarse = {trial.candidate: criterion(trial.figures) for trial in trials}
-    found = search._finalists(trials, layers, most)
+    found = search.survivors(trials, layers, most)
     assert found == raced(coarse, {layer.name: layer.stride for layer in layers}, most)
     assert 3 * detectors <= len(found) <= 3 * max(most, detectors)
     # With little time the same ones, and who may win comes first: the best of all, then the others' best.
-    hurried = search._finalists(trials, layers, most, in_order=False)
+    hurried = search.survivors(trials, layers, most, in_order=False)
     assert sorted(hurried) == sorted(found)
     assert hurried[0] == max(coarse, key=lambda one: coarse[one])
     first = hurried[: 3 * detectors]
@@ -411,16 +411,16 @@ def test_figures_are_those_of_a_search_with_the_detector_alone(
         alone = LayerSelection({name: detector}, **SETTINGS | {"finalists": 3}).fit(network, images)
         apart |= figures(alone)
         unnamed = LayerSelection(detector, **SETTINGS | {"finalists": 3}).fit(network, images)
-        assert figures(unnamed) == figures(alone) and unnamed.choices_ == alone.choices_
+        assert figures(unnamed) == figures(alone) and unnamed.selected_ == alone.selected_
     assert figures(rivals) == apart
 
 
 def test_the_best_candidate_of_each_depth_wins(rivals: LayerSelection) -> None:
     value = {t.candidate: criterion(t.figures) for t in rivals.trials_ if t.stage == "full"}
     depth = depths([layer for layer in rivals.layers_ if not layer.same_as])
-    for choice in rivals.choices_:
+    for choice in rivals.selected_:
         assert value[choice.candidate] == max(v for one, v in value.items() if depth[one.layer] == choice.depth)
-    assert max(value.values()) in [choice.criterion for choice in rivals.choices_]
+    assert max(value.values()) in [choice.criterion for choice in rivals.selected_]
 
 
 def test_the_order_of_the_detectors_does_not_matter(
@@ -430,7 +430,7 @@ def test_the_order_of_the_detectors_does_not_matter(
     assert len(set(value)) == len(value), "no ties, for they are decided by the order"
     other = LayerSelection(dict(reversed(detectors.items())), **SETTINGS).fit(network, images)
     assert figures(other) == figures(rivals)
-    assert other.choices_ == rivals.choices_ and other.figures_ == rivals.figures_
+    assert other.selected_ == rivals.selected_ and other.figures_ == rivals.figures_
 
 
 def test_one_hopeless_detector_changes_nothing(
@@ -444,7 +444,7 @@ def test_one_hopeless_detector_changes_nothing(
     plain = SETTINGS | {"defects": "simple"}
     alone = LayerSelection(good, **plain | {"finalists": 3}).fit(network, images)
     both = LayerSelection({"distance": good, "inverted": Inverted()}, **plain).fit(network, images)
-    assert both.choices_ == alone.choices_ and both.figures_ == alone.figures_
+    assert both.selected_ == alone.selected_ and both.figures_ == alone.figures_
 
 
 def test_own_scores_are_what_an_image_is_judged_by(
@@ -456,7 +456,7 @@ def test_own_scores_are_what_an_image_is_judged_by(
     measured = [*validation.good, *bad]
     labels = [0] * len(validation.good) + [1] * len(bad)
     total = np.zeros(len(measured))
-    together = {choice.candidate: choice.weight for choice in rivals.choices_}
+    together = {choice.candidate: choice.weight for choice in rivals.selected_}
     full = [trial for trial in rivals.trials_ if trial.stage == "full"]
     assert {one.detector for one in together} == {"distance", "scorer"}, "else little is shown here"
     for trial in full:
@@ -497,7 +497,7 @@ def test_a_killed_search_of_several_goes_on_where_it_stopped(
     again = clone(rivals).fit(network, images, tmp_path, "these")
     assert calls and not set(calls) & set(first) and sorted(first + calls) == sorted(figures(rivals))
     assert figures(again) == figures(rivals)
-    assert again.choices_ == rivals.choices_ and again.figures_ == rivals.figures_
+    assert again.selected_ == rivals.selected_ and again.figures_ == rivals.figures_
     calls.clear()
     stored = clone(rivals).fit(network, images, tmp_path, "these")
     assert calls == [] and stored.figures_ == rivals.figures_

@@ -7,8 +7,8 @@ from typing import overload
 import numpy as np
 import pytest
 
+from flawsight.core import FlawsightError
 from flawsight.data import split_good
-from flawsight.errors import FlawsightError
 from flawsight.selection import make_validation_set
 
 KINDS = ("nsa", "cutpaste", "simple")

@@ -1,13 +1,14 @@
 """Samples, data set layouts, decoding and splits: everything about pictures on disk, nothing about networks."""
 
-from flawsight.data.augmentation import AUGMENTATIONS, SAFE, augment, check_safe, enlarged
+from flawsight.core import lazy_names
+from flawsight.data.augmentation import AUGMENTATIONS, LABEL_PRESERVING, augment, augmented, check_label_preserving
 from flawsight.data.decode import MAX_PIXELS, image_size, read_image, read_mask
 from flawsight.data.files import IMAGE_SUFFIXES, find_images
 from flawsight.data.fingerprint import fingerprint
 from flawsight.data.layouts import LAYOUTS, good_images, open_dataset
 from flawsight.data.lazy import LazyImages
 from flawsight.data.samples import DEFECTIVE, GOOD, Dataset, Sample
-from flawsight.data.splits import GoodSplit, folds, split_good
+from flawsight.data.splits import MIN_GOOD, GoodSplit, folds, split_good
 
 __all__ = [
     "AUGMENTATIONS",
@@ -16,14 +17,15 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "LAYOUTS",
     "MAX_PIXELS",
-    "SAFE",
+    "MIN_GOOD",
+    "LABEL_PRESERVING",
     "Dataset",
     "GoodSplit",
     "LazyImages",
     "Sample",
     "augment",
-    "check_safe",
-    "enlarged",
+    "check_label_preserving",
+    "augmented",
     "find_images",
     "fingerprint",
     "folds",
@@ -34,3 +36,6 @@ __all__ = [
     "read_mask",
     "split_good",
 ]
+__getattr__ = lazy_names(
+    __name__, renamed={"SAFE": "LABEL_PRESERVING", "check_safe": "check_label_preserving", "enlarged": "augmented"}
+)

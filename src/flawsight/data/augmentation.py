@@ -8,25 +8,28 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from flawsight.core import FlawsightError
 from flawsight.data.lazy import LazyImages
-from flawsight.errors import FlawsightError
 
 AUGMENTATIONS = ("blur", "contrast", "colour", "noise", "flip", "rotate90", "shift", "rotate")
-SAFE = ("blur", "contrast", "colour", "noise")
+LABEL_PRESERVING = ("blur", "contrast", "colour", "noise")
 """What seldom makes a defect; whether a part may be mirrored, turned or moved, only its owner knows."""
 
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 def augment(
-    image: np.ndarray, rng: np.random.Generator, safe: Collection[str] = SAFE, most_degrees: float = 45.0
+    image: np.ndarray,
+    rng: np.random.Generator,
+    label_preserving: Collection[str] = LABEL_PRESERVING,
+    most_degrees: float = 45.0,
 ) -> np.ndarray:
-    """The image (H, W, 3) uint8 RGB, one time in two unchanged, else after each group in `safe` by chance.
+    """The image (H, W, 3) uint8 RGB, one time in two unchanged, else after each group in `label_preserving` by chance.
 
     `most_degrees` bounds "rotate"; paper C takes 15 for most objects. A quarter turn of an image that is not square is
     resized to the old size.
     """
-    check_safe(safe)
+    check_label_preserving(label_preserving)
     if rng.random() < 0.5:
         return image.copy()
     for group, chance, change in (
@@ -37,31 +40,35 @@ def augment(
         ("flip", 0.5, _flip),
         ("rotate90", 0.5, _rotate90),
     ):
-        if group in safe and rng.random() < chance:
+        if group in label_preserving and rng.random() < chance:
             image = change(image, rng)
-    if {"shift", "rotate"} & set(safe) and rng.random() < 0.2:
-        image = _moved(image, rng, "shift" in safe, most_degrees if "rotate" in safe else 0.0)
+    if {"shift", "rotate"} & set(label_preserving) and rng.random() < 0.2:
+        image = _moved(image, rng, "shift" in label_preserving, most_degrees if "rotate" in label_preserving else 0.0)
     return np.array(image, order="C")
 
 
-def enlarged(
-    images: Sequence[np.ndarray], passes: int, safe: Collection[str] = SAFE, seed: int = 0, most_degrees: float = 45.0
+def augmented(
+    images: Sequence[np.ndarray],
+    passes: int,
+    label_preserving: Collection[str] = LABEL_PRESERVING,
+    seed: int = 0,
+    most_degrees: float = 45.0,
 ) -> Sequence[np.ndarray]:
     """`passes` differently augmented copies of every image, made when asked for; paper C takes 100.
 
     Number p * len(images) + i is image i in pass p: the same for the same seed, in whatever order they are read.
     """
-    check_safe(safe)
+    check_label_preserving(label_preserving)
     if passes < 1:
         raise FlawsightError(f"passes must be 1 or more, but it is {passes}")
-    return _Enlarged(images, passes, frozenset(safe), seed, most_degrees)
+    return _Augmented(images, passes, frozenset(label_preserving), seed, most_degrees)
 
 
 @dataclass(frozen=True, eq=False)
-class _Enlarged(LazyImages):
+class _Augmented(LazyImages):
     images: Sequence[np.ndarray]
     passes: int
-    safe: frozenset[str]
+    label_preserving: frozenset[str]
     seed: int
     most_degrees: float
 
@@ -70,12 +77,12 @@ class _Enlarged(LazyImages):
 
     def _image(self, number: int) -> np.ndarray:
         rng = np.random.default_rng([self.seed, number])
-        return augment(self.images[number % len(self.images)], rng, self.safe, self.most_degrees)
+        return augment(self.images[number % len(self.images)], rng, self.label_preserving, self.most_degrees)
 
 
-def check_safe(safe: Collection[str]) -> None:
+def check_label_preserving(label_preserving: Collection[str]) -> None:
     """Raise where a group is unknown."""
-    unknown = sorted(set(safe) - set(AUGMENTATIONS))
+    unknown = sorted(set(label_preserving) - set(AUGMENTATIONS))
     if unknown:
         raise FlawsightError(f"unknown augmentation '{unknown[0]}': use some of {', '.join(AUGMENTATIONS)}")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
+from flawsight.settings import MAX_PIXELS
 
-MAX_PIXELS = 100_000_000
 MIN_SIDE = 8
 
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")

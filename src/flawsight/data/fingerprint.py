@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 
 
 def fingerprint(paths: Iterable[str | Path]) -> str:

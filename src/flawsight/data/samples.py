@@ -7,7 +7,7 @@ from pathlib import Path
 from types import EllipsisType
 from typing import overload
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 
 GOOD, DEFECTIVE = 0, 1
 SPLITS = ("train", "test")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 
 MIN_GOOD = 8
 

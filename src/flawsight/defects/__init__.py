@@ -1,22 +1,28 @@
-"""Synthetic defects: images of good products in, defective images with exact labels out.
+"""Synthetic defects: images of good products in, defective images with exact labels out."""
 
-defect = make("nsa", product=estimate_product(good_images))
-bad_images, masks = apply_defects(good_images, defect, kind="nsa", seed=0)
-"""
-
-from flawsight.defects._base import Image, Mask, SyntheticDefect
-from flawsight.defects._registry import KINDS, make
+from flawsight.defects.base import DrawnDefect, Image, Mask, SyntheticDefect
+from flawsight.defects.foreground import Foreground, described_product, foreground_preview, with_foreground
 from flawsight.defects.generate import apply_defects
 from flawsight.defects.product import Product, estimate_product, foreground
+from flawsight.defects.registry import AUTO_KINDS, KINDS, defect_kinds, make
+from flawsight.defects.textures import read_textures
 
 __all__ = [
+    "AUTO_KINDS",
     "KINDS",
+    "DrawnDefect",
+    "Foreground",
     "Image",
     "Mask",
     "Product",
     "SyntheticDefect",
     "apply_defects",
+    "defect_kinds",
+    "described_product",
     "estimate_product",
     "foreground",
+    "foreground_preview",
     "make",
+    "read_textures",
+    "with_foreground",
 ]

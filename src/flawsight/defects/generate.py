@@ -6,8 +6,8 @@ from zlib import crc32
 
 import numpy as np
 
-from flawsight.defects._base import Image, Mask, SyntheticDefect, check_count
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
+from flawsight.defects.base import Image, Mask, SyntheticDefect, check_count
 
 
 def apply_defects(
@@ -21,7 +21,7 @@ def apply_defects(
 ) -> tuple[list[Image], list[Mask]]:
     """Return a defective copy of every image and its bool mask (H, W), in the order of images.
 
-    Image i draws from a generator seeded by (seed, kind, i) alone, so it is the same whatever `workers` is. It takes
+    Image i draws from a generator seeded by (seed, kind, i) alone, so it is the same whatever `n_jobs` is. It takes
     material from the other images, or from `sources` if given; from itself only when there is nothing else.
     Raises FlawsightError, naming the image, when no defect can be placed.
     """

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from flawsight.defects._base import Image, Mask, check_bounds, check_count, check_image, median_filter
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
+from flawsight.defects.base import Image, Mask, check_bounds, check_count, check_image, median_filter
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,83 +4,108 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
-from flawsight.detectors.engine.training import Training
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
+from flawsight.training import TrainingContext
+
+if TYPE_CHECKING:
+    from flawsight.detectors.synthesis import AnomalySynthesis
 
 FeatureMaps = Sequence[Tensor]
 """One (N, C, H, W) tensor per layer, all of the same N images."""
+
+
+@dataclass(frozen=True)
+class DetectorTags:
+    """What those who drive a detector must know of it.
+
+    input: what it is given, the `features` of layers, the `image` (N, 3, S, S) from 0 to 1, or both, `image+features`.
+    localizes: whether maps say where the defect is; else they hold one value. image_score: whether images have scores
+    of their own scale rather than the maximum of the map. cv_folds: parts of the images that calibration holds out in
+    turn; fewer where learning is slow. needs_defects: it learns from synthetic defects, which `attach` gives it.
+    has_time_budget: `fit_to_time_budget` makes it cheaper.
+    """
+
+    input: Literal["features", "image", "image+features"] = "features"
+    localizes: bool = True
+    image_score: bool = False
+    cv_folds: int = 5
+    needs_defects: bool = False
+    has_time_budget: bool = False
 
 
 class Detector(BaseEstimator, ABC):
     """Parameters in `__init__`, stored unchanged; what `fit` learns ends in `_`; higher is more anomalous.
 
     `fit` takes feature maps, or an iterable of batches of them for images that do not fit in memory at once. A
-    search drives the same steps itself, so that one pass over the images feeds many detectors: `start`, then for
-    each batch `read`, which may run beside others, and `take`, in order; then `finish`.
+    search drives the same steps itself, so that one pass over the images feeds many detectors: `reset`, then for
+    each batch `embed`, which may run beside others, and `update`, in order; then `finalize`.
     """
 
     images_taken: int = 0
-    folds: ClassVar[int] = 5
-    """Parts of the images that calibration holds out in turn; fewer where learning is slow."""
-    reads: ClassVar[str] = "layers"
-    """`layers`: feature maps of a network's layers; `images`: the pictures (N, 3, S, S) themselves, from 0 to 1;
-    `both`: the pictures, and then the maps of several layers; `attach` then gives them defects to learn from."""
-    localises: ClassVar[bool] = True
-    """Whether maps say where the defect is; else they hold one value."""
+
+    @property
+    def tags(self) -> DetectorTags:
+        """What is special about it."""
+        return DetectorTags()
 
     def fit(self, X: FeatureMaps | Iterable[FeatureMaps], y: object = None) -> Self:
         """Learn from the feature maps of good images; `y` is ignored."""
-        self.start()
+        self.reset()
         for batch in batches_of(X):
-            self.collect(batch)
-        return self.finish()
+            self.partial_fit(batch)
+        return self.finalize()
 
-    def collect(self, features: FeatureMaps) -> None:
+    def partial_fit(self, features: FeatureMaps) -> None:
         """Take in one batch of good images; the result does not depend on how images are batched."""
-        self.take(self.read(features, self.images_taken))
+        self.update(self.embed(features, self.images_taken))
 
     @abstractmethod
-    def start(self) -> None:
-        """Forget everything learned, set `images_taken` to 0 and make ready for `collect`."""
+    def reset(self) -> None:
+        """Forget everything learned, set `images_taken` to 0 and make ready for `partial_fit`."""
 
     @abstractmethod
-    def read(self, features: FeatureMaps, first: int) -> Any:
+    def embed(self, features: FeatureMaps, first: int) -> Any:
         """What is needed of a batch whose first image has the number `first`; changes nothing."""
 
     @abstractmethod
-    def take(self, read: Any) -> None:
+    def update(self, embedded: Any) -> None:
         """Keep what was read of the next batch, and count its images in `images_taken`."""
 
     @abstractmethod
-    def without(self, images: Collection[int]) -> Self:
+    def leave_out(self, images: Collection[int]) -> Self:
         """A copy, not yet finished, that has taken all these images but those of these numbers."""
 
     @abstractmethod
-    def finish(self, training: Training | None = None) -> Self:
+    def finalize(self, training: TrainingContext | None = None) -> Self:
         """Learn from what was collected, and let go of it.
 
         `training` is where a long one reports to and keeps its checkpoints.
         """
 
-    def coarse(self) -> Self:
+    def fit_to_time_budget(self, features: FeatureMaps, seconds: float) -> Self:
+        """The detector, or a copy with parameters by which one training on such features takes so many seconds."""
+        del features, seconds
+        return self
+
+    def attach(self, synthesis: AnomalySynthesis) -> Self:
+        """Learn from these defects, seen by this network; copies of the detector do, too."""
+        raise FlawsightError(f"{type(self).__name__} learns from good images alone: it has no use for defects")
+
+    def low_fidelity(self) -> Self:
         """A cheaper detector of the same kind, not fitted, that serves to rank layers."""
         return clone(self)
 
     @abstractmethod
     def anomaly_maps(self, features: FeatureMaps) -> Tensor:
         """Raw anomaly maps (N, h, w) on the detector's own grid."""
-
-    @property
-    def scores_images(self) -> bool:
-        """Whether images have scores of their own scale rather than the maximum of a map of places."""
-        return not self.localises
 
     def image_scores(self, features: FeatureMaps) -> Tensor:
         """Raw scores (N,): the maximum of each map unless the method has its own."""
@@ -91,16 +116,16 @@ class Detector(BaseEstimator, ABC):
         return self.anomaly_maps(features), self.image_scores(features)
 
     def collected_bytes(self, channels: int, places: int, images: int) -> int:
-        """Bytes held between `start` and `finish` for maps of so many channels and places; all, unless overridden."""
+        """Bytes held between `reset` and `finalize` for maps of so many channels and places; all, unless overridden."""
         return 4 * channels * places * images
 
     @abstractmethod
-    def learned(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """Everything `fit` learned, as tensors that can be saved."""
 
     @abstractmethod
-    def restore(self, learned: Mapping[str, Tensor]) -> Self:
-        """The inverse of `learned`."""
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> Self:
+        """The inverse of `state_dict`."""
 
     def _forget(self) -> None:
         """Drop everything learned."""

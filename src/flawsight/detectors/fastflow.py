@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import ClassVar, Self, cast
+from typing import Self, cast
 
 import torch
 from FrEIA.framework import SequenceINN
@@ -12,12 +12,12 @@ from FrEIA.modules import AllInOneBlock
 from sklearn.base import clone
 from torch import Tensor, nn
 
-from flawsight.detectors.base import FeatureMaps
-from flawsight.detectors.engine.training import Training, train
-from flawsight.detectors.flows import FlowDetector
-from flawsight.detectors.networks.flow import Shape, Standardise, negative_log_likelihood, trainable
-from flawsight.detectors.parts.grids import finest, resized
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
+from flawsight.detectors.base import DetectorTags, FeatureMaps
+from flawsight.detectors.bases.flow_network import Shape, Standardise, negative_log_likelihood, trainable
+from flawsight.detectors.bases.flows import FlowDetector
+from flawsight.detectors.bases.grids import finest, resized
+from flawsight.training import Schedule, TrainingContext, train
 
 NORMALISATIONS = ("layer", "channel")
 MAPS = ("log", "probability")
@@ -45,8 +45,6 @@ class FastFlow(FlowDetector):
     are average-pooled to so many positions a side, because few machines train on 128 x 128 of them; None is the paper.
     mixed_precision: train in bfloat16 where that is safe.
     """
-
-    folds: ClassVar[int] = 2
 
     def __init__(
         self,
@@ -82,7 +80,12 @@ class FastFlow(FlowDetector):
         self.mixed_precision = mixed_precision
         self.seed = seed
 
-    def coarse(self) -> Self:
+    @property
+    def tags(self) -> DetectorTags:
+        """Learning is slow: calibration holds out halves."""
+        return DetectorTags(cv_folds=2)
+
+    def low_fidelity(self) -> Self:
         """Small flows on small maps, trained briefly."""
         return clone(self).set_params(
             flow_steps=min(COARSE_FLOW_STEPS, self.flow_steps),
@@ -115,7 +118,7 @@ class FastFlow(FlowDetector):
         if self.normalise not in NORMALISATIONS or self.map not in MAPS:
             raise FlawsightError(f"normalise must be one of {', '.join(NORMALISATIONS)}, map one of {', '.join(MAPS)}")
 
-    def _learn(self, collected: Sequence[Tensor], training: Training | None) -> None:
+    def _learn(self, collected: Sequence[Tensor], training: TrainingContext | None) -> None:
         self.shapes_ = [cast(Shape, tuple(values.shape[1:])) for values in collected]
         flows = cast(nn.ModuleList, self._made(self.shapes_)).to(collected[0].device)
         for flow, values in zip(flows, collected, strict=True):
@@ -133,11 +136,13 @@ class FastFlow(FlowDetector):
             torch.optim.Adam(trainable(flows), self.learning_rate, weight_decay=self.weight_decay),
             loss,
             images,
-            batch_size=self.batch_size,
-            epochs=self.epochs or -(-self.training_steps // -(-images // self.batch_size)),
-            seed=self.seed,
-            training=training,
-            mixed_precision=self.mixed_precision,
+            Schedule(
+                batch_size=self.batch_size,
+                epochs=self.epochs or -(-self.training_steps // -(-images // self.batch_size)),
+                seed=self.seed,
+                mixed_precision=self.mixed_precision,
+            ),
+            training,
         )
         self.network_ = flows
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from flawsight.detectors.parts.nearest import nearest_distances
-from flawsight.detectors.pooled import PooledDetector
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
+from flawsight.detectors.bases.nearest import nearest_distances
+from flawsight.detectors.bases.pooled import PooledDetector
 
 
 class KNearest(PooledDetector):

@@ -8,8 +8,8 @@ import torch
 from sklearn.svm import OneClassSVM as Machine
 from torch import Tensor
 
-from flawsight.detectors.pooled import PooledDetector
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
+from flawsight.detectors.bases.pooled import PooledDetector
 
 
 class OneClassSVM(PooledDetector):

@@ -1,14 +1,16 @@
 """Pretrained networks as catalogues of layers."""
 
+from flawsight.core import INPUT, Layer, lazy_names
 from flawsight.features.channels import ChannelSelection, best_channels, channel_losses
-from flawsight.features.extractor import PICTURE, Extractor, resize_image
-from flawsight.features.layers import Layer, default_pair, select_layers
+from flawsight.features.extractor import Extractor
+from flawsight.features.layers import default_pair, select_layers
 from flawsight.features.levels import levels, stage_ends
-from flawsight.features.networks import DEFAULT_EXTRACTOR
+from flawsight.features.networks import DEFAULT_EXTRACTOR, EXTRACTORS
 
 __all__ = [
     "DEFAULT_EXTRACTOR",
-    "PICTURE",
+    "EXTRACTORS",
+    "INPUT",
     "ChannelSelection",
     "Extractor",
     "Layer",
@@ -16,7 +18,7 @@ __all__ = [
     "channel_losses",
     "default_pair",
     "levels",
-    "resize_image",
     "select_layers",
     "stage_ends",
 ]
+__getattr__ = lazy_names(__name__, renamed={"PICTURE": "INPUT"})

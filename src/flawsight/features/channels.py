@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from torch import Tensor
 from torch.nn import functional
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 
 NORMALISATIONS = ("image", "batch")
 RESOLUTIONS = ("mask", "features")

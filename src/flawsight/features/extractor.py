@@ -6,25 +6,24 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, fx
 
-from flawsight.errors import FlawsightError
+from flawsight.core import INPUT, FlawsightError, Layer
 from flawsight.features.graph import as_map, catalogue, trace
-from flawsight.features.layers import Layer, default_pair, unknown_layer
+from flawsight.features.layers import default_pair, unknown_layer
 from flawsight.features.networks import DEFAULT_EXTRACTOR, create_network
-
-PICTURE = "picture"
-"""The name under which detectors that read pictures are given them, as if they were a layer."""
+from flawsight.training import resolve_device
+from flawsight.views import resize_image
 
 
 class Extractor:
     """A pretrained network as a catalogue of layers.
 
     `name`: the embedded default, or any classification network of torchvision or timm. `weights`: None, a file, or
-    `"random"`. Images are resized to `image_size` x `image_size`, without a crop (paper A).
+    `"random"`. Images are resized to `image_size` x `image_size`, without a crop (paper A). `catalogue`: the layers
+    that will be asked for, where they are known; else the network is traced to list them all.
     """
 
     def __init__(
@@ -33,6 +32,7 @@ class Extractor:
         weights: str | Path | None = None,
         image_size: int = 256,
         device: str = "auto",
+        catalogue: Sequence[Layer] = (),
     ) -> None:
         if image_size < 32:
             raise FlawsightError(f"image size {image_size} is too small for a network: use 32 or more (default 256)")
@@ -41,6 +41,7 @@ class Extractor:
         self.device = resolve_device(device)
         self.network = create_network(name, weights, image_size)
         self.network.module.to(self.device).to(memory_format=torch.channels_last)
+        self._catalogue = tuple(catalogue)
         self._graphs: dict[tuple[str, ...], fx.GraphModule] = {}
 
     @property
@@ -51,6 +52,8 @@ class Extractor:
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """The catalogue: every layer that can be read, in network order."""
+        if self._catalogue:
+            return self._catalogue
         layers = catalogue(self.network.module, self.image_size)
         if not self.network.missing:
             return layers
@@ -108,7 +111,7 @@ class Extractor:
 
     def prepare(self, names: Sequence[str]) -> None:
         """Trace the network for these layers, so that `extract` may then be called from several threads."""
-        layers = [self.layer(name).name for name in names if name != PICTURE]
+        layers = [self.layer(name).name for name in names if name != INPUT]
         if layers:
             self.truncated(layers)
 
@@ -116,13 +119,13 @@ class Extractor:
     def extract(self, images: Sequence[np.ndarray], layers: Sequence[str]) -> dict[str, Tensor]:
         """Feature maps (N, C, H, W) of the named layers for a few images, from one pass.
 
-        The name `picture` stands for the resized images themselves, (N, 3, S, S) from 0 to 1.
+        The name `image` stands for the resized images themselves, (N, 3, S, S) from 0 to 1.
         """
         pixels = self.pixels(images)
-        wanted = {name: self.layer(name) for name in layers if name != PICTURE}
+        wanted = {name: self.layer(name) for name in layers if name != INPUT}
         outputs = self.truncated(list(wanted))(self._normalised(pixels)) if wanted else {}
         maps = {name: as_map(outputs[name], layer) for name, layer in wanted.items()}
-        return {name: pixels if name == PICTURE else maps[name] for name in layers}
+        return {name: pixels if name == INPUT else maps[name] for name in layers}
 
     def batches(
         self, images: Sequence[np.ndarray], layers: Sequence[str], batch_size: int = 8
@@ -130,27 +133,3 @@ class Extractor:
         """`extract` over many images, `batch_size` at a time, in order."""
         for start in range(0, len(images), batch_size):
             yield self.extract(images[start : start + batch_size], layers)
-
-
-def resize_image(image: np.ndarray, side: int) -> np.ndarray:
-    """An image (H, W, 3) resized to a square; shrinking averages areas, so that fine texture does not alias."""
-    # One axis may shrink while the other grows, and OpenCV averages areas only where neither grows.
-    for size, how in (
-        ((min(image.shape[1], side), min(image.shape[0], side)), cv2.INTER_AREA),
-        ((side, side), cv2.INTER_LINEAR),
-    ):
-        if (image.shape[1], image.shape[0]) != size:
-            image = cv2.resize(image, size, interpolation=how)
-    return image
-
-
-def resolve_device(device: str) -> torch.device:
-    """`auto` is CUDA where it works, else the CPU; a named device that is absent is an error."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        resolved = torch.device(device)
-        torch.zeros(1, device=resolved)
-    except (RuntimeError, AssertionError) as error:
-        raise FlawsightError(f"device '{device}' cannot be used here: try --device cpu") from error
-    return resolved

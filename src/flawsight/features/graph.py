@@ -16,7 +16,7 @@ from torchvision.models.feature_extraction import (  # type: ignore[import-untyp
     get_graph_node_names,
 )
 
-from flawsight.features.layers import Layer
+from flawsight.core import Layer
 
 _BLOCK = re.compile(
     r"^(layer\d+|blocks\.\d+|features\.(?:denseblock|transition)?\d+|stages\.\d+|layers\.\d+"

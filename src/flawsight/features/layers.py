@@ -1,32 +1,11 @@
-"""Layer: one place in a network where features can be read, and how people name several of them."""
+"""How people name layers: by globs, and the customary pair."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from flawsight.errors import FlawsightError
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One node of the network's graph that yields a feature map.
-
-    `stride` is input side over map side; `order` counts from the input; `same_as` names the earlier layer whose
-    values this one repeats (an identity or switched-off drop path), or is empty.
-    """
-
-    name: str
-    kind: str
-    block: str
-    channels: int
-    height: int
-    width: int
-    stride: float
-    order: int
-    same_as: str = ""
+from flawsight.core import FlawsightError, Layer, unknown
 
 
 def select_layers(layers: Sequence[Layer], patterns: str | Sequence[str] = "all") -> tuple[Layer, ...]:
@@ -43,9 +22,7 @@ def select_layers(layers: Sequence[Layer], patterns: str | Sequence[str] = "all"
 
 def unknown_layer(name: str, known: Sequence[str]) -> FlawsightError:
     """The error for a layer that is not there, with the nearest names."""
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.3)
-    hint = f"the nearest are {', '.join(near)}" if near else "`flawsight layers` lists them"
-    return FlawsightError(f"no layer matches '{name}': {hint}")
+    return unknown("layer", name, known, remedy="`flawsight layers` lists them all")
 
 
 def default_pair(layers: Sequence[Layer]) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from flawsight.features.layers import Layer
+from flawsight.core import Layer
 
 FINEST_STAGE = 4
 _REPEATS_OF_MBCONV = re.compile(r"^blocks\.\d+\.\d+\.")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import inspect
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ import torchvision  # type: ignore[import-untyped]
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError, Registry, unknown
+from flawsight.settings import DEFAULT_EXTRACTOR
 
-DEFAULT_EXTRACTOR = "tf_efficientnet_lite0"
 RANDOM_WEIGHTS = "random"
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -45,6 +46,13 @@ EMBEDDED = {
 }
 
 
+Build = Callable[[int], tuple[nn.Module, tuple[float, float, float], tuple[float, float, float]]]
+"""From an image size to a network with its pretrained weights, and the mean and deviation they expect of pixels."""
+
+EXTRACTORS: Registry[Build] = Registry("extractor", "flawsight.extractors", {})
+"""Networks of other packages; any classification network of torchvision or timm is known without being here."""
+
+
 @dataclass(frozen=True)
 class Network:
     """A network in eval mode with the normalisation its weights expect and where they came from.
@@ -56,8 +64,12 @@ class Network:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     source: str
-    weights_sha256: str
     missing: frozenset[str] = frozenset()
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """SHA-256 of the tensors as loaded, whatever file they came from."""
+        return sha256_of_state(self.module)
 
 
 def create_network(name: str, weights: str | Path | None, image_size: int) -> Network:
@@ -66,37 +78,38 @@ def create_network(name: str, weights: str | Path | None, image_size: int) -> Ne
     `weights`: None for the library's own pretrained ones, a .pth or .safetensors file, or `"random"` (seeded, for
     tests and timing). torchvision's are IMAGENET1K_V1, those of the papers.
     """
-    library, bare = _library_of(name)
-    module, mean, std = (_torchvision if library == "torchvision" else _timm)(bare, image_size)
+    library, bare = ("plug-in", name) if name in EXTRACTORS else _library_of(name)
+    build = {"torchvision": _torchvision, "timm": _timm, "plug-in": _plugged_in}[library]
+    module, mean, std = build(bare, image_size)
     missing: frozenset[str] = frozenset()
     if weights is not None and str(weights) != RANDOM_WEIGHTS:
         source = "file"
         missing = _load(module, read_weights(Path(weights)), name, Path(weights))
     elif weights is not None:
         source = RANDOM_WEIGHTS
+    elif library == "plug-in":
+        source = EXTRACTORS.provider(name)
     elif bare in EMBEDDED and library == "timm":
         source = EMBEDDED[bare].package
         _load_embedded(module, bare)
     else:
         source = library
         _download(module, bare, library, image_size)
-    return Network(module.eval(), mean, std, source, sha256_of_state(module), missing)
+    return Network(module.eval(), mean, std, source, missing)
 
 
 def _library_of(name: str) -> tuple[str, str]:
     library, _, bare = name.rpartition(":")
     known = {"torchvision": torchvision.models.list_models, "timm": timm.list_models}
     if library and library not in known:
-        raise FlawsightError(f"unknown library '{library}' in extractor '{name}': use torchvision:NAME or timm:NAME")
+        raise unknown("library of an extractor", library, known, remedy=f"in '{name}'")
     for candidate in [library] if library else ["torchvision", "timm"]:
         if bare in known[candidate]() and bare not in (EMBEDDED if candidate == "torchvision" else ()):
             return candidate, bare
     if library != "torchvision" and timm.is_model(bare):
         return "timm", bare
-    names = dict.fromkeys([*EMBEDDED, *timm.list_models(), *torchvision.models.list_models()])
-    near = difflib.get_close_matches(bare, names, n=4, cutoff=0.5)
-    hint = f"did you mean {', '.join(near)}?" if near else "any classification model of timm or torchvision will do"
-    raise FlawsightError(f"unknown extractor '{name}': {hint}")
+    names = dict.fromkeys([*EXTRACTORS, *EMBEDDED, *timm.list_models(), *torchvision.models.list_models()])
+    raise unknown("extractor", name, names, remedy="any classification model of timm or torchvision will do")
 
 
 def _timm(name: str, image_size: int) -> tuple[nn.Module, tuple, tuple]:
@@ -126,6 +139,10 @@ def _torchvision(name: str, image_size: int) -> tuple[nn.Module, tuple, tuple]:
         except Exception as error:
             raise FlawsightError(f"torchvision cannot build '{name}' for {image_size} px images: {error}") from error
     return module, IMAGENET_MEAN, IMAGENET_STD
+
+
+def _plugged_in(name: str, image_size: int) -> tuple[nn.Module, tuple, tuple]:
+    return EXTRACTORS[name](image_size)
 
 
 def _download(module: nn.Module, name: str, library: str, image_size: int) -> None:

@@ -1,21 +1,21 @@
-"""SDAS (Sec. 3.1 of paper E): a diffusion model of the good images, and anomalous pictures drawn from it.
+"""SDAS (Sec. 3.1 of paper E): a diffusion model of the good images, and anomalous pictures drawn from it."""
 
-pictures = sdas_pictures(good_images, Path("generator"))
-defect = make("sdas", product=estimate_product(good_images), pictures=pictures)
-"""
-
-from flawsight.generation.description import Description, read_description
+from flawsight.generation.card import CARD, GeneratorCard, read_card
 from flawsight.generation.generator import Generator
-from flawsight.generation.networks import PRESETS, Preset
-from flawsight.generation.pictures import pictures_of, sdas_pictures, trained
+from flawsight.generation.networks import PRESETS, Preset, find_preset
+from flawsight.generation.sampling import check_sampling
+from flawsight.generation.store import ensure_trained, load_or_sample, sdas_pictures
 
 __all__ = [
+    "CARD",
     "PRESETS",
-    "Description",
     "Generator",
+    "GeneratorCard",
     "Preset",
-    "pictures_of",
-    "read_description",
+    "check_sampling",
+    "ensure_trained",
+    "find_preset",
+    "load_or_sample",
+    "read_card",
     "sdas_pictures",
-    "trained",
 ]

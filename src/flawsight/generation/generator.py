@@ -18,14 +18,14 @@ from safetensors.torch import load_file, save_file
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from flawsight.detectors.engine.training import Diverged, Training, gaussian, seeded, train
-from flawsight.errors import FlawsightError
-from flawsight.features.extractor import resize_image, resolve_device
-from flawsight.generation.description import Description, Settings, read_description
+from flawsight.core import FlawsightError, written_whole
+from flawsight.generation.card import GeneratorCard, Settings, read_card
 from flawsight.generation.loss import STEPS, Diffusion
-from flawsight.generation.networks import Averaged, Denoiser, Preset, find_preset
-from flawsight.generation.quality import relative_distance
+from flawsight.generation.networks import EMA, Denoiser, Preset, find_preset
+from flawsight.generation.quality import relative_frechet_distance
 from flawsight.generation.sampling import Sampler, check_sampling, sample
+from flawsight.training import DivergenceError, Schedule, TrainingContext, gaussian, resolve_device, seeded, train
+from flawsight.views import resize_image
 
 WEIGHTS = "generator.safetensors"
 FEWEST_IMAGES = 4
@@ -75,7 +75,7 @@ class Generator(BaseEstimator):
             stamp=stamp,
         )
 
-    def fit(self, images: Sequence[np.ndarray], training: Training | None = None, stamp: str = "") -> Self:
+    def fit(self, images: Sequence[np.ndarray], training: TrainingContext | None = None, stamp: str = "") -> Self:
         """Learn from good images (H, W, 3) uint8 RGB of any sizes; a fifth is kept to measure the quality with.
 
         A training with a folder goes on from its checkpoint, and shows samples there after every quarter. `stamp` is
@@ -91,25 +91,25 @@ class Generator(BaseEstimator):
         grey = bool((squares == squares[..., :1]).all())
         held_out, kept = _hold_out(len(squares), self.seed)
         try:
-            self._train(squares[kept], grey, preset, training or Training())
+            self._train(squares[kept], grey, preset, training or TrainingContext())
             few = self.sample(min(len(kept), _MEASURED), strength=0.0, seed=self.seed)
         except torch.cuda.OutOfMemoryError as error:
             raise FlawsightError(
                 f"the GPU's memory does not hold the preset '{self.preset}' at {preset.batch_size} pictures a step: "
                 "use --generator-preset small, or a smaller batch_size"
             ) from error
-        except Diverged as error:
+        except DivergenceError as error:
             raise FlawsightError(
                 "the training of the generator diverged: use another --seed, from Python a smaller learning_rate, "
                 "or --defects perlin --textures DIR"
             ) from error
-        self.description_ = Description(
+        self.card_ = GeneratorCard(
             settings=self.settings(list(squares), stamp),
             side=preset.side,
             grey=grey,
             images=len(squares),
             held_out=len(held_out),
-            quality=round(relative_distance(few, list(squares[kept]), list(squares[held_out]), self.seed), 3),
+            quality=round(relative_frechet_distance(few, list(squares[kept]), list(squares[held_out]), self.seed), 3),
             versions={name: version(name) for name in ("flawsight", "torch", "diffusers")},
         )
         return self
@@ -151,16 +151,15 @@ class Generator(BaseEstimator):
         """Write `generator.safetensors` and `generator.json`."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / f"{WEIGHTS}.part"
-        save_file({name: values.contiguous() for name, values in self.network_.state_dict().items()}, partial)
-        partial.replace(folder / WEIGHTS)
-        self.description_.write(folder)
+        with written_whole(folder / WEIGHTS) as partial:
+            save_file({name: values.contiguous() for name, values in self.network_.state_dict().items()}, partial)
+        self.card_.write(folder)
 
     @classmethod
     def load(cls, folder: str | Path, device: str = "auto") -> Self:
         """The generator that `save` wrote; FlawsightError where a file is missing or does not fit."""
         folder = Path(folder)
-        description = read_description(folder)
+        description = read_card(folder)
         settings = description.settings
         generator = cls(
             settings.preset, settings.steps, settings.batch_size, settings.learning_rate, settings.seed, device
@@ -171,7 +170,7 @@ class Generator(BaseEstimator):
         except (OSError, SafetensorError, RuntimeError) as error:
             raise FlawsightError(f"'{folder / WEIGHTS}' is missing or damaged: delete the folder '{folder}'") from error
         generator._keep(network.to(resolve_device(device)), description.grey, description.side)
-        generator.description_ = description
+        generator.card_ = description
         return generator
 
     def _preset(self) -> Preset:
@@ -182,11 +181,11 @@ class Generator(BaseEstimator):
                 raise FlawsightError(f"{name} of the generator must be above 0, got {value}")
         return replace(preset, **{name: value for name, value in given.items() if value is not None})
 
-    def _train(self, squares: np.ndarray, grey: bool, preset: Preset, training: Training) -> None:
+    def _train(self, squares: np.ndarray, grey: bool, preset: Preset, training: TrainingContext) -> None:
         device = resolve_device(self.device)
         pixels = torch.from_numpy(squares).permute(0, 3, 1, 2)[:, : 1 if grey else 3]
         with seeded(self.seed):
-            module = Averaged(Denoiser(preset, pixels.shape[1]), preset.decay, preset.warm_up)
+            module = EMA(Denoiser(preset, pixels.shape[1]), preset.decay, preset.warm_up)
         module.to(device).to(memory_format=torch.channels_last)
         diffusion = Diffusion().to(device)
         optimizer = torch.optim.Adam(module.network.parameters(), lr=preset.learning_rate)
@@ -199,7 +198,7 @@ class Generator(BaseEstimator):
             t = (spread * STEPS / len(rows)).long().clamp_max(STEPS - 1).to(device)
             noise = gaussian(clean.shape, generator, device)
             output = module.network(diffusion.noisy(clean, noise, t), t)
-            return diffusion.loss(output, clean, noise, t, preset.velocity).mean()
+            return diffusion.loss(output, clean, noise, t, preset.v_prediction).mean()
 
         self._keep(module.average.module, grey, preset.side)
         each = gcd(preset.steps, _EPOCH)
@@ -208,10 +207,8 @@ class Generator(BaseEstimator):
             optimizer,
             loss,
             each * preset.batch_size,
-            batch_size=preset.batch_size,
-            epochs=preset.steps // each,
-            seed=self.seed,
-            training=Training(training.folder, _Showing(self, training)),
+            Schedule(batch_size=preset.batch_size, epochs=preset.steps // each, seed=self.seed),
+            TrainingContext(training.folder, _Showing(self, training)),
         )
 
     def _keep(self, network: torch.nn.Module, grey: bool, side: int) -> None:
@@ -223,7 +220,7 @@ class Generator(BaseEstimator):
 class _Showing:
     """Passes the progress of a training on, and shows samples when another quarter is done."""
 
-    def __init__(self, generator: Generator, training: Training) -> None:
+    def __init__(self, generator: Generator, training: TrainingContext) -> None:
         self.generator = generator
         self.training = training
         self.done = 0.0

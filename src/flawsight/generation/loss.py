@@ -48,15 +48,15 @@ class Diffusion(nn.Module):
         part = (share + 1) / 2
         return part * self.log_beta[t].view(-1, 1, 1, 1) + (1 - part) * self.log_posterior[t].view(-1, 1, 1, 1)
 
-    def loss(self, output: Tensor, clean: Tensor, noise: Tensor, t: Tensor, velocity: bool = False) -> Tensor:
+    def loss(self, output: Tensor, clean: Tensor, noise: Tensor, t: Tensor, v_prediction: bool = False) -> Tensor:
         """The loss (N,) of predictions (N, 2C, S, S): Eq. 1 of paper E and, for the variance, one step's bound.
 
-        The bound does not reach the predicted noise (Nichol and Dhariwal 2021); it weighs 1. `velocity`
+        The bound does not reach the predicted noise (Nichol and Dhariwal 2021); it weighs 1. `v_prediction`
         measures the error of the velocity in place of the noise's, which is sqrt(alpha_bar) times as large.
         """
         predicted, share = output.chunk(2, dim=1)
         simple = (predicted - noise).square().flatten(1).mean(1)
-        if velocity:
+        if v_prediction:
             simple = simple / self.alpha_bar[t]
         return simple + self.bound(predicted.detach(), share, clean, noise, t)
 

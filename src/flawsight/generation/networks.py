@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 from flawsight.generation.loss import Diffusion
 
 
@@ -29,7 +29,7 @@ class Preset:
     head: int
     norm_groups: int
     res_block_resampling: bool
-    velocity: bool  # learns large shapes in far fewer steps than predicting noise does
+    v_prediction: bool  # learns large shapes in far fewer steps than predicting noise does
     batch_size: int
     learning_rate: float
     warm_up: int  # steps in which the learning rate rises to what it is
@@ -41,12 +41,12 @@ class Preset:
 PRESETS = {
     "small": Preset(
         side=64, patch=2, widths=(32, 64, 128), blocks=1, attention=1, head=32, norm_groups=16,
-        res_block_resampling=False, velocity=True, batch_size=8, learning_rate=2e-3, warm_up=50, steps=1200,
+        res_block_resampling=False, v_prediction=True, batch_size=8, learning_rate=2e-3, warm_up=50, steps=1200,
         decay=0.995, sampling_steps=50,
     ),
     "paper": Preset(
         side=256, patch=1, widths=(256, 256, 512, 512, 1024, 1024), blocks=2, attention=3, head=64, norm_groups=32,
-        res_block_resampling=True, velocity=False, batch_size=20, learning_rate=1e-4, warm_up=1, steps=100_000,
+        res_block_resampling=True, v_prediction=False, batch_size=20, learning_rate=1e-4, warm_up=1, steps=100_000,
         decay=0.9999, sampling_steps=20,
     ),
 }  # fmt: skip
@@ -75,7 +75,7 @@ class Denoiser(nn.Module):
     def __init__(self, preset: Preset, channels: int) -> None:
         super().__init__()
         self.patch = preset.patch
-        self.velocity = preset.velocity
+        self.v_prediction = preset.v_prediction
         self.register_buffer("alpha_bar", Diffusion().alpha_bar, persistent=False)
         plain = len(preset.widths) - preset.attention
         kind = "Resnet{}sampleBlock2D" if preset.res_block_resampling else "{}Block2D"
@@ -102,11 +102,11 @@ class Denoiser(nn.Module):
         """Predict; see the class."""
         inner = pixel_unshuffle(noisy, self.patch).contiguous(memory_format=torch.channels_last)
         output = pixel_shuffle(self.unet(inner, steps).sample, self.patch)
-        if not self.velocity:
+        if not self.v_prediction:
             return output
-        velocity, share = output.chunk(2, dim=1)
+        v_prediction, share = output.chunk(2, dim=1)
         alpha_bar = self.alpha_bar[steps].view(-1, 1, 1, 1)
-        return torch.cat([alpha_bar.sqrt() * velocity + (1 - alpha_bar).sqrt() * noisy, share], dim=1)
+        return torch.cat([alpha_bar.sqrt() * v_prediction + (1 - alpha_bar).sqrt() * noisy, share], dim=1)
 
 
 def _start_at_zero(unet: UNet2DModel) -> None:
@@ -122,7 +122,7 @@ def _start_at_zero(unet: UNet2DModel) -> None:
         nn.init.zeros_(layer.bias)
 
 
-class Averaged(nn.Module):
+class EMA(nn.Module):
     """A network beside the exponential moving average of its weights, so that one checkpoint holds both.
 
     The average follows every step of an optimizer given to `follow`.

@@ -19,7 +19,7 @@ _REPEATS = 20
 _SIDE = 128  # of the images that the network is shown: it sees little in smaller ones
 
 
-def relative_distance(
+def relative_frechet_distance(
     pictures: Sequence[np.ndarray], seen: Sequence[np.ndarray], unseen: Sequence[np.ndarray], seed: int = 0
 ) -> float:
     """How far `pictures` are from `unseen` good images, relative to how far `seen` good images are; 1 is perfect.

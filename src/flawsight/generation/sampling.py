@@ -11,7 +11,7 @@ from diffusers import DDIMScheduler, DDPMScheduler
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 from flawsight.generation.loss import BETAS, STEPS
 
 Sampler = Literal["ddpm", "ddim"]

@@ -1,8 +1,8 @@
-"""The deliverable: fit, calibrate, inspect, save, load, evaluate."""
+"""Pictures to verdicts, with any backend: one by one, a folder, a labelled data set."""
 
-from flawsight.inspection.bundle import load, save
+from flawsight.inspection.backend import Backend
 from flawsight.inspection.evaluation import evaluate
-from flawsight.inspection.fit import fit
-from flawsight.inspection.inspector import Inspector, Result
+from flawsight.inspection.folder import ResultRow, inspect_to_folder
+from flawsight.inspection.inspector import CHUNK, Inspector, Result
 
-__all__ = ["Inspector", "Result", "evaluate", "fit", "load", "save"]
+__all__ = ["CHUNK", "Backend", "Inspector", "Result", "ResultRow", "evaluate", "inspect_to_folder"]

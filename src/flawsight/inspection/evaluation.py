@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import cv2
 import numpy as np
 
+from flawsight.core import FlawsightError, Progress, default_progress, writable_folder, written_whole
 from flawsight.data import DEFECTIVE, GOOD, MAX_PIXELS, Dataset, Sample, read_image, read_mask
-from flawsight.errors import FlawsightError
 from flawsight.inspection.inspector import CHUNK, Inspector
 from flawsight.metrics import evaluate_maps
+from flawsight.settings import EvaluateSettings
 
 Resolution = int | Literal["native"]
 
@@ -49,6 +52,18 @@ def evaluate(
         inspector.threshold,
         kinds=[sample.kind for sample in samples],
     )
+
+
+def evaluate_to_folder(
+    inspector: Inspector, dataset: Dataset, settings: EvaluateSettings, progress: Progress | None = None
+) -> tuple[dict[str, Any], Path]:
+    """`evaluate`, with its figures in metrics.json of the settings' folder, and that file."""
+    path = writable_folder(settings.out) / "metrics.json"
+    with (progress or default_progress()).stage("Inspecting", len(test_samples(dataset))) as advance:
+        figures = evaluate(inspector, dataset, settings.resolution, settings.max_pixels, advance)
+    with written_whole(path) as partial:
+        partial.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return figures, path
 
 
 def test_samples(dataset: Dataset) -> Sequence[Sample]:

@@ -1,17 +1,19 @@
 """Anomaly scores, maps and masks in, numbers out: pure functions on NumPy arrays."""
 
+from flawsight.core import lazy_names
 from flawsight.metrics.chi_square import chi_square_threshold
-from flawsight.metrics.combined import harmonic_mean
-from flawsight.metrics.conformal import WorkingPoint, p_values, working_point
+from flawsight.metrics.combined import Metrics, harmonic_mean
+from flawsight.metrics.conformal import OperatingPoint, operating_point, p_values
 from flawsight.metrics.detection import Rates, auroc, f1_max, rates
 from flawsight.metrics.evaluation import evaluate_maps
-from flawsight.metrics.localisation import PixelFigures, PixelTruth, aupro, aupro_curve, pixel_auroc
+from flawsight.metrics.localisation import PixelMetrics, PixelTruth, aupro, aupro_curve, pixel_auroc
 
 __all__ = [
-    "PixelFigures",
+    "Metrics",
+    "PixelMetrics",
     "PixelTruth",
     "Rates",
-    "WorkingPoint",
+    "OperatingPoint",
     "aupro",
     "aupro_curve",
     "auroc",
@@ -22,5 +24,9 @@ __all__ = [
     "p_values",
     "pixel_auroc",
     "rates",
-    "working_point",
+    "operating_point",
 ]
+__getattr__ = lazy_names(
+    __name__,
+    renamed={"WorkingPoint": "OperatingPoint", "working_point": "operating_point", "PixelFigures": "PixelMetrics"},
+)

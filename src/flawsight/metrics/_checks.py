@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 
 
 def score_vector(values: ArrayLike, name: str) -> NDArray[Any]:

@@ -2,14 +2,14 @@
 
 import math
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 
 
 def chi_square_threshold(dimensions: int, false_alarm_rate: float) -> float:
     """The Mahalanobis distance that a share `false_alarm_rate` of good images exceeds (Eq. 8 of paper C).
 
     Exact if their `dimensions` features are normal, and their mean and covariance known rather than estimated. With
-    few images it alarms far more often; `working_point` needs neither assumption.
+    few images it alarms far more often; `operating_point` needs neither assumption.
     """
     if dimensions < 1:
         raise FlawsightError(f"A distance has 1 or more dimensions, but {dimensions} were given.")

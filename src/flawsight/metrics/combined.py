@@ -1,6 +1,8 @@
 """One figure out of two: image-level detection and pixel-level localisation together."""
 
-from flawsight.errors import FlawsightError
+from dataclasses import dataclass
+
+from flawsight.core import FlawsightError
 
 
 def harmonic_mean(a: float, b: float) -> float:
@@ -8,3 +10,16 @@ def harmonic_mean(a: float, b: float) -> float:
     if not (0 <= a <= 1 and 0 <= b <= 1):
         raise FlawsightError(f"The harmonic mean takes two figures between 0 and 1, but got {a} and {b}.")
     return float(2 * a * b / (a + b)) if a + b > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """How well a map tells one kind of synthetic defect from good images (Sec. 4 of paper A)."""
+
+    auroc: float
+    aupro: float
+
+    @property
+    def p_h(self) -> float:
+        """Harmonic mean of both (Eq. 3 of paper A)."""
+        return harmonic_mean(self.auroc, self.aupro)

@@ -9,17 +9,17 @@ rate is then approximate. Drift of the camera or the product breaks exchangeabil
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 from flawsight.metrics._checks import score_vector
 
 
 @dataclass(frozen=True)
-class WorkingPoint:
+class OperatingPoint:
     """A threshold and the false-alarm rate that it keeps: defective iff score > threshold iff p-value <= rate.
 
     `rate` is the largest attainable p-value (a multiple of 1 / (calibration_size + 1)) up to `requested_rate`; where
@@ -31,6 +31,12 @@ class WorkingPoint:
     rate: float
     threshold: float
     calibration_size: int
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        if not (0 < self.requested_rate < 1 and 0 < self.rate <= 1):
+            raise FlawsightError(f"false-alarm rates lie between 0 and 1, got {self.requested_rate} and {self.rate}")
 
     @property
     def is_supported(self) -> bool:
@@ -56,8 +62,8 @@ def p_values(scores: ArrayLike, calibration_scores: ArrayLike) -> NDArray[np.flo
     return (1 + reached) / (calibration.size + 1)
 
 
-def working_point(calibration_scores: ArrayLike, rate: float) -> WorkingPoint:
-    """Return the threshold that calls at most a share `rate` of good images defective; see `WorkingPoint`.
+def operating_point(calibration_scores: ArrayLike, rate: float) -> OperatingPoint:
+    """Return the threshold that calls at most a share `rate` of good images defective; see `OperatingPoint`.
 
     `calibration_scores` (n,) are scores of good images that the detector was not fitted on; 0 < `rate` < 1.
     """
@@ -68,7 +74,7 @@ def working_point(calibration_scores: ArrayLike, rate: float) -> WorkingPoint:
     alarms = max(1, int(np.searchsorted(attainable, rate, side="right")))
     # p <= alarms / (n + 1) means that fewer than `alarms` calibration scores reach the score.
     threshold = calibration[calibration.size - alarms]
-    return WorkingPoint(float(rate), float(attainable[alarms - 1]), float(threshold), calibration.size)
+    return OperatingPoint(float(rate), float(attainable[alarms - 1]), float(threshold), calibration.size)
 
 
 def _calibration(scores: ArrayLike) -> NDArray[Any]:

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 from flawsight.metrics._checks import labelled_scores
 from flawsight.metrics.combined import harmonic_mean
 from flawsight.metrics.detection import Rates, auroc, f1_max, rates
 from flawsight.metrics.localisation import Maps, Masks, PixelTruth
 
-Figures = dict[str, Any]
+Metrics = dict[str, Any]
 
 
 def evaluate_maps(
@@ -23,7 +23,7 @@ def evaluate_maps(
     threshold: float | None = None,
     *,
     kinds: Sequence[str | None] | None = None,
-) -> Figures:
+) -> Metrics:
     """Return image and pixel figures over all images and, under "kinds", of each kind of defect with all good images.
 
     One entry per image: `scores`, `labels` (0 good, 1 defective), `maps` (H, W), `masks` (H, W) or None where there is
@@ -38,7 +38,7 @@ def evaluate_maps(
             raise FlawsightError(f"There are {values.size} scores but {len(entries)} {name}; give one per image.")
     pixels = None if maps is None or masks is None else _Pixels(maps, masks, defective)
 
-    def figures(chosen: NDArray[np.bool_]) -> Figures:
+    def figures(chosen: NDArray[np.bool_]) -> Metrics:
         indices = np.flatnonzero(chosen)
         image = _image_figures(values[indices], defective[indices], threshold)
         pixel = _NO_PIXEL_FIGURES if pixels is None else pixels.figures(indices)
@@ -50,7 +50,7 @@ def evaluate_maps(
     return result
 
 
-def _image_figures(scores: NDArray[Any], defective: NDArray[np.bool_], threshold: float | None) -> Figures:
+def _image_figures(scores: NDArray[Any], defective: NDArray[np.bool_], threshold: float | None) -> Metrics:
     both = defective.any() and not defective.all()
     alarms = Rates(None, None) if threshold is None else rates(scores, defective, threshold)
     return {
@@ -60,7 +60,7 @@ def _image_figures(scores: NDArray[Any], defective: NDArray[np.bool_], threshold
     }
 
 
-_NO_PIXEL_FIGURES: Figures = {"pixel_images": 0, "pixel_auroc": None, "aupro_0.30": None, "aupro_0.05": None}
+_NO_PIXEL_FIGURES: Metrics = {"pixel_images": 0, "pixel_auroc": None, "aupro_0.30": None, "aupro_0.05": None}
 
 
 class _Pixels:
@@ -76,7 +76,7 @@ class _Pixels:
                     f"Image {index} is labelled good but its mask marks a defect; correct one of them."
                 )
 
-    def figures(self, indices: NDArray[np.intp]) -> Figures:
+    def figures(self, indices: NDArray[np.intp]) -> Metrics:
         known = indices[self._known[indices]]
         truth = self._truth.subset(known.tolist())
         if not truth.regions:

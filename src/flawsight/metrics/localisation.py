@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 from flawsight.metrics._checks import floating_type
 from flawsight.metrics._ranks import mann_whitney
 
@@ -22,7 +22,7 @@ Maps = Sequence[NDArray[Any]] | NDArray[Any]
 Masks = Sequence[NDArray[Any] | None] | NDArray[Any]
 
 
-class PixelFigures(NamedTuple):
+class PixelMetrics(NamedTuple):
     """Pixel AU-ROC, and the AU-PRO at every limit asked for."""
 
     pixel_auroc: float
@@ -71,13 +71,13 @@ class PixelTruth:
         """Return the pixel AU-ROC of `maps`; see the function `pixel_auroc`."""
         return self.figures(maps, ()).pixel_auroc
 
-    def figures(self, maps: Maps, fpr_limits: Sequence[float] = (0.3,)) -> PixelFigures:
+    def figures(self, maps: Maps, fpr_limits: Sequence[float] = (0.3,)) -> PixelMetrics:
         """Return the pixel AU-ROC and the AU-PRO at each limit for the price of one sort of all pixels."""
         limits = [_checked_limit(limit) for limit in fpr_limits]
         scores, defect = self._split(maps)
         scores.sort()
         area = mann_whitney(scores[defect.size :], np.sort(defect))
-        return PixelFigures(area, tuple(_area(*self._curve(scores, defect, limit)) for limit in limits))
+        return PixelMetrics(area, tuple(_area(*self._curve(scores, defect, limit)) for limit in limits))
 
     def _split(self, maps: Maps) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return (all scores with -inf in place of every defect pixel, the scores of the defect pixels).

@@ -1,21 +1,17 @@
-"""What people read: heat maps over pictures, what an inspection leaves behind, and the report of a fit."""
+"""What people read: heat maps over pictures, and the report of a fit. Plain values in, pictures and pages out."""
 
-from flawsight.report.after_fit import write_report, write_selection
-from flawsight.report.fit_report import write_fit_report
-from flawsight.report.heatmap import ColourScale, overlay
-from flawsight.report.inputs import DefectExample, DefectScore, FitReport, LayerScore
-from flawsight.report.inspected import ResultRow, inspect_to_folder
+from flawsight.report.fit_report import render_fit_report, write_fit_report
+from flawsight.report.heatmap import outline, overlay
+from flawsight.report.inputs import DefectExample, FitReport, LayerScore
+from flawsight.scoring import ColourScale
 
 __all__ = [
     "ColourScale",
     "DefectExample",
-    "DefectScore",
     "FitReport",
     "LayerScore",
-    "ResultRow",
-    "inspect_to_folder",
+    "outline",
     "overlay",
+    "render_fit_report",
     "write_fit_report",
-    "write_report",
-    "write_selection",
 ]

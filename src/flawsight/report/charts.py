@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawsight.report.inputs import LayerScore
-from flawsight.report.words import kind_name, number, percent
+from flawsight.report.plain_language import kind_name, number, percent
 
 WIDTH, LEFT, RIGHT = 960, 44, 14
 PANEL, GAP = 150, 40  # height of a panel's plot, and the room above it for its title

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from flawsight.errors import FlawsightError
-from flawsight.report import words
+from flawsight.core import FlawsightError
+from flawsight.metrics import Metrics
+from flawsight.report import plain_language as words
 from flawsight.report.charts import histogram, layer_chart
+from flawsight.report.data_uri import data_uri
 from flawsight.report.heatmap import ColourScale, gradient, outline, overlay
-from flawsight.report.inputs import AnomalyMap, DefectExample, DefectScore, FitReport, Image, LayerScore
-from flawsight.report.pictures import data_uri
+from flawsight.report.inputs import AnomalyMap, DefectExample, FitReport, Image, LayerScore
 
 GALLERY = 24  # pictures at most, so that the page stays small
 
@@ -36,7 +37,11 @@ def render_fit_report(report: FitReport) -> str:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
-        percent=words.percent, number=words.number, duration=words.duration, frequency=words.frequency
+        percent=words.percent,
+        number=words.number,
+        duration=words.duration,
+        frequency=words.frequency,
+        kind_name=words.kind_name,
     )
     source = files("flawsight.report").joinpath("template.html.jinja").read_text(encoding="utf-8")
     return environment.from_string(source).render(_page(report))
@@ -44,7 +49,7 @@ def render_fit_report(report: FitReport) -> str:
 
 def _page(report: FitReport) -> dict[str, Any]:
     """Return everything the template fills in."""
-    scale = report.scale
+    scale = report.colour_scale
     scores = _one_each(report)
     winners = {layer: number for number, member in enumerate(report.chosen, 1) for layer in member}
     examples = _by_turns(report.examples)
@@ -53,7 +58,7 @@ def _page(report: FitReport) -> dict[str, Any]:
         "report": report,
         "good_images": summary.pop("good_images"),
         "bundle": shlex.quote(str(summary.pop("bundle", "BUNDLE"))),
-        "kinds": words.KINDS,
+        "point": report.operating_point,
         "scales": _scales(report),
         "layers_tried": len({score.layer for score in report.scores}),
         "detectors_tried": list(dict.fromkeys(score.detector for score in report.scores)),
@@ -67,7 +72,9 @@ def _page(report: FitReport) -> dict[str, Any]:
         "winners": _winners(report, scores),
         "members": list(zip(report.chosen, report.shares, strict=True)),
         "layer_chart": layer_chart(scores, winners) if scores else "",
-        "histogram": histogram(np.asarray(report.calibration_scores, dtype=np.float64), report.threshold),
+        "histogram": histogram(
+            np.asarray(report.calibration_scores, dtype=np.float64), report.operating_point.threshold
+        ),
         "total_seconds": sum(report.timings.values()),
         "tables": [
             (name, words.flatten(values))
@@ -108,7 +115,7 @@ def _one_each(report: FitReport) -> list[LayerScore]:
 
 def _found(report: FitReport, scores: Sequence[LayerScore]) -> list[dict[str, Any]]:
     """Return how well each kind was seen, in figures and words."""
-    found: dict[str, DefectScore | LayerScore] = {score.defects: score for score in report.found}
+    found: dict[str, Metrics | LayerScore] = dict(report.found)
     if not found:
         chosen = {layer for member in report.chosen for layer in member}
         for row in scores:
@@ -119,7 +126,7 @@ def _found(report: FitReport, scores: Sequence[LayerScore]) -> list[dict[str, An
     return [
         {
             "name": words.kind_name(kind),
-            "details": words.KINDS.get(kind, ("", ""))[1],
+            "details": words.kind_looks(kind),
             "grade": words.grade(score.auroc),
             "is_seen_well": score.auroc >= words.SEEN_WELL,
             "score": score,

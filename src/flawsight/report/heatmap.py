@@ -1,12 +1,11 @@
 """Heat maps: where a picture looks anomalous, drawn over the picture itself on one scale for all pictures."""
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
+from flawsight.scoring import ColourScale
 
 Image = NDArray[np.uint8]
 
@@ -22,29 +21,6 @@ STOPS = np.array(
         (1.00, 226, 8, 44, 0.72),
     ]
 )
-
-
-@dataclass(frozen=True)
-class ColourScale:
-    """The colours of all heat maps of a bundle: `low` and below is 0, `threshold` 0.5, twice as far 1 and stays 1.
-
-    `low` is what an ordinary good pixel scores, in the unit of the anomaly maps; FlawsightError unless below threshold.
-    """
-
-    low: float
-    threshold: float
-
-    def __post_init__(self) -> None:
-        if not (np.isfinite(self.low) and np.isfinite(self.threshold) and self.low < self.threshold):
-            raise FlawsightError(
-                f"A colour scale needs finite numbers with low < threshold, got low={self.low}, "
-                f"threshold={self.threshold}."
-            )
-
-    def __call__(self, anomaly_map: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return the map's values on the scale, float32 from 0 to 1, in the map's shape."""
-        share = (anomaly_map - np.float32(self.low)) * np.float32(0.5 / (self.threshold - self.low))
-        return np.clip(share, 0, 1, dtype=np.float32)
 
 
 def overlay(image: Image, anomaly_map: NDArray[np.float32], scale: ColourScale, *, contour: bool = True) -> Image:

@@ -1,25 +1,26 @@
 """What the fit report shows: plain values and arrays, so that a report can be made without a network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flawsight.errors import FlawsightError
-from flawsight.report.heatmap import ColourScale
+from flawsight.core import FlawsightError
+from flawsight.metrics import Metrics, OperatingPoint
+from flawsight.scoring import ColourScale
 
 Image = NDArray[np.uint8]
 AnomalyMap = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LayerScore:
     """How one layer did on one kind of synthetic defects, figures from 0 to 1 (NaN: not measured).
 
-    `stage` is "coarse" (a quick look at few images) or "full"; `order` counts from the network's input; `detector` is
-    who read it, where several are compared.
+    One row of selection.csv. `stage` is "coarse" (a quick look at few images) or "full"; `order` counts from the
+    network's input; `detector` is who read it; `same_as` names the earlier layer whose values this one repeats.
     """
 
     layer: str
@@ -28,23 +29,14 @@ class LayerScore:
     order: int
     stride: float
     channels: int
+    same_as: str = ""
+    detector: str = ""
+    stage: str
     defects: str
     auroc: float
     aupro: float
     p_h: float
     seconds: float
-    stage: str
-    detector: str = ""
-
-
-@dataclass(frozen=True)
-class DefectScore:
-    """How the finished choice of layers did on one kind of synthetic defects, figures from 0 to 1."""
-
-    defects: str
-    auroc: float
-    aupro: float
-    p_h: float
 
 
 @dataclass(frozen=True)
@@ -70,10 +62,8 @@ class FitReport:
 
     summary needs `good_images` (how many were learned from) and may have `bundle` (its path, for the commands); the
     rest of it is listed with the settings. chosen holds the layers of each fused map, shares its weight in the average,
-    detectors who reads them. calibration_scores (n,) are of good images scored as new; threshold, rate and what follows
-    are those of the working point. low is the heat maps' cold end, middle their middle where that is not the threshold.
-    timings are in seconds. found may give the figures of the finished choice; without it, the best chosen layer stands
-    in.
+    detectors who reads them. calibration_scores (n,) are of good images scored as new. timings are in seconds. found
+    may give the figures of the finished choice by kind of defect; without it, the best chosen layer stands in.
     Raises FlawsightError where these are missing or do not fit together.
     """
 
@@ -84,22 +74,16 @@ class FitReport:
     shares: Sequence[float]
     examples: Sequence[DefectExample]
     calibration_scores: NDArray[np.floating]
-    threshold: float
-    low: float
-    requested_rate: float
-    rate: float
-    is_supported: bool
-    needed_images: int
+    operating_point: OperatingPoint
+    colour_scale: ColourScale
     product: dict[str, Any]
     timings: dict[str, float]
     settings: dict[str, Any]
     good_examples: Sequence[tuple[Image, AnomalyMap]] = ()
-    found: Sequence[DefectScore] = field(default=())
+    found: Mapping[str, Metrics] = field(default_factory=dict)
     detectors: Sequence[str] = ()
-    middle: float | None = None
 
     def __post_init__(self) -> None:
-        _ = self.scale  # raises where it is none
         if "good_images" not in self.summary:
             raise FlawsightError("The report's summary must say how many 'good_images' were learned from.")
         scores = np.asarray(self.calibration_scores)
@@ -109,11 +93,6 @@ class FitReport:
             )
         if not self.chosen or not all(self.chosen):
             raise FlawsightError("A fit report needs the chosen layers, at least one.")
-
-    @property
-    def scale(self) -> ColourScale:
-        """The heat maps' colours."""
-        return ColourScale(self.low, self.threshold if self.middle is None else self.middle)
 
     @property
     def readers(self) -> dict[str, str]:

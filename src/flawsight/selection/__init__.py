@@ -1,9 +1,11 @@
 """Choosing features by synthetic defects: layers of a network, and channels inside a layer."""
 
-from flawsight.features.channels import ChannelSelection
-from flawsight.selection.fusion import Choice, combine_depths, criterion, depths
-from flawsight.selection.judge import Figures
-from flawsight.selection.search import AUTO_KINDS, LayerSelection, Row, defect_kinds
+from flawsight.core import lazy_names
+from flawsight.defects import AUTO_KINDS, defect_kinds
+from flawsight.features import ChannelSelection
+from flawsight.metrics import Metrics
+from flawsight.selection.fusion import SelectedLayer, criterion, depths, select_per_depth
+from flawsight.selection.search import LayerSelection
 from flawsight.selection.trials import Candidate, Trial
 from flawsight.selection.validation import ValidationSet, make_validation_set
 
@@ -11,15 +13,17 @@ __all__ = [
     "AUTO_KINDS",
     "Candidate",
     "ChannelSelection",
-    "Choice",
-    "Figures",
     "LayerSelection",
-    "Row",
+    "Metrics",
+    "SelectedLayer",
     "Trial",
     "ValidationSet",
-    "combine_depths",
     "criterion",
     "defect_kinds",
     "depths",
     "make_validation_set",
+    "select_per_depth",
 ]
+__getattr__ = lazy_names(
+    __name__, renamed={"Choice": "SelectedLayer", "Figures": "Metrics", "combine_depths": "select_per_depth"}
+)

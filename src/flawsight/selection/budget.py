@@ -32,7 +32,7 @@ class Budget:
         return share * self._seconds - (monotonic() - self._start)
 
 
-def spread(items: Sequence[Item]) -> list[Item]:
+def bisection_order(items: Sequence[Item]) -> list[Item]:
     """The same items so that wherever one stops, those before are spread evenly over all."""
     found: dict[int, Item] = {}
     parts = 1
@@ -44,7 +44,7 @@ def spread(items: Sequence[Item]) -> list[Item]:
     return list(found.values())
 
 
-def in_turn(teams: Iterable[Sequence[Item]]) -> list[Item]:
+def round_robin(teams: Iterable[Sequence[Item]]) -> list[Item]:
     """The first of every team, then the second of every team, and so on."""
     rows = [list(team) for team in teams]
     return [row[place] for place in range(max(map(len, rows), default=0)) for row in rows if place < len(row)]

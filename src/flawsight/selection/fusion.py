@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flawsight.features import Layer
-from flawsight.selection.judge import Figures
+from flawsight.selection.evaluator import Metrics
 from flawsight.selection.trials import Candidate
 
 DEPTHS = ("fine", "medium", "coarse")
@@ -18,7 +18,7 @@ LEAST_WEIGHT = 0.03
 _CLIP = 1e-3
 
 
-def criterion(figures: Mapping[str, Figures]) -> float:
+def criterion(figures: Mapping[str, Metrics]) -> float:
     """Mean over the kinds of defect of logit P_h.
 
     The logit keeps one kind that nearly every layer sees from drowning in noise, and one that none sees from being
@@ -41,7 +41,7 @@ def depths(layers: Sequence[Layer]) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Choice:
+class SelectedLayer:
     """A chosen layer, who reads it, and its share in the combined map."""
 
     layer: str
@@ -56,7 +56,9 @@ class Choice:
         return Candidate(self.layer, self.detector)
 
 
-def combine_depths(criteria: Mapping[Candidate, float], layers: Sequence[Layer], fuse: int) -> tuple[Choice, ...]:
+def select_per_depth(
+    criteria: Mapping[Candidate, float], layers: Sequence[Layer], fuse: int
+) -> tuple[SelectedLayer, ...]:
     """Choose candidates by their `criteria`, in network order; the weights add up to 1. `layers` is all there are.
 
     The best one alone for `fuse=1` (paper A). Else the best one of each of up to `fuse` depths: a synthetic defect
@@ -76,6 +78,6 @@ def combine_depths(criteria: Mapping[Candidate, float], layers: Sequence[Layer],
     weights = {one: weight for one, weight in weights.items() if weight / total >= LEAST_WEIGHT}
     total = sum(weights.values())
     return tuple(
-        Choice(*one, depth_of[one.layer], criteria[one], weights[one] / total)
+        SelectedLayer(*one, depth_of[one.layer], criteria[one], weights[one] / total)
         for one in sorted(weights, key=lambda one: order[one.layer])
     )

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import psutil
 
+from flawsight.core import FlawsightError
 from flawsight.detectors import Detector
-from flawsight.detectors.engine.cores import workers
-from flawsight.detectors.engine.passes import BATCH, release
-from flawsight.errors import FlawsightError
 from flawsight.features import Layer
-from flawsight.selection.rounds import Round
+from flawsight.inference.feature_pass import BATCH, release
+from flawsight.selection.fidelity import Fidelity
 from flawsight.selection.trials import Candidate
+from flawsight.training import n_jobs
 
 DEFAULT_LIMIT = 2 << 30
 LEAST_WORKING = 256 << 20
@@ -47,7 +47,7 @@ def working_memory(limit: int | None) -> int:
 
 
 def groups_that_fit(
-    candidates: Sequence[Candidate], layers: Mapping[str, Layer], stage: Round, budget: int
+    candidates: Sequence[Candidate], layers: Mapping[str, Layer], stage: Fidelity, budget: int
 ) -> list[list[Candidate]]:
     """Cut candidates, in their order, into groups that `budget` bytes suffice for; one alone always makes a group.
 
@@ -59,7 +59,7 @@ def groups_that_fit(
     held = most_passing = 0
     # On its way to the layers that are read, a forward pass holds a few maps that nobody asked for.
     largest = max(_values(layers[one.layer]) for one in candidates)
-    network = 8 * workers() * BATCH * _FLOAT * largest
+    network = 8 * n_jobs() * BATCH * _FLOAT * largest
     for one in candidates:
         layer, detector = layers[one.layer], stage.detectors[one.detector]
         more, passing = _held(layer, detector, stage), _passing(layer, detector, stage)
@@ -76,22 +76,22 @@ def _values(layer: Layer) -> int:
     return layer.channels * layer.height * layer.width
 
 
-def _held(layer: Layer, detector: Detector, stage: Round) -> int:
+def _held(layer: Layer, detector: Detector, stage: Fidelity) -> int:
     """Bytes a candidate holds all the while: what its detector collects, its maps, its part of the batches."""
     places = layer.height * layer.width
     collected = detector.collected_bytes(layer.channels, places, len(stage.validation.train))
-    read = (workers() + 1) * detector.collected_bytes(layer.channels, places, BATCH)
-    batches = workers() * BATCH * _values(layer) * _FLOAT
+    read = (n_jobs() + 1) * detector.collected_bytes(layer.channels, places, BATCH)
+    batches = n_jobs() * BATCH * _values(layer) * _FLOAT
     return collected + read + batches + len(stage.validation.measured) * places * _FLOAT
 
 
-def _passing(layer: Layer, detector: Detector, stage: Round) -> int:
+def _passing(layer: Layer, detector: Detector, stage: Fidelity) -> int:
     """Bytes needed while this candidate's descriptors, what it learns or its figures are computed."""
     places = layer.height * layer.width
     collected = detector.collected_bytes(layer.channels, places, len(stage.validation.train))
     descriptors = 2 * BATCH * _values(layer) * _FLOAT
-    judged = 3 * len(stage.validation.measured) * stage.judge.side**2 * _FLOAT
-    return workers() * max(2 * collected, descriptors, judged)
+    judged = 3 * len(stage.validation.measured) * stage.evaluator.side**2 * _FLOAT
+    return n_jobs() * max(2 * collected, descriptors, judged)
 
 
 def _taken() -> int:

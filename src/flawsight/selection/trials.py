@@ -14,14 +14,14 @@ from zipfile import BadZipFile
 import numpy as np
 from sklearn.base import clone
 
-from flawsight.detectors.engine.cores import side_by_side
-from flawsight.detectors.engine.passes import Found, Reading, fit_detectors, map_images
-from flawsight.detectors.engine.training import Training
-from flawsight.detectors.parts.surprise import ScoreScale, Surprise
+from flawsight.core import written_whole
 from flawsight.features import Extractor
-from flawsight.selection.judge import Figures
-from flawsight.selection.rounds import Round
+from flawsight.inference import MemberSpec, fit_detectors, predict_raw
+from flawsight.metrics import Metrics
+from flawsight.scoring import MapCalibrator, RawPrediction, ScoreStandardizer
+from flawsight.selection.fidelity import Fidelity
 from flawsight.selection.validation import GOOD
+from flawsight.training import TrainingContext, parallel_map
 
 
 class Candidate(NamedTuple):
@@ -33,7 +33,7 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One candidate's result: figures for each kind of defect, and its surprise maps of every validation image.
+    """One candidate's result: figures for each kind of defect, and its calibrated maps of every validation image.
 
     `maps` (N, h, w) holds the good images under "good" and the defective ones under their kind; coarse trials keep
     none. `scores` (N,) likewise, where the detector scores images in its own way, else nothing. `stage` is "coarse" or
@@ -43,7 +43,7 @@ class Trial:
     candidate: Candidate
     stage: str
     seconds: float
-    figures: dict[str, Figures]
+    figures: dict[str, Metrics]
     maps: dict[str, np.ndarray]
     scores: dict[str, np.ndarray]
 
@@ -56,7 +56,7 @@ class Trial:
 def run_trials(
     extractor: Extractor,
     candidates: Sequence[Candidate],
-    stage: Round,
+    stage: Fidelity,
     advance: Callable[[float], None] | None = None,
     folder: Path | None = None,
 ) -> Iterator[Trial]:
@@ -66,12 +66,12 @@ def run_trials(
     """
     start = time.perf_counter()
     validation = stage.validation
-    readings = [Reading((one.layer,), clone(stage.detectors[one.detector])) for one in candidates]
+    members = [MemberSpec((one.layer,), clone(stage.detectors[one.detector])) for one in candidates]
     trainings = [
-        Training(folder / f"{stage.name}-{one.detector}-{one.layer}" if folder else None) for one in candidates
+        TrainingContext(folder / f"{stage.name}-{one.detector}-{one.layer}" if folder else None) for one in candidates
     ]
-    fit_detectors(extractor, validation.train, readings, advance, trainings)
-    found: list[Found | None] = [*map_images(extractor, validation.measured, readings, advance)]
+    fit_detectors(extractor, validation.train, members, advance, trainings)
+    found: list[RawPrediction | None] = [*predict_raw(extractor, validation.measured, members, advance)]
     shared = (time.perf_counter() - start) / len(candidates)
 
     def judged(number: int) -> Trial:
@@ -79,20 +79,20 @@ def run_trials(
         one, found[number] = found[number], None  # let go of it once it is judged
         assert one is not None
         parts = validation.parted(one.maps)
-        surprise = Surprise.of(parts[GOOD])
-        surprises = {name: np.stack([surprise(one) for one in stack]) for name, stack in parts.items()}
+        calibrator = MapCalibrator.of(parts[GOOD])
+        calibrated = {name: np.stack([calibrator(one) for one in stack]) for name, stack in parts.items()}
         scores = {} if one.scores is None else scaled(validation.parted(one.scores))
-        figures = stage.judge.figures(stage.judge.upsampled(surprises), scores)
+        figures = stage.evaluator.figures(stage.evaluator.upsampled(calibrated), scores)
         seconds = shared + time.perf_counter() - start
-        kept = (surprises, scores) if stage.keeps_maps else ({}, {})
+        kept = (calibrated, scores) if stage.keeps_maps else ({}, {})
         return Trial(candidates[number], stage.name, seconds, figures, *kept)
 
-    yield from side_by_side(judged, range(len(candidates)))
+    yield from parallel_map(judged, range(len(candidates)))
 
 
 def scaled(scores: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Image scores in standard deviations from the mean of the good ones."""
-    scale = ScoreScale.of(scores[GOOD])
+    scale = ScoreStandardizer.of(scores[GOOD])
     return {name: scale(values) for name, values in scores.items()}
 
 
@@ -135,12 +135,10 @@ class TrialStore:
             "figures": {kind: asdict(figures) for kind, figures in trial.figures.items()},
         }
         path = self.folder / f"{trial.stage}-{trial.candidate.detector}-{trial.layer}.npz"
-        partial = path.with_suffix(".part")
-        with partial.open("wb") as file:
-            arrays = {f"map_{kind}": stack for kind, stack in trial.maps.items()}
-            arrays |= {f"score_{kind}": values for kind, values in trial.scores.items()}
+        arrays = {f"map_{kind}": stack for kind, stack in trial.maps.items()}
+        arrays |= {f"score_{kind}": values for kind, values in trial.scores.items()}
+        with written_whole(path) as partial, partial.open("wb") as file:
             np.savez(file, allow_pickle=False, header=np.array(json.dumps(header)), **arrays)
-        partial.replace(path)
         shutil.rmtree(self.folder / path.stem, ignore_errors=True)  # the training's checkpoints
 
 
@@ -153,7 +151,7 @@ def _read(path: Path) -> Trial | None:
                 {name.removeprefix(prefix): stored[name] for name in stored.files if name.startswith(prefix)}
                 for prefix in ("map_", "score_")
             )
-        figures = {kind: Figures(**values) for kind, values in header["figures"].items()}
+        figures = {kind: Metrics(**values) for kind, values in header["figures"].items()}
         candidate = Candidate(header["layer"], header["detector"])
         return Trial(candidate, header["stage"], header["seconds"], figures, maps, scores)
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):

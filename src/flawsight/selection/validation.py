@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from flawsight.data import split_good
-from flawsight.defects import Product, apply_defects, estimate_product, make
+from flawsight.defects import Foreground, Product, apply_defects, described_product, make
 
 GOOD = "good"
 
@@ -38,22 +38,22 @@ def make_validation_set(
     images: Sequence[np.ndarray],
     kinds: Sequence[str],
     seed: int,
+    *,
     texture: bool | None = None,
+    foreground: Foreground = "auto",
     keep_originals: bool = False,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> ValidationSet:
     """Split good images as paper A does and make every kind of defect on the same images of D_V,bad.
 
-    `texture` overrides the estimate of what the product is. `keep_originals` also counts the images of D_V,bad, as
-    they were before, among the good ones: a small set then tells good from bad with far less chance in it.
+    `texture` and `foreground` override the estimate of what the product is. `keep_originals` also counts the images of
+    D_V,bad, as they were before, among the good ones: a small set then tells good from bad with far less chance in it.
     `parameters`: of kinds of defects, by kind.
     """
     split = split_good(len(images), seed)
     images = list(images)  # decoded once: as sources of material they are all needed for every defect
     train, good, base = ([images[i] for i in part] for part in (split.train, split.val_good, split.val_bad))
-    product = estimate_product(train, seed=seed)
-    if texture is not None:
-        product = replace(product, texture=texture)
+    product = described_product(train, seed, texture, foreground)
     given = parameters or {}
     bad = {
         kind: apply_defects(

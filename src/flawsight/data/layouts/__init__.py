@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Protocol
 
+from flawsight.core import FlawsightError, Registry, unknown
 from flawsight.data.files import find_images, subfolders
-from flawsight.data.layouts import btad, classes, folder, labelled, manifest, mvtec, visa
+from flawsight.data.layouts import classes
 from flawsight.data.samples import GOOD, Dataset
-from flawsight.errors import FlawsightError
 
 
 class Layout(Protocol):
@@ -21,15 +21,10 @@ class Layout(Protocol):
         """Its samples."""
 
 
-LAYOUTS: dict[str, Layout] = {
-    "manifest": manifest,
-    "visa": visa,
-    "btad": btad,
-    "mvtec": mvtec,
-    "classes": classes,
-    "labelled": labelled,
-    "folder": folder,
-}
+OURS = ("manifest", "visa", "btad", "mvtec", "classes", "labelled", "folder")
+LAYOUTS: Registry[Layout] = Registry(
+    "layout", "flawsight.layouts", {name: f"flawsight.data.layouts.{name}" for name in OURS}
+)
 WITH_CATEGORIES = ("visa", "btad", "mvtec")
 
 
@@ -81,8 +76,10 @@ def _category_root(path: Path, category: str | None) -> Path:
 def _recognise(root: Path, layout: str) -> str:
     """The name of the layout to read the root with."""
     if layout not in ("auto", *LAYOUTS):
-        raise FlawsightError(f"layout {layout!r} is unknown; use auto, {', '.join(LAYOUTS)}")
-    candidates = LAYOUTS if layout == "auto" else {layout: LAYOUTS[layout]}
+        raise unknown("layout", layout, ["auto", *LAYOUTS])
+    # Other packages' first: our last takes any folder of images.
+    names = sorted(LAYOUTS, key=lambda name: name in OURS) if layout == "auto" else [layout]
+    candidates = {name: LAYOUTS[name] for name in names}
     name = next((name for name, reader in candidates.items() if reader.recognises(root)), None)
     # Categories are looked for before a plain folder is believed, which would take all their images for good.
     categories = _categories(root) if name in (None, "folder") else []

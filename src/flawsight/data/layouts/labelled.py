@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from flawsight.core import FlawsightError
 from flawsight.data.files import find_images, has_images, subfolders
 from flawsight.data.samples import DEFECTIVE, GOOD, Dataset, Sample
-from flawsight.errors import FlawsightError
 
 HINT = "FOLDER/{good or ok, KIND, KIND ...}"
 GOOD_NAMES = {"good", "ok"}

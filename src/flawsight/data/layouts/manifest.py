@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from flawsight.core import FlawsightError
 from flawsight.data.layouts.tables import read_rows
 from flawsight.data.samples import DEFECTIVE, GOOD, SPLITS, Dataset, Sample
-from flawsight.errors import FlawsightError
 
 HINT = "TABLE.csv with the columns path,label[,mask][,kind][,split]; paths relative to the table"
 LABELS = {

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from flawsight.errors import FlawsightError
+from flawsight.core import FlawsightError
 
 
 def read_rows(path: Path, required: Collection[str], optional: Collection[str] = ()) -> Iterator[tuple[str, dict]]:

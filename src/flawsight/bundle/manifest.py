@@ -1,0 +1,118 @@
+"""inspector.json: everything about a bundle that is not a tensor, validated when read."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from flawsight.bundle.upgrade import upgraded
+from flawsight.core import INPUT, Layer
+from flawsight.metrics import OperatingPoint
+from flawsight.scoring import ColourScale, MemberCalibration
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ExtractorSpec(_Strict):
+    """Which network, at which size, with which weights (`weights_sha256` is of the whole network's tensors).
+
+    `layers` are the rows of its catalogue that the members read; none where an older version did not keep them.
+    """
+
+    name: str
+    image_size: int = Field(ge=32)
+    weights_source: str
+    weights_sha256: str
+    layers: tuple[Layer, ...] = ()
+
+
+class DetectorSpec(_Strict):
+    """The method, its parameters, the package it comes from, and whether its maps say where a defect is."""
+
+    name: str
+    parameters: dict[str, Any]
+    provider: str = ""
+    localizes: bool = True
+
+
+class Member(_Strict):
+    """One detector, its layers, and how its answers count."""
+
+    layers: tuple[str, ...] = Field(min_length=1)
+    detector: DetectorSpec
+    calibration: MemberCalibration
+
+
+class CalibrationInfo(_Strict):
+    """Good images' scores by detectors that had not seen them, ascending, and how these were made."""
+
+    method: Literal["cross-conformal"] = "cross-conformal"
+    folds: int
+    scores: tuple[float, ...] = Field(min_length=1)
+
+
+class DataInfo(_Strict):
+    """Which good images were learned from, and from how many augmented copies of each, by which groups.
+
+    `defects`: the kinds that were made on them to learn from, if any; `sources_digest` names the images blended in.
+    """
+
+    images: int
+    fingerprint: str
+    augment: int = Field(ge=0)
+    label_preserving: list[str]
+    defects: list[str] = Field(default_factory=list)
+    sources_digest: str = ""
+
+
+class SelectionInfo(_Strict):
+    """How the layers were chosen."""
+
+    search: str
+    defects: list[str]
+    layers_tried: int
+    detectors: list[str]
+    untried: int
+    images_used: int
+    p_h: dict[str, float]
+    product: dict[str, Any]
+
+
+class Manifest(_Strict):
+    """The whole of inspector.json.
+
+    `settings` are the fit's options, without folders, files and what the machine had to give; `settings_paths` names
+    those that were folders or files. The image is defective iff its score exceeds the operating point's threshold.
+    """
+
+    format: Literal[3] = 3
+    versions: dict[str, str]
+    settings: dict[str, Any] = Field(default_factory=dict)
+    settings_paths: list[str] = Field(default_factory=list)
+    extractor: ExtractorSpec
+    members: list[Member] = Field(min_length=1)
+    operating_point: OperatingPoint
+    calibration: CalibrationInfo
+    colour_scale: ColourScale
+    data: DataInfo
+    seed: int
+    selection: SelectionInfo | None
+    files: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _upgraded(cls, data: Any) -> Any:
+        return upgraded(data)
+
+    @property
+    def layers(self) -> tuple[tuple[str, ...], ...]:
+        """The layers that each member reads."""
+        return tuple(member.layers for member in self.members)
+
+    @property
+    def network_layers(self) -> tuple[str, ...]:
+        """Every layer of the network that some member reads, once."""
+        return tuple(dict.fromkeys(name for layers in self.layers for name in layers if name != INPUT))

@@ -1,0 +1,71 @@
+"""The bundle: a folder with inspector.json and safetensors, written whole or not at all, checked when read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+from safetensors.numpy import save as tensor_bytes
+
+from flawsight.bundle.manifest import Manifest
+from flawsight.core import FlawsightError, read_model, sha256_of, writable_folder, written_whole
+
+MANIFEST = "inspector.json"
+NETWORK = "network.safetensors"
+DETECTORS = "detectors.safetensors"
+FOR_READERS = ("report.html", "selection.csv")
+"""What else a fit leaves in the folder, for people to read."""
+
+Tensors = Mapping[str, np.ndarray]
+
+
+def prepare_folder(folder: Path, overwrite: bool) -> Path:
+    """Make `folder` ready for a bundle: created, writable, and holding none unless `overwrite`."""
+    if (folder / MANIFEST).exists() and not overwrite:
+        raise FlawsightError(f"'{folder}' already holds a bundle: choose another --out, or add --overwrite")
+    return writable_folder(folder)
+
+
+def write_bundle(manifest: Manifest, tensors: Mapping[str, Tensors], folder: Path, overwrite: bool = False) -> Path:
+    """Write a bundle of these files of tensors; an existing one is refused without `overwrite`, else removed whole."""
+    prepare_folder(folder, overwrite)
+    # The manifest goes first and comes last: a folder without one is no bundle.
+    for name in (MANIFEST, *FOR_READERS):
+        (folder / name).unlink(missing_ok=True)
+    for name, values in tensors.items():
+        # Through bytes: safetensors' own file writer makes files that only their owner may read.
+        data = tensor_bytes({key: np.asarray(value, order="C") for key, value in values.items()})
+        with written_whole(folder / name) as partial:
+            partial.write_bytes(data)
+    whole = manifest.model_copy(update={"files": {name: sha256_of(folder / name) for name in tensors}})
+    with written_whole(folder / MANIFEST) as partial:
+        partial.write_text(whole.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return folder
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """inspector.json of a bundle, validated; those of earlier formats are brought to today's."""
+    if not (folder / MANIFEST).exists():
+        raise FlawsightError(f"'{folder}' is no bundle: it has no {MANIFEST}; make one with `flawsight fit`")
+    return read_model(folder / MANIFEST, Manifest, "bundle", "fit it again")
+
+
+def check_files(folder: Path, manifest: Manifest) -> None:
+    """Raise where a file of the bundle is missing or is not the one that was written."""
+    for name, expected in manifest.files.items():
+        if not (folder / name).is_file():
+            raise FlawsightError(f"bundle '{folder}' is damaged: {name} is missing; fit it again or copy it whole")
+        if sha256_of(folder / name) != expected:
+            raise FlawsightError(f"bundle '{folder}' is damaged: {name} has changed; fit it again or copy it whole")
+
+
+def read_tensors(folder: Path, name: str) -> dict[str, np.ndarray]:
+    """The tensors in one file of a bundle."""
+    try:
+        found: dict[str, np.ndarray] = load_file(folder / name)
+        return found
+    except (SafetensorError, OSError) as error:
+        raise FlawsightError(f"bundle '{folder}' is damaged: {name} cannot be read; fit it again") from error

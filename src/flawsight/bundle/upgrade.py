@@ -1,0 +1,47 @@
+"""Manifests of earlier formats, as today's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def upgraded(data: Any) -> Any:
+    """A manifest as parsed from JSON, in today's form where it is of an earlier one; anything else as it is."""
+    if isinstance(data, dict) and data.get("format") == 2:
+        return _from_2(data)
+    return data
+
+
+def _from_2(old: dict[str, Any]) -> dict[str, Any]:
+    """Format 2: scales lay flat in a member, derived figures in the working point, and images were `picture`s."""
+    data = {**old, "format": 3}
+    point = dict(data.pop("working_point"))
+    data["calibration"] = {
+        "method": point.pop("method"), "folds": point.pop("folds"), "scores": point.pop("calibration_scores")
+    }  # fmt: skip
+    del point["needed_images"]
+    data["operating_point"] = {**point, "calibration_size": len(data["calibration"]["scores"])}
+    data["members"] = [_member_from_2(member) for member in old["members"]]
+    about = dict(data["data"])
+    about["label_preserving"] = about.pop("safe")
+    about["sources_digest"] = about.pop("material", "")
+    data["data"] = about
+    return data
+
+
+def _member_from_2(old: dict[str, Any]) -> dict[str, Any]:
+    detector = dict(old["detector"])
+    parameters = dict(detector["parameters"])
+    if "at_once" in parameters:
+        parameters["micro_batch_size"] = parameters.pop("at_once")
+    # Format 2 did not say who looks at images as wholes.
+    localizes = detector["name"] not in ("knn", "ocsvm") and parameters.get("maps") != "none"
+    return {
+        "layers": ["image" if name == "picture" else name for name in old["layers"]],
+        "detector": {**detector, "parameters": parameters, "localizes": localizes},
+        "calibration": {
+            "maps": {"knots": old["surprise_knots"], "tail_scale": old["surprise_tail"]},
+            "scores": {"mean": old["score_mean"], "deviation": old["score_deviation"]},
+            "weight": old["weight"],
+        },
+    }

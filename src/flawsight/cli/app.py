@@ -1,0 +1,185 @@
+"""The commands: each takes its settings, calls, and says what came of it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from flawsight.cli.options import command
+from flawsight.cli.terminal import columns, console, say, show_figures, show_fit, show_synthesized
+from flawsight.core import FlawsightError
+from flawsight.settings import (
+    DemoSettings,
+    EvaluateSettings,
+    FitSettings,
+    InspectSettings,
+    LayersSettings,
+    SynthesizeSettings,
+)
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    help="A folder of good pictures becomes a visual inspector.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+
+
+class _Interrupted(BaseException):
+    """Ctrl-C, under a name that Typer does not turn into exit code 1."""
+
+
+def _interrupt(*_: object) -> None:
+    raise _Interrupted
+
+
+def main() -> None:
+    """Run the command line; bad input exits with 2 and one clear message, an interrupt with 130."""
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        app()
+    except FlawsightError as error:
+        _fail(str(error), BAD_INPUT)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("flawsight"):
+            raise
+        extra = "demo" if error.name == "elpv_dataset" else "fit"
+        _fail(f"this command needs the package '{error.name}': pip install 'flawsight[{extra}]'", BAD_INPUT)
+    except _Interrupted:
+        _fail("interrupted; a search goes on where it stopped when the same command is given again", INTERRUPTED)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print(f"flawsight: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"flawsight {version('flawsight')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A folder of good pictures becomes a visual inspector."""
+
+
+def _print(as_json: bool, document: dict[str, Any], show: Callable[[], None]) -> None:
+    if as_json:
+        print(json.dumps(document, indent=2))
+    else:
+        show()
+
+
+@command(app, FitSettings, "flawsight fit pictures/good --out inspector")
+def fit(settings: FitSettings, as_json: bool) -> None:
+    """Learn from good images: choose layers on synthetic defects, set the operating point, write a bundle."""
+    from flawsight.pipeline import run_fit
+
+    out = settings.out
+    if out is None:
+        raise FlawsightError("--out is missing: name the folder for the bundle")
+    result = run_fit(settings)
+    manifest = result.inspector.manifest
+    summary = {
+        "bundle": str(out),
+        "report": str(out / "report.html"),
+        "detectors": [member.detector.name for member in manifest.members],
+        "untried": manifest.selection.untried if manifest.selection else 0,
+        "layers": [list(layers) for layers in manifest.layers],
+        "threshold": manifest.operating_point.threshold,
+        "false_alarm_rate": manifest.operating_point.rate,
+        "images": manifest.data.images,
+    }
+    concerns = result.record.recipe.concerns
+    _print(as_json, summary, lambda: show_fit(manifest, out, concerns))
+
+
+@command(app, InspectSettings, "flawsight inspect inspector new_pictures --out results")
+def inspect(settings: InspectSettings, as_json: bool) -> None:
+    """Sort images into good and defective: results.csv and heat maps. A bad image does not stop the rest."""
+    from flawsight.inference import load
+    from flawsight.inspection import inspect_to_folder
+
+    out = settings.out
+    rows = inspect_to_folder(load(settings.bundle, settings.device), settings.images, out, settings.max_pixels)
+    counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in ("good", "defective", "error")}
+    document = {"out": str(out), **counts, "results": [asdict(row) for row in rows]}
+
+    def show() -> None:
+        say(
+            f"{counts['good']} good, {counts['defective']} defective, {counts['error']} not readable.\n"
+            f"Results: {out / 'results.csv'}\nHeat maps: {out / 'heatmaps'}"
+        )
+
+    _print(as_json, document, show)
+    for row in rows:
+        if row.verdict == "error":
+            print(f"flawsight: {row.reason}", file=sys.stderr)
+    if counts["error"]:
+        raise typer.Exit(BAD_INPUT)
+
+
+@command(app, EvaluateSettings, "flawsight evaluate inspector datasets/bottle --out figures")
+def evaluate(settings: EvaluateSettings, as_json: bool) -> None:
+    """Measure an inspector on labelled images: metrics.json."""
+    from flawsight.data import open_dataset
+    from flawsight.inference import load
+    from flawsight.inspection.evaluation import evaluate_to_folder
+
+    samples = open_dataset(settings.dataset, settings.layout, settings.category, settings.good_class)
+    figures, path = evaluate_to_folder(load(settings.bundle, settings.device), samples, settings)
+    _print(as_json, figures, lambda: show_figures(figures, path))
+
+
+@command(app, LayersSettings, "flawsight layers torchvision:resnet18")
+def layers(settings: LayersSettings, as_json: bool) -> None:
+    """List the layers of a network, in network order. Weights are not needed and not fetched."""
+    from flawsight.features import Extractor
+
+    found = Extractor(settings.extractor, weights="random", image_size=settings.image_size, device="cpu").layers
+
+    def show() -> None:
+        table = columns("#", "layer", "kind", "block", "channels", "map", "stride", "same as")
+        for layer in found:
+            size = f"{layer.height} x {layer.width}"
+            cells = (layer.name, layer.kind, layer.block, str(layer.channels), size, f"{layer.stride:g}")
+            table.add_row(str(layer.order), *cells, layer.same_as)
+        console().print(table)
+
+    _print(as_json, {"extractor": settings.extractor, "layers": [asdict(layer) for layer in found]}, show)
+
+
+@command(app, SynthesizeSettings, "flawsight synthesize pictures/good --defects nsa --out synthetic")
+def synthesize(settings: SynthesizeSettings, as_json: bool) -> None:
+    """Write a data set of synthetic defects with masks, in the layout of MVTec AD, to look at or to test with."""
+    from flawsight.pipeline import run_synthesize
+
+    written = run_synthesize(settings)
+    _print(as_json, written, lambda: show_synthesized(written, settings.out))
+
+
+@command(app, DemoSettings, "flawsight demo --out flawsight-demo")
+def demo(settings: DemoSettings, as_json: bool) -> None:
+    """Real solar cells: learn from good ones, find the defective ones, and say honestly how well."""
+    from flawsight.cli.demo import run_demo
+
+    figures = run_demo(settings.out)
+    document = {key: value for key, value in figures.items() if key != "text"}
+    _print(as_json, document, lambda: print("\n".join(figures["text"])))
+
+
+if __name__ == "__main__":
+    main()

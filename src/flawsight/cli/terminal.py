@@ -1,0 +1,73 @@
+"""What the commands say to people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from flawsight.bundle import Manifest
+
+
+def console() -> Console:
+    """Where people read: text is taken literally, for a path may hold brackets, and a pipe has no right margin."""
+    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 500)
+
+
+def say(text: str, style: str | None = None) -> None:
+    """Print a line, however long."""
+    console().print(text, style=style, soft_wrap=True)
+
+
+def columns(*names: str) -> Table:
+    """An empty table with these columns."""
+    return Table(*(Column(name, overflow="fold") for name in names))
+
+
+def show_fit(manifest: Manifest, out: Path, concerns: Sequence[str]) -> None:
+    """What was learned, what to mind, and what to do next."""
+    point = manifest.operating_point
+    say(f"Learned from {manifest.data.images} good images.", "bold")
+    say("Reads: " + ", ".join(f"{'+'.join(one.layers)} ({one.detector.name})" for one in manifest.members))
+    if manifest.selection and manifest.selection.untried:
+        left_out = f"{manifest.selection.untried} candidates were not tried, or not in full"
+        say(f"{left_out}, for want of time: see --budget.", "yellow")
+    for concern in concerns:
+        say(f"Mind: {concern}.", "yellow")
+    if not any(member.detector.localizes for member in manifest.members):
+        say("This method scores whole images: its heat maps do not show where.", "yellow")
+    say(f"Operating point: score > {point.threshold:.3f}, at most {point.rate:.2%} of good parts stopped.")
+    if not point.is_supported:
+        say(
+            f"{manifest.data.images} good images cannot support {point.requested_rate:.2%}: that takes "
+            f"{point.needed_images}. The rate above is the lowest these images support.",
+            "yellow",
+        )
+    say(f"Bundle: {out}\nReport: {out / 'report.html'}")
+    say(f"Next:   flawsight inspect {out} NEW_IMAGES --out results")
+
+
+FIGURES = ("auroc", "pixel_auroc", "aupro_0.30", "aupro_0.05", "p_h", "false_alarm_rate", "detection_rate", "f1_max")
+
+
+def show_figures(figures: dict[str, Any], path: Path) -> None:
+    """The figures of an evaluation, kind by kind."""
+    table = columns("kind", "images", *FIGURES)
+    for kind, values in {"all": figures, **figures["kinds"]}.items():
+        cells = ["-" if values[name] is None else f"{values[name]:.3f}" for name in FIGURES]
+        table.add_row(kind, str(values["images"]), *cells)
+    console().print(table)
+    say(f"Figures: {path}")
+
+
+def show_synthesized(written: dict[str, Any], out: Path) -> None:
+    """What was made, and what to mind."""
+    for warning in written["warnings"]:
+        say(f"Mind: {warning}.", "yellow")
+    for kind, images in written["kinds"].items():
+        say(f"{images} images with '{kind}' defects: {out / 'test' / kind}")
+    say(f"Masks: {out / 'ground_truth'}\nWhere defects may lie: {written['foreground']}")

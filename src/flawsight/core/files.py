@@ -1,0 +1,73 @@
+"""Files that are there whole or not at all, checked when read, and keys for what is kept in them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from flawsight.core.errors import FlawsightError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A path to write to; what is written appears at `path` when the block ends, or not at all."""
+    partial = path.with_name(f"{path.name}.part")
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        raise FlawsightError(f"cannot write '{path}' ({error.strerror}): is the disk full?") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def writable_folder(folder: Path) -> Path:
+    """`folder`, created and tried for writing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".write-test"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise FlawsightError(f"cannot write to '{folder}' ({error.strerror}): choose another folder") from error
+    return folder
+
+
+def read_model(path: Path, model: type[Model], what: str, remedy: str) -> Model:
+    """The JSON at `path`, validated; FlawsightError names the file, the entry that is wrong and the remedy."""
+    try:
+        return model.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise FlawsightError(f"{what} '{path.parent}': {path.name} cannot be read ({reason}); {remedy}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise FlawsightError(
+            f"{what} '{path.parent}' is damaged or of another version: {path.name}, {where}: {first['msg']}; {remedy}"
+        ) from error
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cache_key(*parts: object) -> str:
+    """16 hexadecimal digits that name these parts: arrays by their bytes, all else by how it is written."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(np.ascontiguousarray(part).tobytes())
+        else:
+            digest.update((part if isinstance(part, str) else repr(part)).encode())
+    return digest.hexdigest()[:16]

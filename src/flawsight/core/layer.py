@@ -1,0 +1,25 @@
+"""Layer: one place in a network where features can be read."""
+
+from dataclasses import dataclass
+
+INPUT = "image"
+"""The name under which detectors that read images are given them, as if they were a layer."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One node of the network's graph that yields a feature map.
+
+    `stride` is input side over map side; `order` counts from the input; `same_as` names the earlier layer whose
+    values this one repeats (an identity or switched-off drop path), or is empty.
+    """
+
+    name: str
+    kind: str
+    block: str
+    channels: int
+    height: int
+    width: int
+    stride: float
+    order: int
+    same_as: str = ""

@@ -1,0 +1,5 @@
+"""The autoencoder baseline of paper C."""
+
+from flawsight.detectors.autoencoder.detector import Autoencoder
+
+__all__ = ["Autoencoder"]

@@ -1,0 +1,5 @@
+"""Gaussian-AD (paper C), with PaDiM's map."""
+
+from flawsight.detectors.gaussian.detector import Gaussian
+
+__all__ = ["Gaussian"]

@@ -1,1 +1,0 @@
-"""The networks that detectors train: modules of torch, which know nothing of images or of fitting."""

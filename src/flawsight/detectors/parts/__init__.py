@@ -1,1 +1,0 @@
-"""What detectors are made of: functions and small estimators on tensors, each of use to several."""

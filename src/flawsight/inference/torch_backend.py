@@ -1,0 +1,107 @@
+"""The backend in torch: a cut network and fitted detectors, kept in a bundle and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from flawsight.bundle import Manifest, Member, check_files, read_manifest, read_tensors, write_bundle
+from flawsight.bundle.store import DETECTORS as DETECTOR_TENSORS
+from flawsight.bundle.store import NETWORK as NETWORK_TENSORS
+from flawsight.core import FlawsightError, Layer
+from flawsight.detectors import DETECTORS, Detector, make_detector
+from flawsight.features import Extractor
+from flawsight.inference.feature_pass import MemberSpec, predict_raw
+from flawsight.inspection import Inspector
+from flawsight.scoring import RawPrediction
+
+
+class TorchBackend:
+    """The raw maps of a bundle's members, computed by torch on the extractor's device."""
+
+    def __init__(self, extractor: Extractor, members: Sequence[MemberSpec]) -> None:
+        self.extractor = extractor
+        self.members = tuple(members)
+
+    def predict_raw(self, squares: Sequence[np.ndarray]) -> list[RawPrediction]:
+        """One prediction of all squares (S, S, 3) uint8 RGB for each member."""
+        return predict_raw(self.extractor, squares, self.members)
+
+    def catalogue(self, names: Sequence[str]) -> tuple[Layer, ...]:
+        """The rows of the network's catalogue that these layers are."""
+        return tuple(self.extractor.layer(name) for name in names)
+
+    def tensors(self, names: Sequence[str]) -> dict[str, dict[str, np.ndarray]]:
+        """What a bundle keeps: the network cut after these layers, and what each detector learned."""
+        network = self.extractor.truncated(list(names)).state_dict() if names else {}
+        learned = {
+            f"{number}.{key}": value
+            for number, member in enumerate(self.members)
+            for key, value in member.detector.state_dict().items()
+        }
+        return {
+            file: {name: values.detach().cpu().numpy() for name, values in found.items()}
+            for file, found in ((NETWORK_TENSORS, network), (DETECTOR_TENSORS, learned))
+        }
+
+
+def save(inspector: Inspector, folder: str | Path, overwrite: bool = False) -> Path:
+    """Write an inspector as a bundle; an existing one is refused without `overwrite`."""
+    backend = inspector.backend
+    if not isinstance(backend, TorchBackend):
+        raise FlawsightError("only an inspector that runs in torch can be saved: copy the bundle's folder instead")
+    tensors = backend.tensors(inspector.manifest.network_layers)
+    return write_bundle(inspector.manifest, tensors, Path(folder), overwrite)
+
+
+def load(folder: str | Path, device: str = "auto") -> Inspector:
+    """Read a bundle back; anything missing, changed or unreadable raises with the file's name."""
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    check_files(folder, manifest)
+    spec, names = manifest.extractor, manifest.network_layers
+    weights = folder / NETWORK_TENSORS if names else "random"
+    extractor = Extractor(spec.name, weights, spec.image_size, device, spec.layers)
+    _check_layers(folder, extractor, names)
+    tensors = {
+        name: torch.from_numpy(values).to(extractor.device)
+        for name, values in read_tensors(folder, DETECTOR_TENSORS).items()
+    }
+    members = [
+        MemberSpec(member.layers, _restored(folder, number, member, tensors), member.calibration.weight)
+        for number, member in enumerate(manifest.members)
+    ]
+    return Inspector(TorchBackend(extractor, members), _with_catalogue(manifest, extractor))
+
+
+def _check_layers(folder: Path, extractor: Extractor, names: Sequence[str]) -> None:
+    known = {layer.name for layer in extractor.layers} if names else set()
+    strangers = [name for name in names if name not in known]
+    if strangers:
+        raise FlawsightError(f"bundle '{folder}' is damaged: {extractor.name} has no '{strangers[0]}'; fit it again")
+
+
+def _restored(folder: Path, number: int, member: Member, tensors: Mapping[str, torch.Tensor]) -> Detector:
+    """The member's detector with what it learned."""
+    spec, prefix = member.detector, f"{number}."
+    if spec.name not in DETECTORS:
+        package = f"the package {spec.provider}" if spec.provider else "a package that is not installed here"
+        raise FlawsightError(f"bundle '{folder}' needs the detector '{spec.name}' of {package}: install it")
+    own = {name.removeprefix(prefix): values for name, values in tensors.items() if name.startswith(prefix)}
+    try:
+        return make_detector(spec.name, **spec.parameters).load_state_dict(own)
+    except KeyError as error:
+        reason = f"{DETECTOR_TENSORS} lacks member {number}"
+        raise FlawsightError(f"bundle '{folder}' is damaged: {reason}; fit it again") from error
+
+
+def _with_catalogue(manifest: Manifest, extractor: Extractor) -> Manifest:
+    """The manifest with the rows of the catalogue, where an older version did not keep them."""
+    if manifest.extractor.layers or not manifest.network_layers:
+        return manifest
+    rows = tuple(extractor.layer(name) for name in manifest.network_layers)
+    spec = manifest.extractor.model_copy(update={"layers": rows})
+    return manifest.model_copy(update={"extractor": spec})

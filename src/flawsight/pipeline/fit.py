@@ -1,0 +1,83 @@
+"""fit: a folder of good images becomes an inspector, in eight stages."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flawsight.core import Progress, default_progress
+from flawsight.features import Extractor
+from flawsight.inference import TorchBackend, save
+from flawsight.inspection import Inspector
+from flawsight.pipeline.calibrate import calibrate
+from flawsight.pipeline.choose import choose_members
+from flawsight.pipeline.defect_sources import defect_sources, preview_defects
+from flawsight.pipeline.learn import learn_members
+from flawsight.pipeline.load_images import find_good, load_images
+from flawsight.pipeline.package import make_manifest
+from flawsight.pipeline.plan import make_plan
+from flawsight.pipeline.record import FitRecord, Run
+from flawsight.pipeline.reporting import write_report
+from flawsight.settings import FitSettings
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """An inspector, and what happened while it was made."""
+
+    inspector: Inspector
+    record: FitRecord
+
+
+def fit(
+    good: str | Path | Sequence[str | Path] | FitSettings,
+    out: str | Path | None = None,
+    *,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Inspector:
+    """Learn an inspector from good images: a folder, a data set with train/good, or a list of image files.
+
+    With `out` the bundle and its report are written there, and an interrupted fit goes on when called again. `options`
+    are those of the command, by name (`flawsight.settings.FitSettings` lists them); `detector` may also be an instance,
+    and `detector_parameters` is a dict. `run_fit` also tells what happened.
+    """
+    if isinstance(good, FitSettings):
+        return run_fit(good, progress).inspector
+    images = good if isinstance(good, str | Path) else tuple(Path(path) for path in good)
+    return run_fit(FitSettings.of({"good": images, "out": out, **options}), progress).inspector
+
+
+def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResult:
+    """`fit`, and what happened on the way."""
+    run = Run(progress or default_progress())
+    plan = make_plan(settings)
+    paths = find_good(settings.good, settings.layout, settings.category, settings.good_class)
+    network = Extractor(settings.extractor, settings.weights, settings.image_size, settings.device)
+    for names in plan.fixed or ():
+        network.prepare(names)  # an unknown layer is named before anything is read
+    with run.timed("checking images"):
+        good = load_images(paths, settings, run.progress)
+    given = settings.textures is not None or settings.generator is not None
+    with run.timed("pictures for defects") if given else nullcontext():
+        may_replace = settings.defects == "auto"
+        recipe = defect_sources(settings, plan.kinds, paths, run.progress, may_replace=may_replace)
+    ensemble = choose_members(plan, network, good, recipe, run)
+    with run.timed("learning and calibrating"):
+        learned = learn_members(plan, network, good, ensemble, run)
+        weights = [member.weight for member in learned.members]
+        found = calibrate(learned.held_out, weights, settings.image_size, settings.false_alarm_rate)
+    manifest = make_manifest(plan, network, good, recipe, ensemble, learned, found)
+    inspector = Inspector(TorchBackend(network, learned.members), manifest)
+    selection = ensemble.selection
+    defects = selection.validation_.bad if selection else preview_defects(good.images, recipe, settings)
+    record = FitRecord(selection, good.images, recipe, defects, found.held_out_maps, run.timings)
+    if plan.folder and plan.work:
+        save(inspector, plan.folder, settings.overwrite)
+        shutil.rmtree(plan.work, ignore_errors=True)
+        write_report(inspector, record, plan.folder)
+    return FitResult(inspector, record)

@@ -1,0 +1,48 @@
+"""The good images of a fit, each decoded once, so that a bad one is named before long work begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flawsight.core import FlawsightError, Progress
+from flawsight.data import MIN_GOOD, fingerprint, good_images
+from flawsight.settings import FitSettings
+from flawsight.views import ImageCache
+
+
+@dataclass(frozen=True, eq=False)
+class GoodImages:
+    """Squares of the good images at these sorted paths, and a digest of the files."""
+
+    images: ImageCache
+    fingerprint: str
+
+    @property
+    def paths(self) -> list[Path]:
+        """Where they come from."""
+        return self.images.paths
+
+
+def find_good(good: Path | Sequence[Path], layout: str, category: str | None, good_class: str | None) -> list[Path]:
+    """The sorted paths of the good images in a folder or data set, or of a list; FlawsightError for too few."""
+    if isinstance(good, Path):
+        paths, where = good_images(good, layout, category, good_class), f"'{good}'"
+    else:
+        paths, where = list(good), "the list"
+    if len(paths) < MIN_GOOD:
+        raise FlawsightError(
+            f"{where} holds {len(paths)} good images, but at least {MIN_GOOD} are needed: add pictures of good parts"
+        )
+    return sorted(paths)
+
+
+def load_images(paths: Sequence[Path], settings: FitSettings, progress: Progress) -> GoodImages:
+    """Decode every image once."""
+    images = ImageCache(paths, settings.image_size, settings.max_pixels)
+    with progress.stage("Checking images", len(images)) as advance:
+        for index in range(len(images)):
+            images[index]
+            advance(1)
+    return GoodImages(images, fingerprint(paths))

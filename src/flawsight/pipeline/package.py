@@ -1,0 +1,123 @@
+"""The manifest of what was learned."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from flawsight.bundle import DataInfo, DetectorSpec, ExtractorSpec, Manifest, Member, SelectionInfo
+from flawsight.bundle.manifest import CalibrationInfo
+from flawsight.core import INPUT
+from flawsight.detectors import DETECTORS
+from flawsight.features import Extractor
+from flawsight.inference import MemberSpec
+from flawsight.pipeline.calibrate import Calibration
+from flawsight.pipeline.choose import Ensemble
+from flawsight.pipeline.defect_sources import DefectRecipe
+from flawsight.pipeline.learn import CrossFit
+from flawsight.pipeline.load_images import GoodImages
+from flawsight.pipeline.plan import Plan
+from flawsight.scoring import MemberCalibration
+from flawsight.selection import LayerSelection
+
+PACKAGES = (
+    "flawsight",
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "opencv-python-headless",
+    "opencv-python",
+    "scikit-learn",
+)
+OF_THE_MACHINE = {"device", "budget", "max_memory", "overwrite", "category", "layout", "good_class", "detector"}
+"""Options that say where images and time come from, not what the inspector is."""
+
+
+def make_manifest(
+    plan: Plan,
+    network: Extractor,
+    good: GoodImages,
+    recipe: DefectRecipe,
+    ensemble: Ensemble,
+    learned: CrossFit,
+    calibration: Calibration,
+) -> Manifest:
+    """inspector.json, but for the hashes of the files beside it."""
+    settings, learns_defects = plan.settings, plan.tags.needs_defects
+    names = tuple(dict.fromkeys(name for member in learned.members for name in member.layers if name != INPUT))
+    return Manifest(
+        versions=_versions(),
+        settings=_repeatable(plan, learned),
+        settings_paths=[name for name in settings.paths() if name not in ("good", "out") and settings.is_changed(name)],
+        extractor=ExtractorSpec(
+            name=settings.extractor,
+            image_size=settings.image_size,
+            weights_source=network.network.source,
+            weights_sha256=network.weights_sha256,
+            layers=tuple(network.layer(name) for name in names),
+        ),
+        members=[_member(plan, spec, own) for spec, own in zip(learned.members, calibration.members, strict=True)],
+        operating_point=calibration.operating_point,
+        calibration=CalibrationInfo(folds=learned.folds, scores=tuple(np.sort(calibration.scores).tolist())),
+        colour_scale=calibration.colour_scale,
+        data=DataInfo(
+            images=len(good.paths),
+            fingerprint=good.fingerprint,
+            augment=settings.augment,
+            label_preserving=sorted(settings.label_preserving) if settings.augment else [],
+            defects=list(recipe.kinds) if learns_defects else [],
+            sources_digest=recipe.sources_digest if learns_defects else "",
+        ),
+        seed=settings.seed,
+        selection=_selection_info(ensemble.selection),
+    )
+
+
+def _member(plan: Plan, spec: MemberSpec, calibration: MemberCalibration) -> Member:
+    name = next(name for name, known in plan.detectors.items() if type(known) is type(spec.detector))
+    detector = DetectorSpec(
+        name=name,
+        parameters=spec.detector.get_params(),
+        provider=DETECTORS.provider(name),
+        localizes=spec.detector.tags.localizes,
+    )
+    return Member(layers=spec.layers, detector=detector, calibration=calibration)
+
+
+def _repeatable(plan: Plan, learned: CrossFit) -> dict[str, Any]:
+    """The options by which the same fit can be made again: parameters as they were, also those set by a time budget."""
+    settings = {"detector": ",".join(plan.detectors), **plan.settings.dump(OF_THE_MACHINE)}
+    if plan.searches:
+        return settings
+    detector = learned.members[0].detector
+    defaults = type(detector)().get_params()
+    changed = {name: value for name, value in detector.get_params().items() if value != defaults[name]}
+    return settings | {"parameter": changed}
+
+
+def _versions() -> dict[str, str]:
+    """Of the packages that shape the result; OpenCV may be installed under another name."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _selection_info(selection: LayerSelection | None) -> SelectionInfo | None:
+    if selection is None:
+        return None
+    return SelectionInfo(
+        search=selection.search,
+        defects=list(selection.validation_.bad),
+        layers_tried=len(selection.layers_),
+        detectors=list(dict.fromkeys(trial.candidate.detector for trial in selection.trials_)),
+        untried=len(selection.untried_),
+        images_used=selection.images_used_,
+        p_h={kind: figures.p_h for kind, figures in selection.figures_.items()},
+        product=selection.validation_.product.to_dict(),
+    )

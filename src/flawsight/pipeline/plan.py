@@ -1,0 +1,144 @@
+"""Plan: what a fit will do, refused before any work begins where it makes no sense."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from flawsight.bundle import prepare_folder
+from flawsight.core import FlawsightError, cache_key
+from flawsight.data import check_label_preserving
+from flawsight.defects import defect_kinds
+from flawsight.detectors import Detector, DetectorTags, detector_name, make_detectors
+from flawsight.inference import LayerSet
+from flawsight.settings import (
+    DefectOptions,
+    ExtractorOptions,
+    FitSettings,
+    SearchOptions,
+    flag_of,
+)
+
+WORK_FOLDER = ".search"
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Unfitted detectors by name, what they are, the kinds of defects to make, the layers that were named, if any.
+
+    `folder` is where the bundle goes; in `work` a search and trainings keep what they have, to go on from there.
+    """
+
+    settings: FitSettings
+    detectors: Mapping[str, Detector]
+    tags: DetectorTags
+    kinds: tuple[str, ...]
+    fixed: tuple[LayerSet, ...] | None
+    folder: Path | None
+
+    @property
+    def work(self) -> Path | None:
+        """Where unfinished work is kept."""
+        return self.folder / WORK_FOLDER if self.folder else None
+
+    @property
+    def searches(self) -> bool:
+        """Whether layers are to be chosen."""
+        return self.tags.input == "features" and self.fixed is None
+
+    @property
+    def detector(self) -> Detector:
+        """The one detector, where several make no sense."""
+        (one,) = self.detectors.values()
+        return one
+
+
+def make_plan(settings: FitSettings) -> Plan:
+    """Check that the options go together; FlawsightError says which do not."""
+    check_label_preserving(settings.label_preserving)
+    fixed = settings.fixed_layers
+    if fixed is not None and not (len(fixed) and all(fixed)):
+        raise FlawsightError("fixed_layers must name at least one layer for each member: leave it out to search")
+    detectors = _detectors(settings)
+    tags = _common_tags(detectors, fixed)
+    plan = Plan(settings, detectors, tags, (), fixed, None)
+    _refuse_unusable(plan)
+    kinds = _kinds(settings, tags) if plan.searches or tags.needs_defects else ()
+    folder = None if settings.out is None else prepare_folder(settings.out, settings.overwrite)
+    return Plan(settings, detectors, tags, kinds, fixed, folder)
+
+
+def stage_key(*parts: object) -> str:
+    """Names what a stage depends on, so that it goes on only from what the same settings left."""
+    return cache_key(repr(parts))
+
+
+def _detectors(settings: FitSettings) -> dict[str, Detector]:
+    """By name; a detector that was made in Python is taken as it is."""
+    given = settings.detector
+    if isinstance(given, Detector):
+        if settings.parameter:
+            raise FlawsightError("a detector that is made already takes no parameters: set them on it")
+        return {detector_name(given) if settings.out else type(given).__name__.lower(): given}
+    names = ",".join(given) if isinstance(given, list | tuple) else given
+    if not isinstance(names, str):
+        raise FlawsightError(f"detector must be a name, several with commas, or a Detector, not {type(given).__name__}")
+    return make_detectors(names, settings.parameter, settings.seed)
+
+
+def _common_tags(detectors: Mapping[str, Detector], fixed: tuple[LayerSet, ...] | None) -> DetectorTags:
+    """The tags of detectors that can be fitted together, and on these layers."""
+    tags = {name: detector.tags for name, detector in detectors.items()}
+    names, inputs = ",".join(detectors), {one.input for one in tags.values()}
+    if len(detectors) > 1 and (inputs != {"features"} or fixed is not None):
+        raise FlawsightError(
+            f"detectors '{names}' cannot be compared: name one alone with fixed layers, or where one reads images"
+        )
+    first = next(iter(tags.values()))
+    if first.input == "image" and fixed is not None:
+        raise FlawsightError(f"detector '{names}' reads images, not layers: leave fixed_layers out")
+    if first.input == "image+features" and fixed is not None and len(fixed) > 1:
+        raise FlawsightError(f"detector '{names}' reads all its layers at once: name them as one member")
+    return first
+
+
+def _refuse_unusable(plan: Plan) -> None:
+    """Raise where an option was set that this fit has no use for."""
+    settings, tags = plan.settings, plan.tags
+    usable = (
+        set(SearchOptions.model_fields) if plan.searches else {"layers"} if tags.input == "image+features" else set()
+    )
+    if plan.fixed is not None:
+        usable -= {"layers"}
+    if plan.searches or tags.needs_defects:
+        usable |= set(DefectOptions.model_fields)
+    if tags.input != "image":
+        usable |= set(ExtractorOptions.model_fields)
+    if tags.has_time_budget:
+        usable |= {"budget"}
+    if settings.search == "exhaustive":
+        usable -= {"budget", "max_images", "finalists"}
+    for name in settings.changed(SearchOptions, DefectOptions, ExtractorOptions):
+        if name not in usable:
+            raise FlawsightError(f"{flag_of(name)} has no effect here: {_why(plan, name)}; leave it out")
+
+
+def _why(plan: Plan, name: str) -> str:
+    names = ",".join(plan.detectors)
+    if plan.searches:
+        return "an exhaustive search tries everything on all images"
+    if plan.fixed is not None:
+        return "the layers are fixed, so that nothing is searched"
+    if plan.tags.input == "image" and name in ExtractorOptions.model_fields:
+        return f"the detector '{names}' reads images, not layers of a network"
+    return f"the detector '{names}' chooses no layers by a search"
+
+
+def _kinds(settings: FitSettings, tags: DetectorTags) -> tuple[str, ...]:
+    """Kinds of defects; for a detector that learns from them those of paper E, where nothing else is said."""
+    if not tags.needs_defects or settings.defects != "auto":
+        return defect_kinds(settings.defects)
+    if settings.generator is None:
+        return ("perlin",)
+    return ("sdas",) if settings.textures is None else ("sdas", "perlin")

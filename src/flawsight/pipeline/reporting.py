@@ -1,0 +1,105 @@
+"""The report that a fit leaves behind, gathered from the fresh inspector and what happened while it was made."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import numpy as np
+
+from flawsight.bundle import Member
+from flawsight.core import written_whole
+from flawsight.inspection import Inspector
+from flawsight.pipeline.defect_sources import MadeDefects
+from flawsight.pipeline.record import FitRecord
+from flawsight.report import DefectExample, FitReport, LayerScore, write_fit_report
+from flawsight.selection import LayerSelection
+
+EXAMPLES_PER_KIND = 4
+
+
+def write_report(inspector: Inspector, record: FitRecord, folder: Path) -> Path:
+    """Write report.html, and selection.csv if there was a search, into the bundle's folder."""
+    if record.selection is not None:
+        write_selection(folder / "selection.csv", record.selection.results())
+    path = folder / "report.html"
+    write_fit_report(path, fit_report(inspector, record, folder))
+    return path
+
+
+def write_selection(path: Path, rows: Sequence[LayerScore]) -> None:
+    """selection.csv: one row for each layer and kind of defect."""
+    with written_whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(LayerScore)])
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
+
+
+def fit_report(inspector: Inspector, record: FitRecord, folder: Path) -> FitReport:
+    """What the report in this folder says."""
+    manifest, selection, maps = inspector.manifest, record.selection, record.held_out_maps
+    return FitReport(
+        title=f"Inspector {folder.name}",
+        summary={"good_images": manifest.data.images, "bundle": str(folder)},
+        scores=[row for row in (selection.results() if selection else ()) if not row.same_as],
+        chosen=list(inspector.layers),
+        shares=[member.calibration.weight for member in manifest.members],
+        examples=_defect_examples(inspector, record.defects),
+        calibration_scores=np.array(manifest.calibration.scores),
+        operating_point=manifest.operating_point,
+        colour_scale=manifest.colour_scale,
+        detectors=[member.detector.name for member in manifest.members],
+        product=selection.validation_.product.to_dict() if selection else {},
+        timings=record.timings,
+        settings=_settings(inspector, record),
+        good_examples=list(zip(record.images[: len(maps)], maps, strict=True)),
+        found=selection.figures_ if selection else {},
+    )
+
+
+def _settings(inspector: Inspector, record: FitRecord) -> dict[str, object]:
+    manifest, kinds = inspector.manifest, record.recipe.kinds
+    is_replaced = record.recipe.about and "sdas" not in kinds
+    return {
+        "extractor": manifest.extractor.name,
+        "weights": manifest.extractor.weights_sha256[:16],
+        "image size": manifest.extractor.image_size,
+        **_detector_settings(manifest.members),
+        **(_search_settings(record.selection) if record.selection else {}),
+        **({"defects learned from": ", ".join(manifest.data.defects)} if manifest.data.defects else {}),
+        **record.recipe.about,
+        **({"kinds of defects made instead": ", ".join(kinds)} if is_replaced else {}),
+        "seed": manifest.seed,
+        "data fingerprint": manifest.data.fingerprint[:16],
+        **manifest.versions,
+    }
+
+
+def _search_settings(selection: LayerSelection) -> dict[str, object]:
+    return {
+        "search": selection.search,
+        "detectors tried": ", ".join(dict.fromkeys(trial.candidate.detector for trial in selection.trials_)),
+        "candidates not tried, or not in full, for want of time": len(selection.untried_),
+        "defects": ", ".join(selection.validation_.bad),
+        "images used in the search": selection.images_used_,
+    }
+
+
+def _detector_settings(members: Sequence[Member]) -> dict[str, object]:
+    """Each detector once, with its parameters."""
+    settings: dict[str, object] = {}
+    for member in members:
+        name = member.detector.name
+        settings[f"detector {name}"] = ", ".join(f"{key} {value}" for key, value in member.detector.parameters.items())
+    return settings
+
+
+def _defect_examples(inspector: Inspector, defects: MadeDefects) -> list[DefectExample]:
+    examples = []
+    for kind, (images, masks) in defects.items():
+        results = inspector.inspect_many(images[:EXAMPLES_PER_KIND])
+        for image, mask, result in zip(images, masks, results, strict=False):
+            examples.append(DefectExample(kind, image, mask, result.anomaly_map))
+    return examples

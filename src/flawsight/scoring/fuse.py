@@ -1,0 +1,59 @@
+"""One map and score of an image from what several members found in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import cv2
+import numpy as np
+
+from flawsight.scoring.calibration import MapCalibrator, ScoreStandardizer
+from flawsight.scoring.maps import upsample
+from flawsight.scoring.raw import RawPrediction
+
+
+@dataclass(frozen=True)
+class MemberCalibration:
+    """The scales of one member's maps and image scores, and its weight in the whole."""
+
+    maps: MapCalibrator
+    scores: ScoreStandardizer
+    weight: float
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    @classmethod
+    def of(cls, held_out: Sequence[RawPrediction], weight: float, side: int) -> MemberCalibration:
+        """Measured on what the member found in good images that it was not fitted on, one by one."""
+        maps = MapCalibrator.of(one.maps for one in held_out)
+        scores = np.array([own_score(one, maps(one.maps), side) for one in held_out])
+        return cls(maps, ScoreStandardizer.of(scores), weight)
+
+
+def fuse_members(
+    found: Sequence[RawPrediction], members: Sequence[MemberCalibration], side: int
+) -> tuple[np.ndarray, float]:
+    """One image's map (side, side) and score, from what each member found in it (grid map (h, w), its own score).
+
+    The map is the weighted mean of the members' calibrated maps, upsampled and smoothed; the score is its maximum, as
+    in the official evaluation (facts, section 7). Where a member scores images in its own way, the score is the
+    weighted mean of the members' standardised scores.
+    """
+    calibrated = [member.maps(one.maps) for one, member in zip(found, members, strict=True)]
+    total = np.zeros((side, side), np.float32)
+    for values, member in zip(calibrated, members, strict=True):
+        total += np.float32(member.weight) * cv2.resize(values, (side, side), interpolation=cv2.INTER_LINEAR)
+    fused = upsample(total, side)
+    if all(one.scores is None for one in found):
+        return fused, float(fused.max())
+    score = 0.0
+    for one, values, member in zip(found, calibrated, members, strict=True):
+        score += member.weight * float(member.scores(own_score(one, values, side)))
+    return fused, score
+
+
+def own_score(found: RawPrediction, calibrated: np.ndarray, side: int) -> np.ndarray:
+    """The member's own score of an image, or the maximum of its calibrated map (h, w)."""
+    return upsample(calibrated, side).max() if found.scores is None else found.scores

@@ -1,0 +1,54 @@
+"""Options: each is declared once, with its type, default, bounds and help; command line, YAML and Python follow."""
+
+from flawsight.settings.base import Options, flag_of
+from flawsight.settings.commands import (
+    DefectSettings,
+    DemoSettings,
+    EvaluateSettings,
+    FitSettings,
+    InspectSettings,
+    LayersSettings,
+    SynthesizeSettings,
+)
+from flawsight.settings.config import read_config
+from flawsight.settings.groups import (
+    DEFAULT_EXTRACTOR,
+    MAX_PIXELS,
+    CalibrationOptions,
+    DataOptions,
+    DefectOptions,
+    DetectorOptions,
+    DeviceOptions,
+    ExtractorOptions,
+    LearnOptions,
+    PixelOptions,
+    RunOptions,
+    SearchOptions,
+    ViewOptions,
+)
+
+__all__ = [
+    "DEFAULT_EXTRACTOR",
+    "MAX_PIXELS",
+    "CalibrationOptions",
+    "DataOptions",
+    "DefectOptions",
+    "DefectSettings",
+    "DemoSettings",
+    "DetectorOptions",
+    "DeviceOptions",
+    "EvaluateSettings",
+    "ExtractorOptions",
+    "FitSettings",
+    "InspectSettings",
+    "LayersSettings",
+    "LearnOptions",
+    "Options",
+    "PixelOptions",
+    "RunOptions",
+    "SearchOptions",
+    "SynthesizeSettings",
+    "ViewOptions",
+    "flag_of",
+    "read_config",
+]

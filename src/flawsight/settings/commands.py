@@ -1,0 +1,102 @@
+"""What each command takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from flawsight.settings.base import Options, Text, option
+from flawsight.settings.groups import (
+    DEFAULT_EXTRACTOR,
+    CalibrationOptions,
+    DataOptions,
+    DefectOptions,
+    DetectorOptions,
+    DeviceOptions,
+    ExtractorOptions,
+    Joined,
+    LearnOptions,
+    PixelOptions,
+    RunOptions,
+    SearchOptions,
+    ViewOptions,
+)
+
+OUT = "Folder to write to; made if absent."
+
+
+def argument(text: str) -> Any:
+    """A field that is named by its place."""
+    return Field(description=text, json_schema_extra={"argument": True})
+
+
+def _several(given: Any) -> Any:
+    return [given] if isinstance(given, str | Path) else given
+
+
+class DefectSettings(RunOptions, DeviceOptions, DataOptions, DefectOptions):
+    """What commands that make defects have in common."""
+
+
+class FitSettings(
+    LearnOptions,
+    SearchOptions,
+    DefectSettings,
+    CalibrationOptions,
+    DetectorOptions,
+    ViewOptions,
+    ExtractorOptions,
+):
+    """The options of `fit`. `good` may also be a list of image files, from Python."""
+
+    good: Path | tuple[Path, ...] = argument("Folder of good images, or a data set with train/good.")
+    out: Path | None = Field(description="Folder for the bundle; made if absent.", json_schema_extra={"required": True})
+
+
+class SynthesizeSettings(DefectSettings):
+    """The options of `synthesize`."""
+
+    good: Path | tuple[Path, ...] = argument("Folder of good images, or a data set with train/good.")
+    out: Path = Field(description=OUT)
+    defects: Joined = option("nsa", "Kinds, such as nsa,cutpaste,simple.")
+    generator: Path | None = option(
+        None,
+        "sdas: folder of the generator; what is there is used if it learned from these images, else one is made; "
+        "default OUT/generator.",
+    )
+    count: int | None = option(None, "So many defective images of each kind, not one for each good one.", ge=1)
+
+
+class InspectSettings(DeviceOptions, PixelOptions):
+    """The options of `inspect`."""
+
+    bundle: Path = argument("Folder that `fit` wrote.")
+    images: Annotated[tuple[Path, ...], BeforeValidator(_several)] = argument("Images, or folders of images.")
+    out: Path = Field(description=OUT)
+
+
+class EvaluateSettings(DeviceOptions, DataOptions):
+    """The options of `evaluate`."""
+
+    bundle: Path = argument("Folder that `fit` wrote.")
+    dataset: Path = argument("A labelled data set.")
+    out: Path = Field(description=OUT)
+    resolution: Literal["native"] | Annotated[int, Field(ge=1, le=8192)] = option(
+        "native", "native (each image's own size), or N for N x N, at most 8192.", metavar="native|N"
+    )
+
+
+class LayersSettings(ViewOptions):
+    """The options of `layers`."""
+
+    extractor: Text = Field(
+        DEFAULT_EXTRACTOR, description="A network of timm or torchvision.", json_schema_extra={"argument": True}
+    )
+
+
+class DemoSettings(Options):
+    """The options of `demo`."""
+
+    out: Path = option(Path("flawsight-demo"), "Folder for everything the demo writes.")

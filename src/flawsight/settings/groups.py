@@ -1,0 +1,139 @@
+"""The options in groups; names are flat, so that a group is no more than who may read what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ByteSize
+
+from flawsight.settings.base import Options, Text, option
+from flawsight.settings.parse import (
+    foreground_of,
+    joined_of,
+    members_of,
+    names_of,
+    parameters_of,
+    range_of,
+)
+
+MAX_PIXELS = 100_000_000
+DEFAULT_EXTRACTOR = "tf_efficientnet_lite0"
+Joined = Annotated[Text, BeforeValidator(joined_of)]
+Names = Annotated[tuple[str, ...], BeforeValidator(names_of)]
+Range = Annotated[tuple[float, float], BeforeValidator(range_of)]
+Foreground = Annotated[Literal["auto", "all"] | tuple[float, float], BeforeValidator(foreground_of)]
+Members = Annotated[tuple[tuple[str, ...], ...] | None, BeforeValidator(members_of)]
+Parameters = Annotated[dict[str, Any], BeforeValidator(parameters_of)]
+
+
+class PixelOptions(Options):
+    """How large an image may be."""
+
+    max_pixels: int = option(MAX_PIXELS, "Refuse images with more pixels than this.", ge=64)
+
+
+class DataOptions(PixelOptions):
+    """Which images of a data set."""
+
+    layout: Text = option("auto", "How the data set is laid out; auto recognises it from the folder.")
+    category: str | None = option(None, "Which category of a data set that holds several.")
+    good_class: str | None = option(None, "For class folders: the class that is good.")
+
+
+class DeviceOptions(Options):
+    """Where to compute."""
+
+    device: Text = option("auto", "auto, cpu, or cuda.")
+
+
+class ViewOptions(Options):
+    """How a picture becomes the network's input."""
+
+    image_size: int = option(256, "Images are resized to this square.", ge=32)
+
+
+class ExtractorOptions(Options):
+    """Which network reads."""
+
+    extractor: Text = option(DEFAULT_EXTRACTOR, "A network of timm or torchvision; the default needs no download.")
+    weights: Path | None = option(None, "A .safetensors or .pth file for the network.")
+
+
+class DetectorOptions(Options):
+    """Which method, and how it is set."""
+
+    detector: Any = option("patchcore", "The method; several, such as patchcore,gaussian, are compared on every layer.")
+    parameter: Parameters = option(
+        {},
+        "A parameter of the method, such as simplenet.epochs=40; repeatable.",
+        metavar="NAME=VALUE",
+        repeatable=True,
+    )
+    fixed_layers: Members = option(
+        None,
+        "Read these layers and search nothing: a+b,c is one member that reads a and b, and one that reads c.",
+        metavar="LAYERS",
+    )
+
+
+class DefectOptions(Options):
+    """Which synthetic defects, of what, and where."""
+
+    defects: Joined = option("auto", "auto, or kinds such as nsa,cutpaste,simple.")
+    textures: Path | None = option(None, "perlin: folder of foreign textures.")
+    generator: Path | None = option(
+        None, "sdas: folder of the generator; what is there is used if it learned from these images, else one is made."
+    )
+    generator_preset: Text = option("small", "sdas: small, or paper (256 pixels, needs a GPU).")
+    generator_steps: int | None = option(None, "sdas: training steps; default: the preset's.", ge=1)
+    strength: Range = option((0.1, 0.2), "sdas: how anomalous; a number, or LOW:HIGH.", metavar="LOW:HIGH")
+    texture: bool | None = option(None, "Say what the product is, instead of the estimate.", flags="--texture/--object")
+    foreground: Foreground = option(
+        "auto",
+        "Where defects may lie: auto, all, or the background's BRIGHTNESS:THRESHOLD.",
+        metavar="auto|all|BRIGHTNESS:THRESHOLD",
+    )
+
+
+class SearchOptions(Options):
+    """How layers are searched."""
+
+    layers: Joined = option("all", "all, or globs such as 'blocks.2.*,blocks.4.*'.")
+    search: Literal["auto", "exhaustive"] = option("auto", "auto, or exhaustive (paper A's procedure).")
+    fuse: int = option(3, "Combine at most so many depths; 1: the best layer alone.", ge=1)
+    max_images: int = option(140, "auto: search on at most so many images.", ge=8)
+    finalists: int = option(4, "auto: measure in full at most so many layers of a depth.", ge=1)
+    max_memory: ByteSize | None = option(
+        None, "Memory that the search may take, such as 4G; default: 2 GiB or less.", metavar="SIZE"
+    )
+    budget: float | None = option(
+        None,
+        "Time for the search, or for realnet's training; default: what it needs.",
+        gt=0,
+        metavar="MINUTES",
+    )
+
+
+class LearnOptions(Options):
+    """What is learned from."""
+
+    augment: int = option(0, "Learn from so many changed copies of each image; 0: as it is.", ge=0, metavar="COPIES")
+    label_preserving: Names = option(
+        ("blur", "contrast", "colour", "noise"),
+        "Changes that leave a good part good: also flip,rotate90,shift,rotate if your part allows.",
+        metavar="CHANGES",
+    )
+
+
+class CalibrationOptions(Options):
+    """The operating point."""
+
+    false_alarm_rate: float = option(0.01, "Share of good parts that may be stopped.", gt=0, lt=1)
+
+
+class RunOptions(Options):
+    """Chance, and what is already there."""
+
+    seed: int = option(0, "Everything random flows from this number.", ge=0)
+    overwrite: bool = option(False, "Replace what is already there.")

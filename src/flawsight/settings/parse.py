@@ -1,0 +1,74 @@
+"""What people write in options and config files, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+
+def parameters_of(given: Any) -> Any:
+    """`NAME=VALUE` texts as a dict; values are read as in YAML: 40, 0.5, 1e-3, true, null, a word."""
+    if isinstance(given, Mapping) or given is None:
+        return dict(given or {})
+    return dict(_pair(text) for text in ([given] if isinstance(given, str) else given))
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    import yaml
+
+    name, separator, value = str(text).partition("=")
+    if not separator or not name.strip():
+        raise ValueError(f"'{text}': write it such as epochs=40 or simplenet.epochs=40")
+    try:
+        found = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ValueError(f"'{text}': '{value}' is not a value") from error
+    if isinstance(found, str):
+        with suppress(ValueError):  # YAML 1.1 takes 1e-3 for a word
+            found = float(value)
+    return name.strip(), found
+
+
+def range_of(given: Any) -> Any:
+    """`0.1:0.2` as two numbers, one number as both."""
+    if isinstance(given, int | float):
+        return float(given), float(given)
+    if not isinstance(given, str):
+        return given
+    try:
+        numbers = [float(part) for part in given.split(":")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2):
+        raise ValueError("write one number, or two such as 0.1:0.2")
+    return numbers[0], numbers[-1]
+
+
+def foreground_of(given: Any) -> Any:
+    """`auto`, `all`, or `20:15` as the background's brightness and threshold."""
+    if isinstance(given, str) and given not in ("auto", "all"):
+        try:
+            return range_of(given) if ":" in given else range_of("")
+        except ValueError:
+            raise ValueError("neither auto, all nor BRIGHTNESS:THRESHOLD, such as 20:15") from None
+    return given
+
+
+def names_of(given: Any) -> Any:
+    """`a,b` as a tuple of names."""
+    if isinstance(given, str):
+        return tuple(part.strip() for part in given.split(",") if part.strip())
+    return tuple(given) if isinstance(given, Sequence) else given
+
+
+def joined_of(given: Any) -> Any:
+    """A list of names, as a config file may hold, as the text `a,b`."""
+    return ",".join(map(str, given)) if isinstance(given, list | tuple) else given
+
+
+def members_of(given: Any) -> Any:
+    """`a+b,c` as the layers of each member: (a, b) and (c,)."""
+    if isinstance(given, str):
+        return tuple(tuple(layer.strip() for layer in member.split("+")) for member in given.split(","))
+    return None if given is None else tuple((one,) if isinstance(one, str) else tuple(one) for one in given)

@@ -1,0 +1,6 @@
+"""How a picture becomes the network's input: today, resized to a square."""
+
+from flawsight.views.cache import ImageCache
+from flawsight.views.resize import resize_image
+
+__all__ = ["ImageCache", "resize_image"]

@@ -1,0 +1,55 @@
+"""A folder's images as a sequence, each decoded once and kept on disk, so that memory does not grow with the folder."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+
+from flawsight.data import MAX_PIXELS, LazyImages, read_image
+from flawsight.views.resize import resize_image
+
+MOST_STORED = 1 << 30
+"""Bytes of decoded images kept in a temporary file; images beyond are decoded again whenever they are asked for."""
+
+
+class ImageCache(LazyImages):
+    """The images at `paths`, each (side, side, 3) uint8 RGB; a slice is a list."""
+
+    def __init__(self, paths: Sequence[Path], side: int, max_pixels: int = MAX_PIXELS) -> None:
+        self.paths = list(paths)
+        self.side = side
+        self.max_pixels = max_pixels
+        self._bytes = 3 * side * side
+        self._stored: set[int] = set()
+        self._lock = Lock()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the images, and is gone with them
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def _image(self, number: int) -> np.ndarray:
+        if number in self._stored:
+            return self._read(number)
+        image = resize_image(read_image(self.paths[number], self.max_pixels), self.side)
+        if (number + 1) * self._bytes <= MOST_STORED:
+            self._write(number, image)
+        return image
+
+    def _read(self, place: int) -> np.ndarray:
+        with self._lock:
+            self._file.seek(place * self._bytes)
+            data = self._file.read(self._bytes)
+        return np.frombuffer(bytearray(data), np.uint8).reshape(self.side, self.side, 3)
+
+    def _write(self, place: int, image: np.ndarray) -> None:
+        # On a full disk the image is decoded again next time: slower, and the same.
+        with self._lock, suppress(OSError):
+            self._file.seek(place * self._bytes)
+            self._file.write(image.tobytes())
+            self._file.flush()
+            self._stored.add(place)

@@ -1,0 +1,181 @@
+"""What an inspection leaves behind: one row and one heat map for each image, comparable between images."""
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from flawsight.core import FlawsightError
+from flawsight.inspection import Inspector, Result
+from flawsight.report import ColourScale, inspect_to_folder, overlay
+
+
+def save(path: Path, image: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+    return path
+
+
+def read(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path))
+
+
+def table(out: Path) -> list[dict[str, str]]:
+    with (out / "results.csv").open(newline="") as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    assert reader.fieldnames == ["path", "score", "p_value", "verdict", "reason"]
+    return rows
+
+
+def test_rows_and_heat_maps(fitted: Inspector, texture: Callable, spoiled: Callable, tmp_path: Path) -> None:
+    save(tmp_path / "in" / "good.png", texture(100))
+    save(tmp_path / "in" / "deep" / "bad.png", spoiled(1))
+    rows = inspect_to_folder(fitted, [tmp_path / "in"], tmp_path / "out")
+    written = table(tmp_path / "out")
+    assert [row["path"] for row in written] == [row.path for row in rows]
+    for row, line in zip(rows, written, strict=True):
+        result = fitted.inspect(row.path)
+        assert float(line["score"]) == row.score == pytest.approx(result.score, rel=1e-5)
+        assert float(line["p_value"]) == row.p_value == result.p_value
+        assert line["verdict"] == row.verdict == result.verdict and line["reason"] == ""
+        image = read(Path(row.path))
+        picture = read(tmp_path / "out" / "heatmaps" / f"{Path(row.path).stem}.png")
+        assert picture.shape == image.shape
+        info = fitted.manifest.colour_scale
+        expected = overlay(image, result.anomaly_map, ColourScale(info.low, info.threshold))
+        assert np.abs(picture.astype(int) - expected).max() <= 3
+    drawn = read(tmp_path / "out" / "heatmaps" / "bad.png").astype(int) - read(tmp_path / "in" / "deep" / "bad.png")
+    change = np.abs(drawn).sum(2)
+    row, column = np.argwhere(change > 0.8 * change.max()).mean(0)
+    assert abs(row - 60) < 12 and abs(column - 79) < 12
+
+
+def test_what_cannot_be_read_gets_a_row_and_stops_nobody(fitted: Inspector, texture: Callable, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    whole = save(folder / "a_good.png", texture(100))
+    (folder / "b_text.png").write_text("no picture")
+    (folder / "c_empty.jpg").touch()
+    (folder / "d_cut.png").write_bytes(whole.read_bytes()[:2000])
+    save(folder / "e_dot.png", np.zeros((1, 1, 3), np.uint8))
+    save(folder / "f_big.png", texture(1, (100, 101)))
+    for number in range(9):
+        save(folder / f"g{number}.png", texture(101 + number))
+    rows = inspect_to_folder(fitted, [folder, tmp_path / "missing.png"], tmp_path / "out", max_pixels=10_000)
+    verdicts = {Path(row.path).stem: row.verdict for row in rows}
+    errors = {"b_text", "c_empty", "d_cut", "e_dot", "f_big", "missing"}
+    assert len(rows) == 16 and {stem for stem, verdict in verdicts.items() if verdict == "error"} == errors
+    for line in table(tmp_path / "out"):
+        stem = Path(line["path"]).stem
+        assert (tmp_path / "out" / "heatmaps" / f"{stem}.png").exists() == (stem not in errors)
+        if stem in errors:
+            assert line["score"] == line["p_value"] == "" and stem in line["reason"] and ";" in line["reason"] + ";"
+    alone = fitted.inspect(folder / "g5.png")
+    by_path = {row.path: row for row in rows}
+    assert by_path[str(folder / "g5.png")].score == pytest.approx(alone.score, rel=1e-5)
+
+
+def test_only_bad_images(fitted: Inspector, tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_text("no picture")
+    assert [row.verdict for row in inspect_to_folder(fitted, [tmp_path / "x.png"], tmp_path / "out")] == ["error"]
+
+
+class Stub:
+    """An inspector whose map is what the image's first channel says, so that colours can be foretold."""
+
+    def __init__(self, real: Inspector) -> None:
+        self.manifest = real.manifest
+
+    def inspect_many(self, images: list[np.ndarray]) -> Iterator[Result]:
+        info = self.manifest.colour_scale
+        for image in images:
+            heat = (info.low + image[..., 0] / 100 * (info.threshold - info.low)).astype(np.float32)
+            yield Result(float(heat.max()), 0.5, False, heat)
+
+
+@pytest.fixture
+def stub(fitted: Inspector) -> Inspector:
+    return Stub(fitted)  # type: ignore[return-value]
+
+
+def test_equal_values_have_equal_colours_in_all_images(stub: Inspector, tmp_path: Path) -> None:
+    values = np.zeros((3, 40, 60, 3), np.uint8)
+    values[:, 5:15, 5:15] = 90
+    values[1, 20:35, 30:50] = 230
+    values[2, 20:35, 30:50] = 120
+    for number, image in enumerate(values):
+        save(tmp_path / "in" / f"{number}.png", image)
+    inspect_to_folder(stub, [tmp_path / "in"], tmp_path / "out")
+    pictures = [read(tmp_path / "out" / "heatmaps" / f"{number}.png") for number in range(3)]
+    for picture in pictures:
+        assert np.array_equal(picture[8, 8], pictures[0][8, 8])
+        assert np.array_equal(picture[0, 0], values[0, 0, 0])
+    assert not np.array_equal(pictures[1][27, 40], pictures[2][27, 40])
+    # Red, green and blue are not mixed up: far above the threshold it is red.
+    red, _, blue = pictures[1][27, 40].astype(int)
+    assert red > 150 > blue
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a/x.png", "b/x.png", "c/y.png"],
+        ["x.png", "x.jpg", "x.bmp"],
+        ["a/x.png", "a/x.jpg", "b/x.png", "b_x.png"],
+        ["a/b_x.png", "a_b/x.png", "a/b/x.png"],
+        ["x.png", "x_0.png", "x.jpg", "x_1.png"],
+    ],
+)
+def test_names_that_repeat_have_heat_maps_of_their_own(stub: Inspector, tmp_path: Path, names: list[str]) -> None:
+    for place, name in enumerate(names):
+        save(tmp_path / "in" / name, np.full((20 + place, 30, 3), 10, np.uint8))
+    rows = inspect_to_folder(stub, [tmp_path / "in"], tmp_path / "out")
+    assert len(rows) == len(names)
+    heights = {len(read(path)) for path in (tmp_path / "out" / "heatmaps").iterdir()}
+    assert heights == {20 + place for place in range(len(names))}
+
+
+def test_heat_maps_stay_in_their_folder(stub: Inspector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two paths that differ in length only are told apart without leaving the folder."""
+    from flawsight.inspection.folder import _heatmap_paths
+
+    heatmaps = tmp_path / "heatmaps"
+    for pair in (
+        [Path("/d/a.png"), Path("/x/d/a.png")],
+        [Path("/d/a.png"), Path("d/a.png")],
+        [Path("../d/a.png"), Path("d/a.png")],
+    ):
+        found = _heatmap_paths(pair, heatmaps)
+        assert len(set(found.values())) == 2
+        assert all(path.parent == heatmaps for path in found.values())
+
+
+def test_an_image_named_twice_is_inspected_once(stub: Inspector, tmp_path: Path) -> None:
+    path = save(tmp_path / "in" / "x.png", np.zeros((20, 20, 3), np.uint8))
+    assert len(inspect_to_folder(stub, [tmp_path / "in", path, path], tmp_path / "out")) == 1
+
+
+def test_names_beyond_ascii_and_commas(stub: Inspector, tmp_path: Path) -> None:
+    path = save(tmp_path / "in" / 'Gerät, "7".png', np.zeros((20, 20, 3), np.uint8))
+    inspect_to_folder(stub, [path], tmp_path / "out")
+    assert table(tmp_path / "out")[0]["path"] == str(path)
+    assert (tmp_path / "out" / "heatmaps" / 'Gerät, "7".png').exists()
+
+
+def test_output_that_cannot_be_written(stub: Inspector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(tmp_path / "x.png", np.zeros((20, 20, 3), np.uint8))
+    with pytest.raises(FlawsightError, match="cannot write"):
+        inspect_to_folder(stub, [path], path)
+    monkeypatch.setattr(cv2, "imwrite", lambda *_: False)
+    with pytest.raises(FlawsightError, match="heat map"):
+        inspect_to_folder(stub, [path], tmp_path / "out")
+
+
+def test_an_empty_folder_is_refused(stub: Inspector, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    with pytest.raises(FlawsightError, match="no image"):
+        inspect_to_folder(stub, [tmp_path / "in"], tmp_path / "out")

@@ -1,0 +1,205 @@
+"""Fitting detectors and searches that need pictures beyond the good ones: textures, and those of a generator."""
+
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import flawsight as fs
+from flawsight.cli.terminal import show_fit
+from flawsight.core import FlawsightError
+from flawsight.data import read_image
+from flawsight.defects import KINDS
+from flawsight.features import INPUT, Extractor, stage_ends
+from flawsight.generation import Generator
+from flawsight.inspection import Inspector, blending, load
+from flawsight.inspection import fit as fit_function
+from flawsight.pipeline.reporting import gathered
+from flawsight.report.fit_report import render_fit_report
+from flawsight.selection import make_validation_set
+
+QUICK = {"afs_pairs": 6, "pairs": 16, "training_steps": 4, "batch_size": 4, "channels": [4, 4, 4, 4]}
+
+
+def options(fit_options: dict[str, object], **more: object) -> dict[str, object]:
+    without_layers = {name: value for name, value in fit_options.items() if name != "layers"}
+    return {**without_layers, "detector": "realnet", "detector_parameters": QUICK, **more}
+
+
+@pytest.fixture(scope="module")
+def textures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("textures")
+    (folder / "spotted").mkdir()
+    for seed in range(2):
+        noise = np.random.default_rng(seed).integers(0, 255, (40, 50, 3)).astype(np.uint8)
+        Image.fromarray(noise).save(folder / "spotted" / f"{seed}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generator of four other pictures, that has hardly learned."""
+    folder = tmp_path_factory.mktemp("generator")
+    images = [np.full((64, 64, 3), level, np.uint8) for level in (40, 90, 140, 190)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flawsight.generation.generator.relative_distance", lambda *_: 99.0)  # takes longer than the rest
+        Generator("small", steps=1, batch_size=2, device="cpu").fit(images).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def inspector(good_dir: Path, fit_options: dict, textures: Path, tmp_path_factory: pytest.TempPathFactory) -> Inspector:
+    folder = tmp_path_factory.mktemp("realnet") / "bundle"
+    found = fs.fit(good_dir, folder, **options(fit_options, textures=textures))
+    found.folder = folder  # type: ignore[attr-defined]
+    return found
+
+
+def test_realnet_reads_the_picture_and_the_ends_of_all_stages(inspector: Inspector, network: Extractor) -> None:
+    assert inspector.layers == ((INPUT, *stage_ends(network.layers)),)
+    assert len(inspector.layers[0]) == 5
+    member = inspector.manifest.members[0]
+    assert member.detector.name == "realnet" and member.detector.parameters["training_steps"] == 4
+    assert inspector.fitting is not None and inspector.fitting.selection is None
+    data = inspector.manifest.data
+    assert data.defects == ["perlin"] and len(data.material) == 16
+    assert "defects learned from" in render_fit_report(gathered(inspector, inspector.fitting, Path("bundle")))
+
+
+def test_realnet_inspects_alike_when_it_is_loaded_again(inspector: Inspector, good_dir: Path) -> None:
+    again = load(inspector.folder, device="cpu")  # type: ignore[attr-defined]
+    images = [read_image(path) for path in sorted(good_dir.glob("*.png"))[:3]]
+    for first, second in zip(inspector.inspect_many(images), again.inspect_many(images), strict=True):
+        assert first.score == second.score and np.array_equal(first.anomaly_map, second.anomaly_map)
+
+
+def test_realnet_on_chosen_layers(good_dir: Path, fit_options: dict, network: Extractor) -> None:
+    parameters = {**QUICK, "channels": [4, 4]}
+    names = stage_ends(network.layers)[1:3]
+    found = fs.fit(good_dir, **options(fit_options, fixed_layers=[names], detector_parameters=parameters))
+    assert found.layers == ((INPUT, *names),)
+    with pytest.raises(FlawsightError, match="one member"):
+        fs.fit(good_dir, **options(fit_options, fixed_layers=[names[:1], names[1:]]))
+
+
+def test_a_budget_sets_the_steps(good_dir: Path, fit_options: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flawsight.detectors.realnet.time_budget._seconds_a_step", lambda *_: 1.0)
+    monkeypatch.setattr("flawsight.detectors.realnet.time_budget.LEAST_STEPS", 2)
+    # By name, for `flawsight.pipeline.fit` is also the function.
+    monkeypatch.setattr(import_module("flawsight.pipeline.fit"), "workers", lambda: 2)
+    found = fs.fit(good_dir, **options(fit_options, budget=0.4))  # 12 s each for two trainings in a row
+    parameters = found.manifest.members[0].detector.parameters
+    assert parameters["size"] == "small" and parameters["training_steps"] == 3
+    with pytest.raises(FlawsightError, match="learned nothing"):
+        fs.fit(good_dir, **options(fit_options, budget=0.1))
+
+
+def test_the_bar_follows_the_training(good_dir: Path, fit_options: dict) -> None:
+    told: dict[str, list[float]] = {}
+
+    class Watching:
+        def stage(self, name: str, total: int):
+            from contextlib import contextmanager
+
+            @contextmanager
+            def stage():
+                told[name] = [float(total)]
+                yield told[name].append
+
+            return stage()
+
+    parameters = {**QUICK, "training_steps": 30}
+    fit_function(good_dir, **options(fit_options, detector_parameters=parameters, progress=Watching()))
+    total, *steps = told["Learning from all good images"]
+    assert total == 3 * 24 and sum(steps) == pytest.approx(total)
+    assert any(0 < step < 1 for step in steps)  # epochs of a training
+
+
+def test_pictures_of_a_generator_are_blended_in_everywhere(
+    good_dir: Path, fit_options: dict, generator: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+    kind = KINDS["sdas"]
+
+    class Watched(kind):  # type: ignore[misc, valid-type]
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            given.append(len(self.pictures))
+
+    monkeypatch.setitem(KINDS, "sdas", Watched)
+    monkeypatch.setattr(blending, "PICTURES", 3)
+    monkeypatch.setattr("flawsight.generation.card.WORST", 100.0)
+    found = fs.fit(good_dir, **options(fit_options, generator=generator))  # auto is sdas where there is a generator
+    assert set(given) == {3} and found.fitting is not None
+    given.clear()
+    assert found.fitting.generator is not None and found.fitting.generator.quality == 99
+    searched = fs.fit(good_dir, **fit_options, defects="sdas,scratch", generator=generator, fuse=1)
+    assert given == [3]
+    assert list(searched.manifest.selection.p_h) == ["sdas", "scratch"]
+
+
+@pytest.mark.parametrize("defects", ["auto", "sdas"])
+def test_useless_pictures_are_replaced_aloud_unless_they_were_asked_for(
+    good_dir: Path, fit_options: dict, generator: Path, capsys: pytest.CaptureFixture[str], defects: str
+) -> None:
+    found = fs.fit(good_dir, **options(fit_options, generator=generator, defects=defects))
+    assert found.fitting is not None and found.fitting.kinds == (("perlin",) if defects == "auto" else ("sdas",))
+    show_fit(found, Path("bundle"), Path("report.html"))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "99.0 times as far" in said and ("Instead of its pictures" in said) is (defects == "auto")
+    page = render_fit_report(gathered(found, found.fitting, Path("bundle")))
+    assert "99.0 times as far" in page and ("kinds of defects made instead" in page) is (defects == "auto")
+
+
+def test_textures_and_a_generator_are_both_used(
+    good_dir: Path, fit_options: dict, generator: Path, textures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = options(fit_options, generator=generator, textures=textures)
+    found = fs.fit(good_dir, **both)
+    assert found.fitting is not None and found.fitting.kinds == ("perlin",)
+    monkeypatch.setattr("flawsight.generation.card.WORST", 100.0)
+    found = fs.fit(good_dir, **both)
+    assert found.fitting is not None and found.fitting.kinds == ("sdas", "perlin")
+
+
+def test_validation_sets_take_parameters_of_kinds() -> None:
+    images = [np.random.default_rng(seed).integers(90, 110, (64, 64, 3)).astype(np.uint8) for seed in range(12)]
+    red = np.zeros((64, 64, 3), np.uint8)
+    red[..., 0] = 255
+    found = make_validation_set(images, ["sdas"], seed=0, parameters={"sdas": {"pictures": [red]}})
+    bad, masks = found.bad["sdas"]
+    for image, mask in zip(bad, masks, strict=True):
+        assert (image[mask].astype(int) @ [2, -1, -1] > 30).all()  # redder than any good pixel
+
+
+def test_digests_tell_pictures_apart() -> None:
+    first, second = (np.full((4, 4, 3), level, np.uint8) for level in (1, 2))
+    found = {blending.digest({"sdas": {"pictures": pictures}}) for pictures in ([first], [second], [first, second])} | {
+        blending.digest({"perlin": {"textures": [first]}}),
+        blending.digest({}),
+    }
+    assert len(found) == 5
+
+
+def test_errors(good_dir: Path, fit_options: dict, textures: Path, tmp_path: Path) -> None:
+    for wrong, message in (
+        ({"defects": "sdas"}, "needs a generator"),
+        ({"defects": "nsa", "textures": textures}, "--textures is for the kind 'perlin'"),
+        ({"defects": "nsa", "generator": tmp_path}, "--generator is for the kind 'sdas'"),
+        ({"detector": "realnet,patchcore"}, "cannot be compared"),
+    ):
+        with pytest.raises(FlawsightError, match=message):
+            fs.fit(good_dir, **options(fit_options, **{"detector_parameters": {}, **wrong}))
+
+
+def test_the_network_is_asked_for_few_pictures_at_once(network: Extractor) -> None:
+    layers = stage_ends(network.layers)
+    images = [np.random.default_rng(seed).integers(0, 255, (64, 64, 3)).astype(np.uint8) for seed in range(5)]
+    synthesis = blending.anomaly_synthesis(network, layers, images, ["scratch"], {}, seed=0)
+    found = synthesis.features(images)
+    whole = network.extract(images, layers)
+    for maps, name in zip(found, layers, strict=True):
+        assert torch.allclose(maps, whole[name], atol=1e-4) and not maps.is_inference()

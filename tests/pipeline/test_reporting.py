@@ -1,0 +1,103 @@
+"""selection.csv and report.html beside a fresh bundle."""
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import flawsight as fs
+from flawsight.generation import GeneratorCard
+from flawsight.generation.card import Settings
+from flawsight.inspection import Inspector
+from flawsight.pipeline.defect_sources import preview_defects
+from flawsight.report import write_report, write_selection
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_selection_csv_has_every_layer_and_kind(bundle: Path, fitted: Inspector) -> None:
+    assert fitted.fitting is not None and fitted.fitting.selection is not None
+    selection = fitted.fitting.selection
+    found = rows(bundle / "selection.csv")
+    kinds = ("nsa", "perlin", "scratch")
+    expected = [(layer.name, kind) for layer in selection.layers_ for kind in kinds]
+    assert [(row["layer"], row["defects"]) for row in found] == expected
+    assert {row["detector"] for row in found} == {"patchcore"}
+    for row in found:
+        auroc, aupro, p_h = (float(row[name]) for name in ("auroc", "aupro", "p_h"))
+        assert p_h == pytest.approx(2 * auroc * aupro / (auroc + aupro) if auroc + aupro else 0)
+        assert float(row["seconds"]) > 0
+    full = {row["layer"] for row in found if row["stage"] == "full"}
+    assert {name for layers in fitted.layers for name in layers} <= full
+
+
+def test_the_report_is_one_file_that_opens_offline(bundle: Path, fitted: Inspector) -> None:
+    page = (bundle / "report.html").read_text(encoding="utf-8")
+    assert page.lstrip().lower().startswith("<!doctype html>")
+    for layers in fitted.layers:
+        assert all(name in page for name in layers)
+    assert "data:image/jpeg;base64," in page
+    outside = re.findall(r"""(?:src|href)\s*=\s*["'](?!data:|#)([^"']+)""", page)
+    assert not outside
+    assert "@import" not in page and "<link" not in page
+    assert str(fitted.manifest.data.images) in page
+
+
+def test_nothing_to_report_of_a_loaded_inspector(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="fresh from a fit"):
+        write_report(fs.load(bundle, device="cpu"), tmp_path)
+
+
+def test_without_a_search_the_report_says_so_and_an_old_table_goes(
+    good_dir: Path, fit_options: dict, tmp_path: Path
+) -> None:
+    inspector = fs.fit(good_dir, **fit_options, fixed_layers=[["blocks.3.0.bn3"]])
+    for name in ("report.html", "selection.csv"):
+        (tmp_path / name).write_text("of another inspector")
+    assert write_report(inspector, tmp_path) == tmp_path / "report.html"
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    page = (tmp_path / "report.html").read_text()
+    assert "of another inspector" not in page
+    assert "nothing to choose from" in page and "blocks.3.0.bn3" in page and "data:image/jpeg;base64," in page
+
+
+def test_the_generator_behind_the_defects_is_described(good_dir: Path, fit_options: dict, tmp_path: Path) -> None:
+    inspector = fs.fit(good_dir, **fit_options, fixed_layers=[["blocks.3.0.bn3"]])
+    settings = Settings(preset="small", steps=5, batch_size=8, learning_rate=1e-3, seed=0, images_sha256="")
+    found = {"side": 64, "grey": False, "images": 24, "held_out": 5, "versions": {}}
+    assert inspector.fitting is not None
+    for quality, is_bad in ((1.25, False), (9.5, True)):
+        inspector.fitting.generator = GeneratorCard(settings=settings, quality=quality, **found)
+        page = write_report(inspector, tmp_path).read_text()
+        assert f"{quality:.1f}" in page and ("perlin" in page) is is_bad
+
+
+def test_a_table_without_rows_still_has_its_head(tmp_path: Path) -> None:
+    write_selection(tmp_path / "selection.csv", [])
+    head = (tmp_path / "selection.csv").read_text().strip().split(",")
+    assert {"layer", "detector", "defects", "auroc", "aupro", "p_h", "seconds"} <= set(head)
+
+
+def test_without_a_search_a_few_artificial_defects_are_shown(fitted: Inspector, good_dir: Path, tmp_path: Path) -> None:
+    """Of the kinds that a search would try, with heat maps, but without figures; layers read together in one row."""
+    names = ["blocks.1.0.bn2", "blocks.3.0.bn3"]
+    inspector = fs.fit(good_dir, image_size=64, device="cpu", false_alarm_rate=0.1, fixed_layers=[names, names[:1]])
+    assert inspector.fitting is not None and fitted.fitting is not None
+    assert inspector.fitting.defects.keys() == fitted.fitting.defects.keys() == {"nsa", "perlin", "scratch"}
+    for images, masks in inspector.fitting.defects.values():
+        assert len(images) == len(masks) == 4 and all(mask.any() for mask in masks)
+    page = " ".join(write_report(inspector, tmp_path).read_text().split())
+    assert "What it reads" in page and "Which layers were chosen" not in page
+    assert page.count('alt="outline of the defect"') == 12 and "nothing to choose from" in page
+    assert "<td>1</td><td><code>blocks.1.0.bn2</code><br><code>blocks.3.0.bn3</code></td> <td>patchcore</td>" in page
+
+
+def test_a_kind_without_a_place_is_not_shown(good_dir: Path) -> None:
+    images = [np.full((64, 64, 3), 90, np.uint8)] * 4
+    assert "nsa" not in preview_defects(images, ("nsa", "simple"), {}, 0)
+    assert "simple" in preview_defects(images, ("nsa", "simple"), {}, 0)
