@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Self, cast
 
@@ -28,6 +29,7 @@ COARSE_TRAINING_STEPS = 30
 COARSE_EPOCHS = 10
 
 
+@dataclass(eq=False, repr=False)
 class FastFlow(FlowDetector):
     """How unlikely each position of each layer is under a flow that is trained to make good maps standard normal.
 
@@ -46,39 +48,21 @@ class FastFlow(FlowDetector):
     mixed_precision: train in bfloat16 where that is safe.
     """
 
-    def __init__(
-        self,
-        flow_steps: int = 8,
-        conv3x3_only: bool = False,
-        hidden_ratio: float = 1.0,
-        max_hidden: int | None = None,
-        clamp: float = 2.0,
-        normalise: str = "channel",
-        map: str = "log",
-        training_steps: int = 200,
-        epochs: int | None = None,
-        batch_size: int = 32,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 1e-5,
-        max_grid: int | None = 32,
-        mixed_precision: bool = False,
-        seed: int = 0,
-    ) -> None:
-        self.flow_steps = flow_steps
-        self.conv3x3_only = conv3x3_only
-        self.hidden_ratio = hidden_ratio
-        self.max_hidden = max_hidden
-        self.clamp = clamp
-        self.normalise = normalise
-        self.map = map
-        self.training_steps = training_steps
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.max_grid = max_grid
-        self.mixed_precision = mixed_precision
-        self.seed = seed
+    flow_steps: int = 8
+    conv3x3_only: bool = False
+    hidden_ratio: float = 1.0
+    max_hidden: int | None = None
+    clamp: float = 2.0
+    normalise: str = "channel"
+    map: str = "log"
+    training_steps: int = 200
+    epochs: int | None = None
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-5
+    max_grid: int | None = 32
+    mixed_precision: bool = False
+    seed: int = 0
 
     @property
     def tags(self) -> DetectorTags:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from sklearn.svm import OneClassSVM as Machine
@@ -12,6 +13,7 @@ from flawsight.core import FlawsightError
 from flawsight.detectors.bases.pooled import PooledDetector
 
 
+@dataclass(eq=False, repr=False)
 class OneClassSVM(PooledDetector):
     """A one-class machine with a Gaussian kernel per level; the score is the negated decision function, summed.
 
@@ -19,9 +21,8 @@ class OneClassSVM(PooledDetector):
     scikit-learn's `scale`, one over channels times variance.
     """
 
-    def __init__(self, nu: float = 0.5, gamma: float | None = None) -> None:
-        self.nu = nu
-        self.gamma = gamma
+    nu: float = 0.5
+    gamma: float | None = None
 
     def _check_parameters(self) -> None:
         if not 0 < self.nu <= 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Self
 
 import torch
@@ -23,6 +24,7 @@ Triplet = tuple[Sequence[Tensor], Sequence[Tensor], Tensor]
 masks (N, h, w)."""
 
 
+@dataclass(eq=False, repr=False)
 class ChannelSelection(BaseEstimator):
     """The `counts[k]` channels of layer k whose squared difference between with and without a defect is most its mask.
 
@@ -32,10 +34,9 @@ class ChannelSelection(BaseEstimator):
     each layer.
     """
 
-    def __init__(self, counts: Sequence[int], normalise: str = "image", resolution: str = "mask") -> None:
-        self.counts = counts
-        self.normalise = normalise
-        self.resolution = resolution
+    counts: Sequence[int]
+    normalise: str = "image"
+    resolution: str = "mask"
 
     def fit(self, X: Iterable[Triplet], y: object = None) -> Self:
         """Learn from batches of triplets; `y` is ignored."""

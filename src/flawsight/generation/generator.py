@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from math import gcd
 from pathlib import Path
@@ -35,6 +35,7 @@ _MEASURED = 32
 _QUARTERS = 4
 
 
+@dataclass(eq=False, repr=False)
 class Generator(BaseEstimator):
     """A denoising diffusion model of good images, and pictures drawn from it that are anomalous by a stated strength.
 
@@ -43,21 +44,12 @@ class Generator(BaseEstimator):
     Images are never flipped or turned: that may be a defect.
     """
 
-    def __init__(
-        self,
-        preset: str = "small",
-        steps: int | None = None,
-        batch_size: int | None = None,
-        learning_rate: float | None = None,
-        seed: int = 0,
-        device: str = "auto",
-    ) -> None:
-        self.preset = preset
-        self.steps = steps
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.seed = seed
-        self.device = device
+    preset: str = "small"
+    steps: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    seed: int = 0
+    device: str = "auto"
 
     def settings(self, images: Sequence[np.ndarray], stamp: str = "") -> Settings:
         """What decides the training on these images (H, W, 3) uint8 RGB, of any sizes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,6 +32,7 @@ Of the layers that full measurement finds best, nine in ten are within it (docs/
 """
 
 
+@dataclass(eq=False, repr=False)
 class LayerSelection(BaseEstimator):
     """Measure layers on synthetic defects and choose those to combine, from up to `fuse` depths of the network.
 
@@ -45,35 +46,19 @@ class LayerSelection(BaseEstimator):
     `validation_`.
     """
 
-    def __init__(
-        self,
-        detector: Detector | Mapping[str, Detector],
-        layers: str = "all",
-        defects: str = "auto",
-        search: str = "auto",
-        fuse: int = 3,
-        seed: int = 0,
-        max_images: int = 140,
-        finalists: int = 4,
-        texture: bool | None = None,
-        foreground: Foreground = "auto",
-        max_memory: int | None = None,
-        budget: float | None = None,
-        defect_parameters: Mapping[str, Mapping[str, Any]] | None = None,
-    ) -> None:
-        self.detector = detector
-        self.layers = layers
-        self.defects = defects
-        self.search = search
-        self.fuse = fuse
-        self.seed = seed
-        self.max_images = max_images
-        self.finalists = finalists
-        self.texture = texture
-        self.foreground = foreground
-        self.max_memory = max_memory
-        self.budget = budget
-        self.defect_parameters = defect_parameters
+    detector: Detector | Mapping[str, Detector]
+    layers: str = "all"
+    defects: str = "auto"
+    search: str = "auto"
+    fuse: int = 3
+    seed: int = 0
+    max_images: int = 140
+    finalists: int = 4
+    texture: bool | None = None
+    foreground: Foreground = "auto"
+    max_memory: int | None = None
+    budget: float | None = None
+    defect_parameters: Mapping[str, Mapping[str, Any]] | None = None
 
     def fit(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any, Self, cast
 
 import numpy as np
@@ -21,6 +22,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+@dataclass(eq=False, repr=False)
 class SupervisedClassifier(BaseEstimator):
     """A pretrained network fine-tuned to tell good images (label 0) from defective ones (label 1).
 
@@ -30,25 +32,14 @@ class SupervisedClassifier(BaseEstimator):
     the paper, the later of equals. batch_size: 16 for EfficientNets, 64 for ResNets there.
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        mean: Sequence[float] = IMAGENET_MEAN,
-        std: Sequence[float] = IMAGENET_STD,
-        epochs: int = 20,
-        batch_size: int = 16,
-        learning_rate: float = 1e-4,
-        validation: float = 0.25,
-        seed: int = 0,
-    ) -> None:
-        self.network = network
-        self.mean = mean
-        self.std = std
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.validation = validation
-        self.seed = seed
+    network: nn.Module
+    mean: Sequence[float] = IMAGENET_MEAN
+    std: Sequence[float] = IMAGENET_STD
+    epochs: int = 20
+    batch_size: int = 16
+    learning_rate: float = 1e-4
+    validation: float = 0.25
+    seed: int = 0
 
     def fit(self, X: Tensor, y: Any) -> Self:
         """Learn from images (N, 3, S, S) in [0, 1] and their labels (N,), at least two images of either label."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Self, cast
 
 import torch
@@ -24,6 +25,7 @@ COARSE_EPOCHS = 3
 COARSE_BATCH = 2
 
 
+@dataclass(eq=False, repr=False)
 class AsymmetricStudentTeacher(FlowDetector):
     """Squared distance of a student's answer to that of a flow, both trained on good images only.
 
@@ -41,39 +43,21 @@ class AsymmetricStudentTeacher(FlowDetector):
     mixed_precision: train in bfloat16 where that is safe.
     """
 
-    def __init__(
-        self,
-        couplings: int = 4,
-        hidden: int = 64,
-        clamp: float = 1.9,
-        width: int = 128,
-        blocks: int = 4,
-        encoding: int = 32,
-        standardise: bool = True,
-        score: str = "max",
-        epochs: int = 120,
-        batch_size: int = 8,
-        learning_rate: float = 2e-4,
-        weight_decay: float = 1e-5,
-        max_grid: int | None = 16,
-        mixed_precision: bool = False,
-        seed: int = 0,
-    ) -> None:
-        self.couplings = couplings
-        self.hidden = hidden
-        self.clamp = clamp
-        self.width = width
-        self.blocks = blocks
-        self.encoding = encoding
-        self.standardise = standardise
-        self.score = score
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.max_grid = max_grid
-        self.mixed_precision = mixed_precision
-        self.seed = seed
+    couplings: int = 4
+    hidden: int = 64
+    clamp: float = 1.9
+    width: int = 128
+    blocks: int = 4
+    encoding: int = 32
+    standardise: bool = True
+    score: str = "max"
+    epochs: int = 120
+    batch_size: int = 8
+    learning_rate: float = 2e-4
+    weight_decay: float = 1e-5
+    max_grid: int | None = 16
+    mixed_precision: bool = False
+    seed: int = 0
 
     @property
     def tags(self) -> DetectorTags:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Self
 
 import torch
@@ -25,6 +26,7 @@ COARSE_BATCH = 16
 COARSE_LEARNING_RATE = 0.01
 
 
+@dataclass(eq=False, repr=False)
 class Autoencoder(BufferedDetector):
     """Squared distance of each pixel to its reconstruction, by a ResNet-18 and its mirror image around a short vector.
 
@@ -36,31 +38,17 @@ class Autoencoder(BufferedDetector):
     images); None never stops early. mixed_precision: train in bfloat16 where that is safe.
     """
 
-    def __init__(
-        self,
-        side: int = 128,
-        width: int = 16,
-        latent: int = 32,
-        score: str = "mean",
-        least_area: float = 0.001,
-        epochs: int = 100,
-        batch_size: int = 64,
-        learning_rate: float = 1e-4,
-        patience: int | None = 3,
-        mixed_precision: bool = False,
-        seed: int = 0,
-    ) -> None:
-        self.side = side
-        self.width = width
-        self.latent = latent
-        self.score = score
-        self.least_area = least_area
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.patience = patience
-        self.mixed_precision = mixed_precision
-        self.seed = seed
+    side: int = 128
+    width: int = 16
+    latent: int = 32
+    score: str = "mean"
+    least_area: float = 0.001
+    epochs: int = 100
+    batch_size: int = 64
+    learning_rate: float = 1e-4
+    patience: int | None = 3
+    mixed_precision: bool = False
+    seed: int = 0
 
     @property
     def tags(self) -> DetectorTags:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Self
 
 import torch
@@ -27,6 +28,7 @@ _CHOICES = {
 }
 
 
+@dataclass(eq=False, repr=False)
 class Gaussian(BufferedDetector):
     """Distance to normal distributions of good features: one per level for the score, one per position for the map.
 
@@ -43,29 +45,16 @@ class Gaussian(BufferedDetector):
     score="map" scores images by the maximum of the map instead; the first paragraph's parameters then do nothing.
     """
 
-    def __init__(
-        self,
-        distance: str = "mahalanobis",
-        covariance: str = "ledoit_wolf",
-        reduction: str = "none",
-        variance: float = 0.99,
-        score: str = "pooled",
-        maps: str = "positions",
-        dims: int | None = 64,
-        max_grid: int | None = 32,
-        ridge: float = 0.01,
-        seed: int = 0,
-    ) -> None:
-        self.distance = distance
-        self.covariance = covariance
-        self.reduction = reduction
-        self.variance = variance
-        self.score = score
-        self.maps = maps
-        self.dims = dims
-        self.max_grid = max_grid
-        self.ridge = ridge
-        self.seed = seed
+    distance: str = "mahalanobis"
+    covariance: str = "ledoit_wolf"
+    reduction: str = "none"
+    variance: float = 0.99
+    score: str = "pooled"
+    maps: str = "positions"
+    dims: int | None = 64
+    max_grid: int | None = 32
+    ridge: float = 0.01
+    seed: int = 0
 
     @property
     def tags(self) -> DetectorTags:

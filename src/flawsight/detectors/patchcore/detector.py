@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Self
 
 import torch
@@ -20,6 +21,7 @@ COARSE_GRID = 32
 COARSE_BANK = 4
 
 
+@dataclass(eq=False, repr=False)
 class PatchCore(PatchDetector):
     """Distance of each patch descriptor to a memory bank of good ones.
 
@@ -31,27 +33,15 @@ class PatchCore(PatchDetector):
     reads all.
     """
 
-    def __init__(
-        self,
-        bank_size: int = 1000,
-        neighbourhood: int = 3,
-        neighbours: int = 1,
-        embed_dim: int | None = None,
-        squared: bool = False,
-        projection_dim: int | None = None,
-        max_descriptors: int | None = 16_384,
-        max_grid: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        self.bank_size = bank_size
-        self.neighbourhood = neighbourhood
-        self.neighbours = neighbours
-        self.embed_dim = embed_dim
-        self.squared = squared
-        self.projection_dim = projection_dim
-        self.max_descriptors = max_descriptors
-        self.max_grid = max_grid
-        self.seed = seed
+    bank_size: int = 1000
+    neighbourhood: int = 3
+    neighbours: int = 1
+    embed_dim: int | None = None
+    squared: bool = False
+    projection_dim: int | None = None
+    max_descriptors: int | None = 16_384
+    max_grid: int | None = None
+    seed: int = 0
 
     def reset(self) -> None:
         """Forget the bank."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Self, cast
 
 import numpy as np
@@ -31,6 +32,7 @@ POOL = 1 / 16
 COARSE_STEPS = 20
 
 
+@dataclass(eq=False, repr=False)
 class RealNet(BufferedDetector):
     """U-Nets turn features of pictures with synthetic defects into those without; what differs is looked at closely.
 
@@ -49,43 +51,23 @@ class RealNet(BufferedDetector):
     Eq. 5, as in the official code.
     """
 
-    def __init__(
-        self,
-        size: str = "small",
-        channels: Sequence[int] | None = None,
-        reduction: str = "afs",
-        afs_pairs: int = 64,
-        pairs: int | None = 512,
-        standardise: bool = False,
-        residuals: str = "max&avg",
-        retention: float = 1 / 3,
-        normalise_ranking: bool = False,
-        defect_share: float = 0.5,
-        score: str = "max",
-        training_steps: int = 1000,
-        batch_size: int | None = None,
-        micro_batch_size: int | None = None,
-        learning_rate: float = 1e-3,
-        mixed_precision: bool = False,
-        seed: int = 0,
-    ) -> None:
-        self.size = size
-        self.channels = channels
-        self.reduction = reduction
-        self.afs_pairs = afs_pairs
-        self.pairs = pairs
-        self.standardise = standardise
-        self.residuals = residuals
-        self.retention = retention
-        self.normalise_ranking = normalise_ranking
-        self.defect_share = defect_share
-        self.score = score
-        self.training_steps = training_steps
-        self.batch_size = batch_size
-        self.micro_batch_size = micro_batch_size
-        self.learning_rate = learning_rate
-        self.mixed_precision = mixed_precision
-        self.seed = seed
+    size: str = "small"
+    channels: Sequence[int] | None = None
+    reduction: str = "afs"
+    afs_pairs: int = 64
+    pairs: int | None = 512
+    standardise: bool = False
+    residuals: str = "max&avg"
+    retention: float = 1 / 3
+    normalise_ranking: bool = False
+    defect_share: float = 0.5
+    score: str = "max"
+    training_steps: int = 1000
+    batch_size: int | None = None
+    micro_batch_size: int | None = None
+    learning_rate: float = 1e-3
+    mixed_precision: bool = False
+    seed: int = 0
 
     @property
     def tags(self) -> DetectorTags:
@@ -102,7 +84,7 @@ class RealNet(BufferedDetector):
         """The largest preset and as many steps as so many seconds allow; see `time_budget`."""
         return fit_to_time_budget(self, features, seconds)
 
-    _synthesis: AnomalySynthesis | None = None
+    _synthesis: AnomalySynthesis | None = field(default=None, init=False)
 
     def attach(self, synthesis: AnomalySynthesis) -> Self:
         """Learn from these defects, seen by this network; copies of the detector do, too."""

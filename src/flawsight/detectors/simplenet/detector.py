@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
@@ -20,6 +21,7 @@ COARSE_GRID, COARSE_SAMPLE = 32, 2048
 COARSE_HIDDEN, COARSE_EPOCHS, COARSE_BATCH, COARSE_RATE = 128, 40, 256, 1e-3
 
 
+@dataclass(eq=False, repr=False)
 class SimpleNet(PatchDetector):
     """Scores each patch descriptor by a small network that tells good ones from good ones with Gaussian noise.
 
@@ -39,45 +41,24 @@ class SimpleNet(PatchDetector):
     products and of three choices of layers, 0.3 to 0.6 was best, and about even.
     """
 
-    def __init__(
-        self,
-        neighbourhood: int = 3,
-        embed_dim: int | None = None,
-        adaptor: str = "linear",
-        adaptor_bias: bool = False,
-        noise: float = 0.4,
-        noise_relative: bool = True,
-        loss: str = "truncated",
-        margin: float = 0.5,
-        hidden: int = 1024,
-        epochs: int = 160,
-        batch_size: int = 4096,
-        adaptor_learning_rate: float = 1e-4,
-        learning_rate: float = 2e-4,
-        weight_decay: float = 1e-5,
-        max_descriptors: int | None = 16_384,
-        max_grid: int | None = None,
-        mixed_precision: bool = False,
-        seed: int = 0,
-    ) -> None:
-        self.neighbourhood = neighbourhood
-        self.embed_dim = embed_dim
-        self.adaptor = adaptor
-        self.adaptor_bias = adaptor_bias
-        self.noise = noise
-        self.noise_relative = noise_relative
-        self.loss = loss
-        self.margin = margin
-        self.hidden = hidden
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.adaptor_learning_rate = adaptor_learning_rate
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.max_descriptors = max_descriptors
-        self.max_grid = max_grid
-        self.mixed_precision = mixed_precision
-        self.seed = seed
+    neighbourhood: int = 3
+    embed_dim: int | None = None
+    adaptor: str = "linear"
+    adaptor_bias: bool = False
+    noise: float = 0.4
+    noise_relative: bool = True
+    loss: str = "truncated"
+    margin: float = 0.5
+    hidden: int = 1024
+    epochs: int = 160
+    batch_size: int = 4096
+    adaptor_learning_rate: float = 1e-4
+    learning_rate: float = 2e-4
+    weight_decay: float = 1e-5
+    max_descriptors: int | None = 16_384
+    max_grid: int | None = None
+    mixed_precision: bool = False
+    seed: int = 0
 
     @property
     def tags(self) -> DetectorTags:
