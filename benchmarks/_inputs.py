@@ -11,7 +11,7 @@ import numpy as np
 from flawsight.data import open_dataset, read_image
 from flawsight.detectors.bases.descriptors import patch_descriptors
 from flawsight.features import Extractor
-from flawsight.views.cache import ImageCache
+from flawsight.views import ImageCache
 
 CATEGORY = "magnetic_tile"
 

@@ -27,11 +27,14 @@ from benchmarks._inputs import good_paths
 from benchmarks.growth import evenly
 from benchmarks.selection_study import SIDE, append_rows, draw_test, measure, rows_done, small_mask
 from flawsight.data import Sample, open_dataset, read_image
-from flawsight.detectors import DETECTORS, SupervisedClassifier, make_detectors
+from flawsight.detectors import DETECTORS, make_detectors
 from flawsight.features import INPUT, Extractor
-from flawsight.inference.feature_pass import LayerSet, Reading, fit_detectors, predict_raw
-from flawsight.inspection import Inspector, evaluate, fit
+from flawsight.inference import LayerSet, MemberSpec, fit_detectors, predict_raw
+from flawsight.inspection import Inspector, evaluate
 from flawsight.metrics import PixelTruth, auroc, harmonic_mean
+from flawsight.pipeline import FitResult, run_fit
+from flawsight.settings import FitSettings
+from flawsight.studies import SupervisedClassifier
 from flawsight.views import resize_image
 
 CATEGORIES = ("magnetic_tile", "kolektorsdd_tiles", "cookie", "paper_pa_bft01_tl")
@@ -144,9 +147,11 @@ def study(product: Product, name: str, seed: int, budget: float, most_test: int)
     yield {"method": "fixed pair"} | measured(extractor, product, name, pair, seed)
     start = time.perf_counter()
     parameters = SETTINGS.get(name, {})
-    inspector = fit(product.paths, detector=name, detector_parameters=parameters, seed=seed, budget=budget)
+    options = {"detector": name, "parameter": parameters, "seed": seed, "budget": budget}
+    searched = run_fit(FitSettings.of({"good": product.paths, "out": None, **options}))
+    inspector = searched.inspector
     seconds = time.perf_counter() - start
-    yield {"method": "NSA"} | measured(extractor, product, name, (paper_a(inspector),), seed)
+    yield {"method": "NSA"} | measured(extractor, product, name, (paper_a(searched),), seed)
     yield {"method": "auto"} | inspected(inspector, product, seconds, most_test)
 
 
@@ -154,13 +159,13 @@ def measured(extractor: Extractor, product: Product, name: str, layers: LayerSet
     """Figures of a detector with these layers."""
     (detector,) = make_detectors(name, SETTINGS.get(name, {}), seed).values()
     start = time.perf_counter()
-    fit_detectors(extractor, product.good, [Reading(layers, detector)])
+    fit_detectors(extractor, product.good, [MemberSpec(layers, detector)])
     fitted = time.perf_counter() - start
-    predict_raw(extractor, product.test[:2], [Reading(layers, detector)])
+    predict_raw(extractor, product.test[:2], [MemberSpec(layers, detector)])
     start = time.perf_counter()
-    predict_raw(extractor, product.test[:TIMED], [Reading(layers, detector)])
+    predict_raw(extractor, product.test[:TIMED], [MemberSpec(layers, detector)])
     each = (time.perf_counter() - start) / len(product.test[:TIMED])
-    (found,) = predict_raw(extractor, product.test, [Reading(layers, detector)])
+    (found,) = predict_raw(extractor, product.test, [MemberSpec(layers, detector)])
     image, pixel, _ = measure(found.maps, product.labels, product.truth, found.scores)
     return row("+".join(layers), image, pixel, fitted, each)
 
@@ -171,7 +176,9 @@ def inspected(inspector: Inspector, product: Product, seconds: float, most_test:
     start = time.perf_counter()
     list(inspector.inspect_many(product.test[:TIMED]))
     each = (time.perf_counter() - start) / len(product.test[:TIMED])
-    layers = " ".join(f"{'+'.join(member.layers)}:{member.weight:.2f}" for member in inspector.members)
+    layers = " ".join(
+        f"{'+'.join(member.layers)}:{member.calibration.weight:.2f}" for member in inspector.manifest.members
+    )
     return row(layers, figures["auroc"], figures["aupro_0.30"], seconds, each)
 
 
@@ -217,10 +224,11 @@ def row(layers: str, image: float, pixel: float, fitted: float, each: float) -> 
     }
 
 
-def paper_a(inspector: Inspector) -> str:
+def paper_a(searched: FitResult) -> str:
     """The layer that tells NSA's defects best among those that the search measured in full."""
-    assert inspector.fitting is not None and inspector.fitting.selection is not None
-    trials = [trial for trial in inspector.fitting.selection.trials_ if trial.stage == "full"]
+    selection = searched.record.selection
+    assert selection is not None
+    trials = [trial for trial in selection.trials_ if trial.stage == "full"]
     return max(trials, key=lambda trial: trial.figures["nsa"].p_h).layer
 
 

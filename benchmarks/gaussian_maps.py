@@ -20,7 +20,7 @@ from benchmarks.gaussian_study import CATEGORIES
 from benchmarks.selection_study import measure
 from flawsight.detectors import Gaussian, PatchCore
 from flawsight.features import Extractor
-from flawsight.inference.feature_pass import Reading, fit_detectors, predict_raw
+from flawsight.inference import MemberSpec, fit_detectors, predict_raw
 from flawsight.metrics import auroc
 
 METHODS = {
@@ -54,7 +54,7 @@ def study(folder: Path, most_good: int, most_test: int) -> Iterator[dict]:
     extractor = Extractor()
     product = open_product(folder, 0, most_good, most_test)
     for name, make in METHODS.items():
-        reader = Reading(extractor.default_pair, make())
+        reader = MemberSpec(extractor.default_pair, make())
         start = time.perf_counter()
         fit_detectors(extractor, product.good, [reader])
         fitted = time.perf_counter() - start

@@ -21,11 +21,12 @@ from sklearn.model_selection import KFold
 
 from benchmarks._inputs import good_paths
 from benchmarks.selection_study import draw_test
-from flawsight.data import AUGMENTATIONS, LABEL_PRESERVING, augmented, folds, open_dataset
+from flawsight.data import AUGMENTATIONS, LABEL_PRESERVING, folds, open_dataset
+from flawsight.data import augmented as copies_of
 from flawsight.detectors.gaussian.distance import GaussianDistance, fit_gaussian
 from flawsight.features import Extractor, levels
 from flawsight.metrics import auroc, chi_square_threshold, operating_point
-from flawsight.views.cache import ImageCache
+from flawsight.views import ImageCache
 
 CATEGORIES = ("magnetic_tile", "kolektorsdd_tiles", "cookie", "paper_pa_bft01_tl")
 MAHALANOBIS = "Mahalanobis"
@@ -100,7 +101,7 @@ def read(extractor: Extractor, folder: Path, options: argparse.Namespace) -> Poo
     test = draw_test(open_dataset(folder), options.most_test)
     return Pooled(
         pooled_levels(extractor, good),
-        pooled_levels(extractor, augmented(good, options.passes, options.safe, options.seed)),
+        pooled_levels(extractor, copies_of(good, options.passes, options.safe, options.seed)),
         pooled_levels(extractor, ImageCache([sample.path for sample in test], extractor.image_size)),
         np.array([sample.label for sample in test]),
     )

@@ -14,7 +14,8 @@ from benchmarks._inputs import CATEGORY, good_paths
 from benchmarks._measure import Row, Run, alternate
 from flawsight.data import read_image
 from flawsight.features import Extractor
-from flawsight.inspection import Inspector, fit
+from flawsight.inspection import Inspector
+from flawsight.pipeline import fit
 from flawsight.views import resize_image
 
 BANK = 1000
@@ -66,7 +67,7 @@ def rows(
 ) -> Iterator[Row]:
     for ours, inspector in inspectors.items():
         layers = [name for names in inspector.layers for name in names]
-        note = f"ours reads {len(layers)} layers in {len(inspector.members)} members"
+        note = f"ours reads {len(layers)} layers in {len(inspector.manifest.members)} members"
         for peer in (NAMED, CUT):
             figures = (1000 * np.median(seconds[ours]), 1000 * np.median(seconds[peer]))
             details = {"layers": layers, "ours_s": seconds[ours], "peer_s": seconds[peer]}

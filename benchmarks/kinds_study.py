@@ -18,9 +18,10 @@ import pandas as pd
 from benchmarks._inputs import good_paths
 from benchmarks.selection_study import CATEGORIES, SIDE, append_rows, chosen, draw_test, rows_done
 from flawsight.data import fingerprint, open_dataset
-from flawsight.generation import trained
-from flawsight.inspection import evaluate, fit
-from flawsight.views.cache import ImageCache
+from flawsight.generation import Generator, ensure_trained
+from flawsight.inspection import evaluate
+from flawsight.pipeline import fit
+from flawsight.views import ImageCache
 
 KINDS = (
     "nsa",
@@ -60,7 +61,8 @@ def measured(options: argparse.Namespace, category: str, seed: int, kinds: str) 
     generator = None
     if "sdas" in kinds:
         generator = options.generators / category
-        trained(ImageCache(paths, 64), generator, steps=options.generator_steps, seed=seed, stamp=fingerprint(paths))
+        untrained = Generator(steps=options.generator_steps, seed=seed)
+        ensure_trained(ImageCache(paths, 64), generator, untrained, fingerprint(paths))
     start = time.perf_counter()
     inspector = fit(paths, defects=kinds, generator=generator, seed=seed)
     seconds = time.perf_counter() - start

@@ -17,9 +17,9 @@ import pandas as pd
 from flawsight.data import read_image
 from flawsight.detectors import make_detectors
 from flawsight.features import Extractor
-from flawsight.inference.feature_pass import RawPrediction, Reading, fit_detectors, predict_raw
+from flawsight.inference import MemberSpec, fit_detectors, predict_raw
 from flawsight.metrics import auroc
-from flawsight.scoring.maps import upsample
+from flawsight.scoring import RawPrediction, upsample
 from flawsight.views import resize_image
 
 DETECTORS = "simplenet,patchcore,gaussian,knn"
@@ -39,7 +39,7 @@ def main() -> None:
     rows = []
     for good in classes:
         readings = [
-            Reading(extractor.default_pair, detector)
+            MemberSpec(extractor.default_pair, detector)
             for detector in make_detectors(DETECTORS, {}, options.seed).values()
         ]
         fit_detectors(extractor, images(options.data / "train" / good), readings)

@@ -12,7 +12,9 @@ from benchmarks._inputs import good_paths
 from benchmarks._measure import OURS_OVER_PEER, Row, Run
 from benchmarks.selection_study import CATEGORIES, SIDE, draw_test
 from flawsight.data import Dataset, open_dataset
-from flawsight.inspection import evaluate, fit
+from flawsight.inspection import evaluate
+from flawsight.pipeline import run_fit
+from flawsight.settings import FitSettings
 
 PEER = "flawsight exhaustive search"
 STAGE = "choosing layers"
@@ -55,13 +57,13 @@ def race(run: Run, folder: Path) -> Row:
 
 def attempt(paths: list[Path], test: Dataset, **options: Any) -> dict[str, Any]:
     """Seconds of the search alone, and the harmonic mean of image AU-ROC and AU-PRO on the real test images."""
-    inspector = fit(paths, device="cpu", **options)
-    assert inspector.fitting is not None
+    done = run_fit(FitSettings.of({"good": paths, "out": None, "device": "cpu", **options}))
+    inspector = done.inspector
     return {
-        "seconds": inspector.fitting.timings[STAGE],
+        "seconds": done.record.timings[STAGE],
         "p_h": evaluate(inspector, test, SIDE)["p_h"],
         "layers": [name for names in inspector.layers for name in names],
-        "weights": [member.weight for member in inspector.members],
+        "weights": [member.calibration.weight for member in inspector.manifest.members],
     }
 
 

@@ -26,15 +26,16 @@ from benchmarks._inputs import good_paths
 from benchmarks.detector_study import open_product
 from benchmarks.selection_study import SIDE, append_rows, rows_done
 from flawsight.data import fingerprint
+from flawsight.defects import read_textures
 from flawsight.detectors import RealNet
 from flawsight.features import INPUT, Extractor, stage_ends
-from flawsight.generation import load_or_sample, trained
-from flawsight.inference.feature_pass import Reading, fit_detectors, predict_raw
+from flawsight.generation import Generator, ensure_trained, load_or_sample
+from flawsight.inference import MemberSpec, fit_detectors, predict_raw
 from flawsight.metrics import auroc, harmonic_mean
-from flawsight.pipeline.defect_sources import PICTURES, anomaly_synthesis
-from flawsight.pipeline.material import read_textures
-from flawsight.scoring.maps import upsample
-from flawsight.views.cache import ImageCache
+from flawsight.pipeline.defect_sources import PICTURES, DefectRecipe, anomaly_synthesis
+from flawsight.scoring import upsample
+from flawsight.settings import DefectSettings
+from flawsight.views import ImageCache
 
 CATEGORIES = ("magnetic_tile", "paper_pa_bft01_tl")
 
@@ -103,9 +104,11 @@ def measured(options: argparse.Namespace, category: str, name: str, seed: int) -
     extractor = Extractor()
     layers = stage_ends(extractor.layers)
     kind = "perlin" if variant.kind == "textures" else variant.kind
+    recipe = DefectRecipe((kind,), {kind: parameters})
+    settings = DefectSettings.of({"seed": seed})
     detector = RealNet(training_steps=options.steps, seed=seed, **variant.parameters)
-    detector.attach(anomaly_synthesis(extractor, layers, product.good, [kind], {kind: parameters}, seed))
-    reading = Reading((INPUT, *layers), detector)
+    detector.attach(anomaly_synthesis(extractor, layers, product.good, recipe, settings))
+    reading = MemberSpec((INPUT, *layers), detector)
     start = time.perf_counter()
     fit_detectors(extractor, product.good, [reading])
     seconds = time.perf_counter() - start
@@ -136,7 +139,8 @@ def blended(
     if variant.kind != "sdas":
         return {}
     folder = options.generators / category
-    trained(ImageCache(paths, 64), folder, steps=options.generator_steps, seed=seed, stamp=fingerprint(paths))
+    generator = Generator(steps=options.generator_steps, seed=seed)
+    ensure_trained(ImageCache(paths, 64), folder, generator, fingerprint(paths))
     return {"pictures": load_or_sample(folder, PICTURES, variant.strength, seed)}
 
 

@@ -17,7 +17,7 @@ from benchmarks._measure import OURS_OVER_PEER, Row, Run
 from flawsight.detectors import PatchCore
 from flawsight.features import Extractor
 from flawsight.selection import LayerSelection
-from flawsight.views.cache import ImageCache
+from flawsight.views import ImageCache
 
 PEER = "the same search, undisturbed"
 
@@ -91,7 +91,7 @@ def main() -> None:
     folder, side, seed, work = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
     extractor = Extractor(image_size=side, device="cpu")
     selection = LayerSelection(PatchCore(seed=seed), seed=seed)
-    selection.fit(extractor, ImageCache(files(folder), side), work, stamp=folder)
+    selection.fit(extractor, ImageCache(files(folder), side), work, cache_key=folder)
     answer = {
         "choices": [(choice.layer, choice.criterion, choice.weight) for choice in selection.selected_],
         "figures": {kind: (found.auroc, found.aupro) for kind, found in selection.figures_.items()},

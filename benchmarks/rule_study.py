@@ -26,10 +26,9 @@ from benchmarks.selection_study import SIDE, small_mask
 from flawsight.data import open_dataset, read_image
 from flawsight.detectors import PatchCore
 from flawsight.features import Extractor, Layer
-from flawsight.inference.feature_pass import LayerSet, Reading, fit_detectors, predict_raw
+from flawsight.inference import LayerSet, MemberSpec, fit_detectors, predict_raw
 from flawsight.metrics import PixelTruth, auroc, harmonic_mean
-from flawsight.scoring.calibration import MapCalibrator
-from flawsight.scoring.maps import upsample
+from flawsight.scoring import MapCalibrator, upsample
 from flawsight.selection import AUTO_KINDS, criterion, depths, make_validation_set
 from flawsight.selection.evaluator import LayerEvaluator
 from flawsight.selection.validation import GOOD
@@ -53,7 +52,7 @@ class Product:
 
 @dataclass(frozen=True, eq=False)
 class Tried:
-    """For each layer set: the logit P_h of each kind of synthetic defect, and the test images' maps of surprise."""
+    """For each layer set: the logit P_h of each kind of synthetic defect, and the test images' calibrated maps."""
 
     logits: dict[LayerSet, dict[str, float]]
     maps: dict[LayerSet, np.ndarray]
@@ -122,17 +121,19 @@ def try_all(extractor: Extractor, product: Product, seed: int) -> Tried:
     sets: list[LayerSet] = [*((layer.name,) for layer in layers), extractor.default_pair]
     logits, maps = {}, {}
     for start in range(0, len(sets), TOGETHER):
-        readings = [Reading(names, PatchCore(seed=seed)) for names in sets[start : start + TOGETHER]]
+        readings = [MemberSpec(names, PatchCore(seed=seed)) for names in sets[start : start + TOGETHER]]
         fit_detectors(extractor, validation.train, readings)
         tried = predict_raw(extractor, validation.measured, readings)
         tested = predict_raw(extractor, product.test, readings)
-        for names, _ in readings:
+        for names, *_ in readings:
             parts = validation.parted(tried.pop(0).maps)
-            surprise = MapCalibrator.of(parts[GOOD])
-            parts = {part: np.stack([surprise(one) for one in stack]) for part, stack in parts.items()}
+            calibrator = MapCalibrator.of(parts[GOOD])
+            parts = {part: np.stack([calibrator(one) for one in stack]) for part, stack in parts.items()}
             figures = judge.figures(judge.upsampled(parts))
             logits[names] = {kind: criterion({kind: found}) for kind, found in figures.items()}
-            maps[names] = np.stack([upsample(surprise(one), MAP_SIDE) for one in tested.pop(0).maps]).astype(np.float16)
+            maps[names] = np.stack([upsample(calibrator(one), MAP_SIDE) for one in tested.pop(0).maps]).astype(
+                np.float16
+            )
     return Tried(logits, maps, layers, extractor.default_pair)
 
 

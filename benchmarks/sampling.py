@@ -18,9 +18,9 @@ import pandas as pd
 from benchmarks.rule_study import MAP_SIDE, Product, stand_in
 from flawsight.detectors import PatchCore
 from flawsight.features import Extractor
-from flawsight.inference.feature_pass import LayerSet, Reading, fit_detectors, predict_raw
+from flawsight.inference import LayerSet, MemberSpec, fit_detectors, predict_raw
 from flawsight.metrics import auroc, harmonic_mean
-from flawsight.scoring.maps import upsample
+from flawsight.scoring import upsample
 
 SETTINGS = {
     "16,384 descriptors": PatchCore(),
@@ -55,7 +55,7 @@ def measure(
     extractor: Extractor, product: Product, prototype: PatchCore, sets: list[LayerSet]
 ) -> dict[LayerSet, float]:
     assert product.truth is not None
-    readings = [Reading(layers, PatchCore(**prototype.get_params())) for layers in sets]
+    readings = [MemberSpec(layers, PatchCore(**prototype.get_params())) for layers in sets]
     fit_detectors(extractor, product.good, readings)
     figures = {}
     for layers, found in zip(sets, predict_raw(extractor, product.test, readings), strict=True):

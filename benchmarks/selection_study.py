@@ -22,12 +22,14 @@ from benchmarks._inputs import good_paths
 from flawsight.data import Dataset, Sample, open_dataset, read_image
 from flawsight.detectors import PatchCore
 from flawsight.features import Extractor
-from flawsight.inference.feature_pass import LayerSet, Reading, fit_detectors, predict_raw
-from flawsight.inspection import Inspector, evaluate, fit
+from flawsight.inference import LayerSet, MemberSpec, fit_detectors, predict_raw
+from flawsight.inspection import Inspector, evaluate
 from flawsight.inspection.evaluation import mask_of
 from flawsight.metrics import PixelTruth, auroc, harmonic_mean
-from flawsight.scoring.maps import upsample
+from flawsight.pipeline import FitResult, fit, run_fit
+from flawsight.scoring import upsample
 from flawsight.selection import LayerSelection, criterion
+from flawsight.settings import FitSettings
 from flawsight.views import resize_image
 
 CATEGORIES = (
@@ -71,22 +73,24 @@ def study(folder: Path, seed: int, most_good: int, most_test: int) -> list[dict]
     extractor = Extractor()
     rows = baselines(extractor, paths, test, seed)
     start = time.perf_counter()
-    inspector = fit(paths, seed=seed)
+    searched = run_fit(FitSettings.of({"good": paths, "out": None, "seed": seed}))
+    inspector = searched.inspector
     rows.append(row_of("auto", inspector, test, time.perf_counter() - start))
-    for method, layers in attempts(inspector).items():
+    for method, layers in attempts(searched).items():
         start = time.perf_counter()
         other = fit(paths, seed=seed, fixed_layers=layers)
         rows.append(row_of(method, other, test, time.perf_counter() - start))
     return rows
 
 
-def attempts(inspector: Inspector) -> dict[str, list[list[str]]]:
+def attempts(searched: FitResult) -> dict[str, list[list[str]]]:
     """Other rules over the trials of the same search; their maps are averaged with equal shares."""
-    assert inspector.fitting is not None and inspector.fitting.selection is not None
-    trials = [trial for trial in inspector.fitting.selection.trials_ if trial.stage == "full"]
+    selection, inspector = searched.record.selection, searched.inspector
+    assert selection is not None
+    trials = [trial for trial in selection.trials_ if trial.stage == "full"]
     ranked = [trial.layer for trial in sorted(trials, key=lambda trial: criterion(trial.figures), reverse=True)]
-    best_of_each = [choice.layer for choice in inspector.fitting.selection.selected_]
-    pair = inspector.extractor.default_pair
+    best_of_each = [choice.layer for choice in selection.selected_]
+    pair = Extractor().default_pair
     return {
         "attempt: three best layers": [[name] for name in ranked[:3]],
         "attempt: best of each depth and the fixed pair": [[name] for name in dict.fromkeys([*best_of_each, *pair])],
@@ -114,7 +118,9 @@ def draw_test(dataset: Dataset, most: int) -> Dataset:
 
 
 def chosen(inspector: Inspector) -> str:
-    return " ".join(f"{'+'.join(member.layers)}:{member.weight:.2f}" for member in inspector.members)
+    return " ".join(
+        f"{'+'.join(member.layers)}:{member.calibration.weight:.2f}" for member in inspector.manifest.members
+    )
 
 
 def baselines(extractor: Extractor, paths: Sequence[Path], test: Sequence[Sample], seed: int) -> list[dict]:
@@ -122,7 +128,7 @@ def baselines(extractor: Extractor, paths: Sequence[Path], test: Sequence[Sample
     images = [resize_image(read_image(path), SIDE) for path in paths]
     names = [layer.name for layer in extractor.layers if not layer.same_as]
     sets: list[LayerSet] = [*((name,) for name in names), extractor.default_pair]
-    readings = [Reading(layers, PatchCore(seed=seed)) for layers in sets]
+    readings = [MemberSpec(layers, PatchCore(seed=seed)) for layers in sets]
     start = time.perf_counter()
     fit_detectors(extractor, images, readings)
     fitted = time.perf_counter() - start

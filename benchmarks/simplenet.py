@@ -26,7 +26,7 @@ from benchmarks._inputs import CATEGORY, copied, files, good_paths
 from benchmarks._measure import OURS_OVER_PEER, Row, Run, in_child, peak_mib
 from flawsight.detectors import SimpleNet
 from flawsight.features import DEFAULT_EXTRACTOR, Extractor
-from flawsight.views.cache import ImageCache
+from flawsight.views import ImageCache
 
 FORMS: dict[str, dict[str, Any]] = {"default sample": {}, "all descriptors": {"max_descriptors": None}}
 

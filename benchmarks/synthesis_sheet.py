@@ -18,9 +18,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from flawsight.data import find_images, fingerprint, read_image
-from flawsight.defects import Mask, Product, SyntheticDefect, estimate_product, foreground, make
+from flawsight.defects import Mask, Product, SyntheticDefect, estimate_product, foreground, make, read_textures
 from flawsight.generation import Generator, sdas_pictures
-from flawsight.pipeline.material import read_textures
 
 STRENGTHS = (0.0, 0.1, 0.2, 0.5)
 SHOWN = (0.03, 0.12)
@@ -39,13 +38,13 @@ def main() -> None:
     paths = find_images(options.data / options.product / "train" / "good")
     images = [read_image(path) for path in paths]
     folder = options.generator or options.out.parent / f"generator-{options.product}"
-    pictures = sdas_pictures(images, folder, count=16, steps=options.steps, stamp=fingerprint(paths))
+    pictures = sdas_pictures(images, folder, Generator(steps=options.steps), count=16, stamp=fingerprint(paths))
     generator = Generator.load(folder)
     textures = read_textures(options.data / "dtd_textures", seed=0)
     small = cv2.resize(images[0], (generator.card_.side,) * 2, interpolation=cv2.INTER_AREA)
     first_row = [("a good image", small), *strengths(generator)]
     sheet([*first_row, *local_defects(images, pictures, textures)]).quantize(256).save(options.out, optimize=True)
-    print(f"quality {generator.description_.quality}: {options.out}")
+    print(f"quality {generator.card_.quality}: {options.out}")
 
 
 def strengths(generator: Generator) -> list[Tile]:

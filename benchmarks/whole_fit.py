@@ -15,7 +15,8 @@ from benchmarks._anomalib import fit_folder, import_all, pair_blocks, peer_name
 from benchmarks._inputs import CATEGORY, copied, files, good_paths
 from benchmarks._measure import OURS_OVER_PEER, Row, Run, in_child, peak_mib
 from flawsight.features import DEFAULT_EXTRACTOR, Extractor
-from flawsight.inspection import fit
+from flawsight.pipeline import run_fit
+from flawsight.settings import FitSettings
 
 BANK = 1000
 
@@ -63,14 +64,17 @@ def rows(run: Run, found: dict[str, list[dict]], settings: dict[str, Any]) -> It
 def ours(folder: str, image_size: int, seed: int) -> dict[str, Any]:
     paths, imported = files(folder), peak_mib()
     start = time.perf_counter()
-    inspector = fit(paths, image_size=image_size, seed=seed, device="cpu")
+    done = run_fit(
+        FitSettings.of({"good": paths, "out": None, "image_size": image_size, "seed": seed, "device": "cpu"})
+    )
     seconds = time.perf_counter() - start
-    assert inspector.fitting is not None and inspector.manifest.selection is not None
+    manifest = done.inspector.manifest
+    assert manifest.selection is not None
     return {
         "seconds": seconds,
-        "stages": inspector.fitting.timings,
-        "layers_tried": inspector.manifest.selection.layers_tried,
-        "members": len(inspector.members),
+        "stages": done.record.timings,
+        "layers_tried": manifest.selection.layers_tried,
+        "members": len(manifest.members),
         "imported_mib": imported,
     }
 

@@ -16,9 +16,10 @@ import numpy as np
 
 from flawsight.data import GOOD, open_dataset
 from flawsight.features import Extractor
-from flawsight.inspection import Inspector, fit
+from flawsight.inspection import Inspector
 from flawsight.metrics import operating_point
-from flawsight.views.cache import ImageCache
+from flawsight.pipeline import fit
+from flawsight.views import ImageCache
 
 CATEGORIES = ("magnetic_tile", "kolektorsdd_tiles")
 RATES = (0.01, 0.02, 0.05, 0.10)
@@ -60,7 +61,7 @@ def achieved(learned: list[Path], unseen: list[Path], seed: int) -> list[dict]:
     scores = score(inspector, unseen)
     found = []
     for rate in RATES:
-        point = operating_point(inspector.manifest.operating_point.calibration_scores, rate)
+        point = operating_point(inspector.manifest.calibration.scores, rate)
         alarms = float(np.mean(scores > point.threshold))
         found.append(
             {
@@ -75,7 +76,7 @@ def achieved(learned: list[Path], unseen: list[Path], seed: int) -> list[dict]:
 
 
 def score(inspector: Inspector, paths: list[Path]) -> np.ndarray:
-    images = ImageCache(paths, inspector.extractor.image_size)
+    images = ImageCache(paths, inspector.manifest.extractor.image_size)
     return np.array(
         [
             result.score

@@ -10,10 +10,10 @@ from flawsight.metrics.localisation import PixelMetrics, PixelTruth, aupro, aupr
 
 __all__ = [
     "Metrics",
+    "OperatingPoint",
     "PixelMetrics",
     "PixelTruth",
     "Rates",
-    "OperatingPoint",
     "aupro",
     "aupro_curve",
     "auroc",
@@ -21,10 +21,10 @@ __all__ = [
     "evaluate_maps",
     "f1_max",
     "harmonic_mean",
+    "operating_point",
     "p_values",
     "pixel_auroc",
     "rates",
-    "operating_point",
 ]
 __getattr__ = lazy_names(
     __name__,
