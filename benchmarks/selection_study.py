@@ -85,7 +85,7 @@ def study(folder: Path, seed: int, most_good: int, most_test: int) -> list[dict]
 
 def attempts(searched: FitResult) -> dict[str, list[list[str]]]:
     """Other rules over the trials of the same search; their maps are averaged with equal shares."""
-    selection, inspector = searched.record.selection, searched.inspector
+    selection = searched.record.selection
     assert selection is not None
     trials = [trial for trial in selection.trials_ if trial.stage == "full"]
     ranked = [trial.layer for trial in sorted(trials, key=lambda trial: criterion(trial.figures), reverse=True)]
