@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 FLOORS, LINE = "Floors", "The line needs no torch"
 
-WIDTH, MARGIN, GAP, TEXT, LETTER = 880, 24, 8, 16, 6.4
+WIDTH, MARGIN, GAP, TEXT, LETTER = 720, 16, 8, 16, 5.9
 PLAIN, TORCH, BACK, INK = ("#d7f0e6", "#3f8f72"), ("#fde3cf", "#c7773a"), "#f7f8fa", "#1f2430"
 STYLE = f"text {{ font: 12px sans-serif; fill: {INK} }} .name {{ font: bold 14px sans-serif }}"
 
@@ -56,7 +56,7 @@ def draw(house: list[list[Room]]) -> str:
             parts.append(dashes(y))
             y += 30
     parts.append(legend(y + 8))
-    height = y + 8 + 14 + MARGIN
+    height = y + 8 + 38 + MARGIN
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">'
     title = "<title>The rooms of Flawsight, floor above floor; each imports only from floors below</title>"
     paper = f'<rect width="{WIDTH}" height="{height}" rx="10" fill="{BACK}"/>'
@@ -92,8 +92,8 @@ def legend(y: float) -> str:
         x = MARGIN + 170 * number
         rows.append(f'<rect x="{x}" y="{y}" width="14" height="14" rx="3" fill="{fill}" stroke="{edge}"/>')
         rows.append(f'<text x="{x + 22}" y="{y + 12}">{meaning}</text>')
-    note = "a room imports only from floors below its own; rooms of one floor know nothing of each other"
-    rows.append(f'<text x="{WIDTH - MARGIN}" y="{y + 12}" text-anchor="end">{note}</text>')
+    note = "A room imports only from floors below its own; rooms of one floor know nothing of each other."
+    rows.append(f'<text x="{MARGIN}" y="{y + 34}">{note}</text>')
     return "\n".join(rows)
 
 
