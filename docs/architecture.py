@@ -9,6 +9,7 @@ from textwrap import wrap
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "flawsight"
 PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 FLOORS, LINE = "Floors", "The line needs no torch"
 
@@ -30,14 +31,13 @@ def floors(contracts: list[dict]) -> list[list[Room]]:
     by_name = {contract["name"]: contract for contract in contracts}
     plain = {name.rpartition(".")[2] for name in by_name[LINE]["source_modules"]}
     names = [re.findall(r"\w+", floor) for floor in by_name[FLOORS]["layers"]]
-    return [[Room(name, purpose(name), name not in plain) for name in floor] for floor in names]
+    built = [[name for name in floor if (PACKAGE / name).is_dir()] for floor in names]  # a contract may allow for more
+    return [[Room(name, purpose(name), name not in plain) for name in floor] for floor in built if floor]
 
 
 def purpose(room: str) -> str:
     """The first line of a room's docstring."""
-    place = ROOT / "src" / "flawsight" / room
-    source = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
-    text = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) if source.exists() else None
+    text = ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text(encoding="utf-8")))
     return (text or "").partition("\n")[0]
 
 
