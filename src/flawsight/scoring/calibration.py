@@ -47,7 +47,7 @@ class MapCalibrator:
     def __call__(self, grid_map: np.ndarray) -> np.ndarray:
         """The calibrated map (h, w) float32 of a raw map (h, w)."""
         inside = np.interp(grid_map, self.knots, _levels())
-        beyond = np.maximum(grid_map - self.knots[-1], 0) / self.tail_scale
+        beyond = np.maximum(grid_map - np.float64(self.knots[-1]), 0) / self.tail_scale
         return (inside + beyond).astype(np.float32)
 
 
