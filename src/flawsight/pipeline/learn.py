@@ -9,15 +9,18 @@ from itertools import islice
 import numpy as np
 from sklearn.base import clone
 
+from flawsight.core import cache_key
 from flawsight.data import augmented, folds
 from flawsight.features import Extractor
 from flawsight.inference import MemberSpec, feed, iter_features, learn, predict
 from flawsight.inference.feature_pass import Advance, Features
 from flawsight.pipeline.choose import Ensemble
+from flawsight.pipeline.defect_sources import DefectRecipe
 from flawsight.pipeline.load_images import GoodImages
-from flawsight.pipeline.plan import Plan, stage_key
+from flawsight.pipeline.plan import Plan
 from flawsight.pipeline.record import Run
 from flawsight.scoring import RawPrediction
+from flawsight.settings import DefectOptions, LearnOptions
 from flawsight.training import TrainingContext, parallel_map
 
 
@@ -34,7 +37,9 @@ class CrossFit:
     folds: int
 
 
-def learn_members(plan: Plan, network: Extractor, good: GoodImages, ensemble: Ensemble, run: Run) -> CrossFit:
+def learn_members(
+    plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe, ensemble: Ensemble, run: Run
+) -> CrossFit:
     """Learn from the good images, or from augmented copies of them; unfinished trainings go on.
 
     The progress counts each image in both passes, and as many steps again while the detectors learn.
@@ -44,7 +49,11 @@ def learn_members(plan: Plan, network: Extractor, good: GoodImages, ensemble: En
     if settings.augment:
         copies = augmented(images, settings.augment, settings.label_preserving, settings.seed)
     steps = (2 + max(1, settings.augment)) * len(images)
-    training = TrainingContext(plan.work / _key(plan, network, good, ensemble) if plan.work else None)
+    members = [(one.layers, type(one.detector).__name__, one.detector.get_params()) for one in ensemble.members]
+    weights = (network.name, network.image_size, network.weights_sha256)
+    options = settings.slice(LearnOptions, DefectOptions), settings.seed
+    key = cache_key(weights, members, good.fingerprint, recipe.kinds, recipe.sources_digest, options)
+    training = TrainingContext(plan.work / key if plan.work else None)
     with run.progress.stage("Learning from all good images", steps) as advance:
         return cross_fit(network, images, ensemble.members, settings.seed, advance, training, copies)
 
@@ -119,11 +128,3 @@ def _held_out(
 
     sets = [member.layers for member in held_out[0]]
     return [image for batch in iter_features(network, images, sets, find, advance) for image in batch]
-
-
-def _key(plan: Plan, network: Extractor, good: GoodImages, ensemble: Ensemble) -> str:
-    """What the trainings of these members depend on, as a folder's name."""
-    members = [(one.layers, type(one.detector).__name__, one.detector.get_params()) for one in ensemble.members]
-    weights = (network.name, network.image_size, network.weights_sha256)
-    settings = plan.settings.dump({"device", "budget", "max_memory", "overwrite"})
-    return stage_key(weights, members, good.fingerprint, plan.kinds, settings)

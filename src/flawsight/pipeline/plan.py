@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flawsight.bundle import prepare_folder
-from flawsight.core import FlawsightError, cache_key
+from flawsight.core import FlawsightError
 from flawsight.data import check_label_preserving
 from flawsight.defects import defect_kinds
 from flawsight.detectors import Detector, DetectorTags, detector_name, make_detectors
@@ -67,11 +67,6 @@ def make_plan(settings: FitSettings) -> Plan:
     kinds = _kinds(settings, tags) if plan.searches or tags.needs_defects else ()
     folder = None if settings.out is None else prepare_folder(settings.out, settings.overwrite)
     return Plan(settings, detectors, tags, kinds, fixed, folder)
-
-
-def stage_key(*parts: object) -> str:
-    """Names what a stage depends on, so that it goes on only from what the same settings left."""
-    return cache_key(repr(parts))
 
 
 def _detectors(settings: FitSettings) -> dict[str, Detector]:
