@@ -1,4 +1,4 @@
-"""The tables of paper C (Gaussian-AD) on real defects, with the conformal working point beside its chi-square one.
+"""The tables of paper C (Gaussian-AD) on real defects, with the conformal operating point beside its chi-square one.
 
     python -m benchmarks.gaussian_study DATA --out docs/studies/gaussian.csv
 
@@ -41,9 +41,9 @@ METHODS: dict[str, dict] = {
     "NPCA 0.01 %": {"reduction": "npca", "variance": 0.9999},
 }
 """The first three are Table I, the others and Mahalanobis Table III."""
-WORKING_POINTS = ("PCA 99 %", MAHALANOBIS, "NPCA 1 %")
+OPERATING_POINTS = ("PCA 99 %", MAHALANOBIS, "NPCA 1 %")
 LEVEL = 7
-"""The level, counted from 1, whose working point the paper sets."""
+"""The level, counted from 1, whose operating point the paper sets."""
 SIGMAS = range(1, 6)
 INNER_FOLDS = 5
 Levels = list[torch.Tensor]
@@ -85,7 +85,7 @@ def main() -> None:
     rows: list[dict] = []
     for category in options.categories:
         pooled = read(extractor, options.data / category, options)
-        found = [*detection(pooled), *working_points(pooled)]
+        found = [*detection(pooled), *operating_points(pooled)]
         rows += [{"category": category, **row} for row in found]
         print(category, len(pooled.good[0]), "good,", len(pooled.labels), "test images", flush=True)
     table = pd.DataFrame(rows)
@@ -139,7 +139,7 @@ def detection(pooled: Pooled) -> Iterator[dict]:
                 yield {**key, "level": "Sum", "figure": "auroc", "value": auroc(sum(scores), pooled.labels)}
 
 
-def working_points(pooled: Pooled) -> Iterator[dict]:
+def operating_points(pooled: Pooled) -> Iterator[dict]:
     """Alarms at both thresholds among good and defective test images, per method, fold and asked rate.
 
     Both belong to the same distribution, learned from four fifths of the good images; the conformal one is calibrated
@@ -147,7 +147,7 @@ def working_points(pooled: Pooled) -> Iterator[dict]:
     """
     for fold, images in outer_folds(pooled):
         for augmented in (False, True):
-            for method in WORKING_POINTS:
+            for method in OPERATING_POINTS:
 
                 def fit(learned: np.ndarray, augmented: bool = augmented, method: str = method) -> GaussianDistance:
                     return fit_gaussian(pooled.learned_from(learned, augmented)[LEVEL - 1], **METHODS[method])
@@ -199,17 +199,17 @@ def report(table: pd.DataFrame) -> None:
         sizes = chosen[(chosen["figure"] == "dimensions") & (chosen["level"] == str(LEVEL))]
         means = sizes.groupby("method", sort=False)["value"].mean()
         print(f"\nDimensions of level {LEVEL}: " + ", ".join(f"{name} {value:.1f}" for name, value in means.items()))
-        report_working_points(chosen)
+        report_operating_points(chosen)
 
 
-def report_working_points(chosen: pd.DataFrame) -> None:
-    columns = [f"{method}: {kind}" for method in WORKING_POINTS for kind in ("chi-square", "conformal (stated)")]
+def report_operating_points(chosen: pd.DataFrame) -> None:
+    columns = [f"{method}: {kind}" for method in OPERATING_POINTS for kind in ("chi-square", "conformal (stated)")]
     print(f"\nFPR / TPR in percent at level {LEVEL}\n\n| n | target FPR | {' | '.join(columns)} |")
     print(f"|---|---|{'---|' * len(columns)}")
     for sigma in SIGMAS:
         at = chosen[chosen["sigma"] == sigma]
         cells = []
-        for method in WORKING_POINTS:
+        for method in OPERATING_POINTS:
             means = 100 * at[at["method"] == method].groupby("figure")["value"].mean()
             cells.append(f"{means['chi-square FPR']:.1f} / {means['chi-square TPR']:.1f}")
             figures = f"{means['conformal FPR']:.1f} / {means['conformal TPR']:.1f}"

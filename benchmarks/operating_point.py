@@ -1,6 +1,6 @@
 """Does the stated false-alarm rate hold? Repeated random splits of good images, none of them used twice.
 
-    python -m benchmarks.working_point DATA --out docs/studies
+    python -m benchmarks.operating_point DATA --out docs/studies
 
 For every split, `--learn` good images are learned from and calibrated on, and the rest of the good images, train and
 test, stand for tomorrow's parts. The layers are the fixed pair: the question is the calibration's, not the choice's.
@@ -47,7 +47,7 @@ def main() -> None:
                 rows.append({"category": category, "split": split, **row})
             print(category, split, [round(row["achieved"], 3) for row in rows[-len(RATES) :]], flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
-    with (options.out / "working_point.csv").open("w", newline="", encoding="utf-8") as file:
+    with (options.out / "operating_point.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
