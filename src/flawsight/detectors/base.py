@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import Any, Literal, Self, cast
 
 import torch
 from sklearn.base import BaseEstimator, clone
@@ -13,10 +13,8 @@ from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
 from flawsight.core import FlawsightError
+from flawsight.detectors.synthesis import AnomalySynthesis
 from flawsight.training import TrainingContext
-
-if TYPE_CHECKING:
-    from flawsight.detectors.synthesis import AnomalySynthesis
 
 FeatureMaps = Sequence[Tensor]
 """One (N, C, H, W) tensor per layer, all of the same N images."""

@@ -10,19 +10,15 @@ import torch
 from torch import Tensor
 
 from flawsight.core import FlawsightError
-from flawsight.detectors.base import FeatureMaps
-
-Image = np.ndarray
-Defect = Callable[[Image, np.random.Generator, Sequence[Image]], tuple[Image, np.ndarray]]
-"""A good picture (H, W, 3) uint8 RGB, a source of chance, pictures to take material from: a defective one, its mask."""
+from flawsight.defects import Image, SyntheticDefect
 
 
 @dataclass(frozen=True, eq=False)
 class AnomalySynthesis:
     """The frozen network, from pictures (H, W, 3) uint8 RGB to the layers' feature maps, and the defects to make."""
 
-    network: Callable[[Sequence[Image]], FeatureMaps]
-    defects: Sequence[Defect]
+    network: Callable[[Sequence[Image]], Sequence[Tensor]]
+    defects: Sequence[SyntheticDefect]
 
     def features(self, pictures: Sequence[Image]) -> list[Tensor]:
         """Feature maps (N, C, H, W) that may take part in training."""

@@ -4,9 +4,8 @@ import base64
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
+from flawsight.defects import Image
 
 
 def data_uri(image: Image, side: int) -> str:

@@ -5,9 +5,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawsight.core import FlawsightError
+from flawsight.defects import Image
 from flawsight.scoring import ColourScale
-
-Image = NDArray[np.uint8]
 
 # Along the scale, from 0 to 1: red, green, blue, and how much they cover the picture. The threshold is at 0.5.
 STOPS = np.array(

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawsight.core import FlawsightError
+from flawsight.defects import Image
 from flawsight.metrics import Metrics, OperatingPoint
 from flawsight.scoring import ColourScale
 
-Image = NDArray[np.uint8]
 AnomalyMap = NDArray[np.float32]
 
 
