@@ -20,6 +20,10 @@ class ExtractorSpec(_Strict):
     """Which network, at which size, with which weights (`weights_sha256` is of the whole network's tensors).
 
     `layers` are the rows of its catalogue that the members read; none where an older version did not keep them.
+
+    >>> spec = read_manifest(bundle).extractor
+    >>> spec.name, spec.image_size
+    ('tf_efficientnet_lite0', 64)
     """
 
     name: str
@@ -30,7 +34,12 @@ class ExtractorSpec(_Strict):
 
 
 class DetectorSpec(_Strict):
-    """The method, its parameters, the package it comes from, and whether its maps say where a defect is."""
+    """The method, its parameters, the package it comes from, and whether its maps say where a defect is.
+
+    >>> spec = read_manifest(bundle).members[0].detector
+    >>> spec.name, spec.parameters["bank_size"], spec.localizes
+    ('patchcore', 1000, True)
+    """
 
     name: str
     parameters: dict[str, Any]
@@ -39,7 +48,12 @@ class DetectorSpec(_Strict):
 
 
 class Member(_Strict):
-    """One detector, its layers, and how its answers count."""
+    """One detector, its layers, and how its answers count.
+
+    >>> members = read_manifest(bundle).members
+    >>> round(sum(member.calibration.weight for member in members), 6)
+    1.0
+    """
 
     layers: tuple[str, ...] = Field(min_length=1)
     detector: DetectorSpec
@@ -58,6 +72,10 @@ class DataInfo(_Strict):
     """Which good images were learned from, and from how many augmented copies of each, by which groups.
 
     `defects`: the kinds that were made on them to learn from, if any; `sources_digest` names the images blended in.
+
+    >>> data = read_manifest(bundle).data
+    >>> data.images, data.augment
+    (12, 0)
     """
 
     images: int
@@ -69,7 +87,11 @@ class DataInfo(_Strict):
 
 
 class SelectionInfo(_Strict):
-    """How the layers were chosen."""
+    """How the layers were chosen.
+
+    >>> read_manifest(bundle).selection.defects
+    ['nsa', 'perlin', 'scratch']
+    """
 
     search: str
     defects: list[str]
@@ -86,6 +108,10 @@ class Manifest(_Strict):
 
     `settings` are the fit's options, without folders, files and what the machine had to give; `settings_paths` names
     those that were folders or files. The image is defective iff its score exceeds the operating point's threshold.
+
+    >>> manifest = read_manifest(bundle)
+    >>> manifest.operating_point.requested_rate, manifest.data.images, manifest.settings["image_size"]
+    (0.1, 12, 64)
     """
 
     format: Literal[3] = 3

@@ -23,14 +23,26 @@ Tensors = Mapping[str, np.ndarray]
 
 
 def prepare_folder(folder: Path, overwrite: bool) -> Path:
-    """Make `folder` ready for a bundle: created, writable, and holding none unless `overwrite`."""
+    """Make `folder` ready for a bundle: created, writable, and holding none unless `overwrite`.
+
+    >>> prepare_folder(bundle, overwrite=False)
+    Traceback (most recent call last):
+        ...
+    flawsight.core.errors.FlawsightError: '...' already holds a bundle: choose another --out, or add --overwrite
+    """
     if (folder / MANIFEST).exists() and not overwrite:
         raise FlawsightError(f"'{folder}' already holds a bundle: choose another --out, or add --overwrite")
     return writable_folder(folder)
 
 
 def write_bundle(manifest: Manifest, tensors: Mapping[str, Tensors], folder: Path, overwrite: bool = False) -> Path:
-    """Write a bundle of these files of tensors; an existing one is refused without `overwrite`, else removed whole."""
+    """Write a bundle of these files of tensors; an existing one is refused without `overwrite`, else removed whole.
+
+    >>> manifest = read_manifest(bundle)
+    >>> tensors = {name: read_tensors(bundle, name) for name in manifest.files}
+    >>> sorted(path.name for path in write_bundle(manifest, tensors, tmp / "copy").iterdir())
+    ['detectors.safetensors', 'inspector.json', 'network.safetensors']
+    """
     prepare_folder(folder, overwrite)
     # The manifest goes first and comes last: a folder without one is no bundle.
     for name in (MANIFEST, *FOR_READERS):
@@ -47,14 +59,26 @@ def write_bundle(manifest: Manifest, tensors: Mapping[str, Tensors], folder: Pat
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """inspector.json of a bundle, validated; those of earlier formats are brought to today's."""
+    """inspector.json of a bundle, validated; those of earlier formats are brought to today's.
+
+    >>> read_manifest(bundle).extractor.name
+    'tf_efficientnet_lite0'
+    """
     if not (folder / MANIFEST).exists():
         raise FlawsightError(f"'{folder}' is no bundle: it has no {MANIFEST}; make one with `flawsight fit`")
     return read_model(folder / MANIFEST, Manifest, "bundle", "fit it again")
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:
-    """Raise where a file of the bundle is missing or is not the one that was written."""
+    """Raise where a file of the bundle is missing or is not the one that was written.
+
+    >>> copy = fs.save(inspector, tmp / "copy")
+    >>> (copy / "detectors.safetensors").unlink()
+    >>> check_files(copy, read_manifest(copy))
+    Traceback (most recent call last):
+        ...
+    flawsight.core.errors.FlawsightError: bundle '...' is damaged: detectors.safetensors is missing; ...
+    """
     for name, expected in manifest.files.items():
         if not (folder / name).is_file():
             raise FlawsightError(f"bundle '{folder}' is damaged: {name} is missing; fit it again or copy it whole")
@@ -63,7 +87,12 @@ def check_files(folder: Path, manifest: Manifest) -> None:
 
 
 def read_tensors(folder: Path, name: str) -> dict[str, np.ndarray]:
-    """The tensors in one file of a bundle."""
+    """The tensors in one file of a bundle.
+
+    >>> tensors = read_tensors(bundle, "detectors.safetensors")
+    >>> tensors["0.bank"].dtype  # the memory bank of the first member
+    dtype('float32')
+    """
     try:
         found: dict[str, np.ndarray] = load_file(folder / name)
         return found

@@ -41,7 +41,14 @@ def _interrupt(*_: object) -> None:
 
 
 def main() -> None:
-    """Run the command line; bad input exits with 2 and one clear message, an interrupt with 130."""
+    """Run the command line; bad input exits with 2 and one clear message, an interrupt with 130.
+
+    >>> import contextlib, sys
+    >>> sys.argv = ["flawsight", "--version"]
+    >>> with contextlib.suppress(SystemExit):
+    ...     main()
+    flawsight ...
+    """
     signal.signal(signal.SIGINT, _interrupt)
     try:
         app()

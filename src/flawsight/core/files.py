@@ -18,7 +18,13 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A path to write to; what is written appears at `path` when the block ends, or not at all."""
+    """A path to write to; what is written appears at `path` when the block ends, or not at all.
+
+    >>> with written_whole(tmp / "notes.txt") as partial:
+    ...     _ = partial.write_text("all of it")
+    >>> (tmp / "notes.txt").read_text()
+    'all of it'
+    """
     partial = path.with_name(f"{path.name}.part")
     try:
         yield partial
@@ -30,7 +36,11 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def writable_folder(folder: Path) -> Path:
-    """`folder`, created and tried for writing."""
+    """`folder`, created and tried for writing.
+
+    >>> writable_folder(tmp / "results" / "monday").is_dir()
+    True
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".write-test"
@@ -42,7 +52,12 @@ def writable_folder(folder: Path) -> Path:
 
 
 def read_model(path: Path, model: type[Model], what: str, remedy: str) -> Model:
-    """The JSON at `path`, validated; FlawsightError names the file, the entry that is wrong and the remedy."""
+    """The JSON at `path`, validated; FlawsightError names the file, the entry that is wrong and the remedy.
+
+    >>> manifest = read_model(bundle / "inspector.json", fs.bundle.Manifest, "bundle", "fit it again")
+    >>> manifest.extractor.name
+    'tf_efficientnet_lite0'
+    """
     try:
         return model.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -57,13 +72,22 @@ def read_model(path: Path, model: type[Model], what: str, remedy: str) -> Model:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
+    """SHA-256 of a file's bytes.
+
+    >>> (tmp / "empty").touch()
+    >>> sha256_of(tmp / "empty")[:16]
+    'e3b0c44298fc1c14'
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def cache_key(*parts: object) -> str:
-    """16 hexadecimal digits that name these parts: arrays by their bytes, all else by how it is written."""
+    """16 hexadecimal digits that name these parts: arrays by their bytes, all else by how it is written.
+
+    >>> cache_key("patchcore", 256, np.zeros(3))
+    'ff5431b709f582b7'
+    """
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):

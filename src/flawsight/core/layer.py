@@ -12,6 +12,10 @@ class Layer:
 
     `stride` is input side over map side; `order` counts from the input; `same_as` names the earlier layer whose
     values this one repeats (an identity or switched-off drop path), or is empty.
+
+    >>> layer = network.layer("blocks.2.1.add")
+    >>> layer.kind, layer.channels, layer.height, layer.width, layer.stride
+    ('add', 40, 8, 8, 8.0)
     """
 
     name: str

@@ -14,6 +14,10 @@ def lazy_names(
     """A module's `__getattr__`: `where` says which module holds a name; an old name of `renamed` gives the new one's.
 
     The latter with a DeprecationWarning.
+
+    >>> __getattr__ = lazy_names("my_package", {"Counter": "collections"})
+    >>> __getattr__("Counter")  # as my_package.Counter does
+    <class 'collections.Counter'>
     """
     homes, olds = where or {}, renamed or {}
 
@@ -29,6 +33,14 @@ def lazy_names(
 
 
 def warn_renamed(old: str, new: str) -> None:
-    """Say that a name was replaced."""
+    """Say that a name was replaced.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings(action="error"):
+    ...     warn_renamed("my_package.old", "new")
+    Traceback (most recent call last):
+        ...
+    DeprecationWarning: 'my_package.old' is now called 'new'; the old name will be gone in ...
+    """
     text = f"'{old}' is now called '{new}'; the old name will be gone in {GONE_IN}"
     warnings.warn(text, DeprecationWarning, stacklevel=3)

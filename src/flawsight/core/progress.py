@@ -9,14 +9,27 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """What long work reports to: `stage(name, total)` is a context that yields `advance(count)`."""
+    """What long work reports to: `stage(name, total)` is a context that yields `advance(count)`.
+
+    >>> class Told(Silent):
+    ...     def stage(self, name, total):
+    ...         print(f"{name}: {total} steps")
+    ...         return super().stage(name, total)
+    >>> rows = fs.inspect_to_folder(inspector, [good], tmp, progress=Told())
+    Inspecting: 12 steps
+    """
 
     def stage(self, name: str, total: int) -> AbstractContextManager[Callable[[float], None]]:
         """Begin a stage of `total` steps."""
 
 
 class Silent:
-    """Reports nothing."""
+    """Reports nothing.
+
+    >>> rows = fs.inspect_to_folder(inspector, [good], tmp, progress=Silent())  # no bar
+    >>> len(rows)
+    12
+    """
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Callable[[float], None]]:
@@ -50,5 +63,10 @@ class Bars:
 
 
 def default_progress() -> Progress:
-    """Bars where standard error is a terminal, else silence."""
+    """Bars where standard error is a terminal, else silence.
+
+    >>> with default_progress().stage("Sorting", total=3) as advance:  # a bar, if this is a terminal
+    ...     for part in range(3):
+    ...         advance(1)
+    """
     return Bars() if sys.stderr.isatty() else Silent()

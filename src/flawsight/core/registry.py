@@ -17,6 +17,13 @@ class Registry(MutableMapping[str, Value], Generic[Value]):
 
     Nothing is imported before it is asked for. An unknown name raises FlawsightError with the nearest ones. A name of
     ours or one set here goes before another package's.
+
+    >>> containers = Registry("container", "my_package.containers", {"counter": "collections:Counter"})
+    >>> containers["counter"]
+    <class 'collections.Counter'>
+    >>> containers["list"] = list
+    >>> list(containers)
+    ['counter', 'list']
     """
 
     def __init__(self, what: str, group: str, ours: Mapping[str, str]) -> None:

@@ -28,6 +28,10 @@ def augment(
 
     `most_degrees` bounds "rotate"; paper C takes 15 for most objects. A quarter turn of an image that is not square is
     resized to the old size.
+
+    >>> changed = augment(images[0], np.random.default_rng(0), label_preserving=["blur", "flip"])
+    >>> changed.shape
+    (64, 80, 3)
     """
     check_label_preserving(label_preserving)
     if rng.random() < 0.5:
@@ -57,6 +61,10 @@ def augmented(
     """`passes` differently augmented copies of every image, made when asked for; paper C takes 100.
 
     Number p * len(images) + i is image i in pass p: the same for the same seed, in whatever order they are read.
+
+    >>> many = augmented(images, passes=3)
+    >>> len(images), len(many)
+    (12, 36)
     """
     check_label_preserving(label_preserving)
     if passes < 1:
@@ -81,7 +89,13 @@ class _Augmented(LazyImages):
 
 
 def check_label_preserving(label_preserving: Collection[str]) -> None:
-    """Raise where a group is unknown."""
+    """Raise where a group is unknown.
+
+    >>> check_label_preserving(["blur", "mirror"])
+    Traceback (most recent call last):
+        ...
+    flawsight.core.errors.FlawsightError: unknown augmentation 'mirror': use some of blur, contrast, ...
+    """
     unknown = sorted(set(label_preserving) - set(AUGMENTATIONS))
     if unknown:
         raise FlawsightError(f"unknown augmentation '{unknown[0]}': use some of {', '.join(AUGMENTATIONS)}")

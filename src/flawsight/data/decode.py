@@ -27,6 +27,10 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     Grey is repeated into three channels; 16-bit grey is divided by 257, so 65535 becomes 255 (and a 12-bit camera's
     4095 becomes 16: rescale such files); 16-bit colour keeps its high byte; transparency is laid over white.
     Raises FlawsightError for anything that is not one whole picture of 8 x 8 to `max_pixels` pixels.
+
+    >>> image = read_image(good / "000.png")
+    >>> image.shape, image.dtype
+    ((64, 80, 3), dtype('uint8'))
     """
     path = Path(path)
     with _opened(path) as file:
@@ -48,6 +52,10 @@ def read_mask(path: str | Path, size: tuple[int, int]) -> np.ndarray:
 
     `size` is the image's (H, W), after EXIF rotation. Raises FlawsightError if the mask has another size, is
     unreadable, or is a JPEG, whose compression leaves non-zero pixels all around a defect.
+
+    >>> mask = read_mask(dataset / "ground_truth" / "spot" / "000_mask.png", size=(64, 80))
+    >>> int(mask.sum())
+    400
     """
     path = Path(path)
     with _opened(path) as file:
@@ -65,7 +73,11 @@ def read_mask(path: str | Path, size: tuple[int, int]) -> np.ndarray:
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
-    """(H, W) of a picture as `read_image` would return it, from the file's header alone."""
+    """(H, W) of a picture as `read_image` would return it, from the file's header alone.
+
+    >>> image_size(good / "000.png")
+    (64, 80)
+    """
     with _opened(Path(path)) as image:
         return _upright_size(image)
 

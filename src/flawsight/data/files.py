@@ -13,6 +13,9 @@ def find_images(folder: str | Path, recursive: bool = False) -> list[Path]:
     """The image files of a folder in natural order (img2 before img10); hidden files and folders are skipped.
 
     Raises FlawsightError if the folder is missing, is no folder, cannot be read or holds no image.
+
+    >>> [path.name for path in find_images(good)[:3]]
+    ['000.png', '001.png', '002.png']
     """
     folder = Path(folder)
     images = [p for p in _visible(folder, recursive) if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]

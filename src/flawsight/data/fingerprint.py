@@ -11,6 +11,10 @@ def fingerprint(paths: Iterable[str | Path]) -> str:
     """SHA-256 (hex) over the sorted (file name, content hash) pairs; folders and order do not matter.
 
     Raises FlawsightError if a file cannot be read or there is none.
+
+    >>> paths = find_images(good)
+    >>> fingerprint(paths) == fingerprint(reversed(paths)) != fingerprint(paths[1:])
+    True
     """
     pairs = sorted((Path(path).name, _content_hash(Path(path))) for path in paths)
     if not pairs:

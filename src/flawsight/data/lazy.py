@@ -10,7 +10,14 @@ import numpy as np
 
 
 class LazyImages(Sequence[np.ndarray]):
-    """A subclass gives the number of images and makes one by its number; a slice is a list."""
+    """A subclass gives the number of images and makes one by its number; a slice is a list.
+
+    >>> class Greys(LazyImages):
+    ...     def __len__(self): return 256
+    ...     def _image(self, number): return np.full((64, 64, 3), number, np.uint8)
+    >>> int(Greys()[-1].max()), len(Greys()[:10])
+    (255, 10)
+    """
 
     @overload
     def __getitem__(self, index: int) -> np.ndarray: ...

@@ -15,7 +15,12 @@ SPLITS = ("train", "test")
 
 @dataclass(frozen=True)
 class Sample:
-    """One image file: label 0 good, 1 defective, None unknown; `kind` names the defect ("good" for good ones)."""
+    """One image file: label 0 good, 1 defective, None unknown; `kind` names the defect ("good" for good ones).
+
+    >>> sample = open_dataset(dataset)[-1]
+    >>> sample.path.name, sample.label, sample.kind, sample.split
+    ('002.png', 1, 'spot', 'test')
+    """
 
     path: Path
     label: int | None
@@ -30,7 +35,12 @@ class Sample:
 
 
 class Dataset(Sequence[Sample]):
-    """The samples of one product, in a fixed order, with the folder (or table) and the layout they were read from."""
+    """The samples of one product, in a fixed order, with the folder (or table) and the layout they were read from.
+
+    >>> found = open_dataset(dataset)
+    >>> found.kinds, len(found), len(found.select(split="test", label=DEFECTIVE))
+    (('spot',), 18, 3)
+    """
 
     def __init__(self, samples: Iterable[Sample], root: Path, layout: str) -> None:
         self._samples = tuple(samples)

@@ -11,7 +11,12 @@ MIN_GOOD = 8
 
 @dataclass(frozen=True, eq=False)
 class GoodSplit:
-    """Sorted index arrays, disjoint and covering all images: to train on, to stay good, to receive defects."""
+    """Sorted index arrays, disjoint and covering all images: to train on, to stay good, to receive defects.
+
+    >>> split = split_good(100, seed=0)
+    >>> len(split.train), len(split.val_good), len(split.val_bad)
+    (70, 8, 22)
+    """
 
     train: np.ndarray
     val_good: np.ndarray
@@ -23,6 +28,11 @@ def split_good(n: int, seed: int, train_share: float = 0.7, bad_share: float = 0
 
     Small sets keep at least 3 images to receive defects and 2 good ones (3 from n = 20 on), at training's expense.
     Raises FlawsightError for n < 8, or shares that are not strictly between 0 and 1 or leave nothing to train on.
+
+    >>> split = split_good(len(images), seed=0)
+    >>> to_train_on = [images[index] for index in split.train]
+    >>> len(to_train_on), len(split.val_good), len(split.val_bad)
+    (7, 2, 3)
     """
     if n < MIN_GOOD:
         raise FlawsightError(f"needs at least {MIN_GOOD} good images, found {n}; add pictures")
@@ -44,6 +54,9 @@ def folds(n: int, k: int, seed: int) -> list[np.ndarray]:
     """Cut 0..n-1 at random into min(k, n) sorted index arrays whose sizes differ by at most one.
 
     Raises FlawsightError if there would be fewer than two folds.
+
+    >>> [len(part) for part in folds(10, k=3, seed=0)]
+    [4, 3, 3]
     """
     if min(k, n) < 2:
         raise FlawsightError(f"cannot cut {n} images into {k} folds; needs at least 2 images and 2 folds")

@@ -19,7 +19,14 @@ REFERENCE_SIDE = 256
 
 
 class SyntheticDefect(Protocol):
-    """Anything that turns a good image into a defective one with its label."""
+    """Anything that turns a good image into a defective one with its label.
+
+    >>> def negative(image, rng, sources):
+    ...     return 255 - image, np.ones(image.shape[:2], bool)
+    >>> bad, masks = apply_defects(images, negative, kind="negative", seed=0)
+    >>> len(bad), bool(masks[0].all())
+    (12, True)
+    """
 
     def __call__(self, image: Image, rng: np.random.Generator, sources: Sequence[Image]) -> tuple[Image, Mask]:
         """Return a defective copy of image (H, W, 3) uint8 RGB and the bool mask (H, W) of its defective pixels.
@@ -30,7 +37,15 @@ class SyntheticDefect(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnDefect(ABC):
-    """A defect drawn at random until it succeeds: subclasses implement one attempt, `draw`."""
+    """A defect drawn at random until it succeeds: subclasses implement one attempt, `draw`.
+
+    >>> class Dark(DrawnDefect):
+    ...     def draw(self, image, rng, sources):
+    ...         return image // 2, np.ones(image.shape[:2], bool)
+    >>> bad, mask = Dark()(images[0], np.random.default_rng(0), images[1:])
+    >>> bool(mask.all())
+    True
+    """
 
     title: ClassVar[str] = ""
     """What reports call this kind; its registered name where there is none."""

@@ -25,7 +25,11 @@ _PLAUSIBLE = (0.01, 0.99)
 
 
 def with_foreground(product: Product, chosen: Foreground) -> Product:
-    """The product with the foreground that was asked for; FlawsightError for what is none."""
+    """The product with the foreground that was asked for; FlawsightError for what is none.
+
+    >>> with_foreground(Product(), (20, 15)).background
+    (20, 15)
+    """
     if chosen == "auto":
         return product
     if chosen == "all":
@@ -38,7 +42,11 @@ def with_foreground(product: Product, chosen: Foreground) -> Product:
 def described_product(
     images: Sequence[np.ndarray], seed: int, texture: bool | None = None, foreground: Foreground = "auto"
 ) -> Product:
-    """The estimate of what these good images show, overridden where somebody knows better."""
+    """The estimate of what these good images show, overridden where somebody knows better.
+
+    >>> described_product(images, seed=0, texture=False).texture
+    False
+    """
     product = with_foreground(estimate_product(images, seed=seed), foreground)
     return product if texture is None else replace(product, texture=texture)
 
@@ -47,6 +55,9 @@ def foreground_preview(images: Sequence[np.ndarray], product: Product, path: Pat
     """Write a picture of the foreground on a few good images; what is wrong with it, empty where nothing seems to be.
 
     The product is outlined and its background dimmed.
+
+    >>> foreground_preview(images, Product(background=(0, 255)), tmp / "foreground.png")
+    "the foreground is 0.0% of the image ... say --foreground all or --foreground BRIGHTNESS:THRESHOLD"
     """
     Image.fromarray(np.hstack([_shown(image, product) for image in images[:_SHOWN]])).save(path)
     share = float(np.median([foreground_of(image, product).mean() for image in images]))

@@ -24,6 +24,10 @@ def apply_defects(
     Image i draws from a generator seeded by (seed, kind, i) alone, so it is the same whatever `n_jobs` is. It takes
     material from the other images, or from `sources` if given; from itself only when there is nothing else.
     Raises FlawsightError, naming the image, when no defect can be placed.
+
+    >>> bad, masks = apply_defects(images, make("nsa"), kind="nsa", seed=0)
+    >>> len(bad), masks[0].shape, masks[0].dtype
+    (12, (64, 80), dtype('bool'))
     """
     check_count("seed", seed, lowest=0)
     check_count("workers", workers)

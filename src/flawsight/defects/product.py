@@ -19,6 +19,10 @@ class Product:
     background is (brightness, threshold) in grey levels: a pixel farther than threshold from brightness is object.
     half_height and half_width bound the half-sizes of patches, as shares of the image's sides; resize their scale.
     A patch must be object by more than min_object_share, and cover the object by more than min_overlap_share.
+
+    >>> product = Product(texture=False, background=(20, 15))
+    >>> make("nsa", product=product).product.background
+    (20, 15)
     """
 
     texture: bool = True
@@ -56,7 +60,13 @@ class Product:
 
 
 def foreground(image: Image, product: Product) -> Mask:
-    """Return the bool mask (H, W) of the product's pixels: all of them where no background is known."""
+    """Return the bool mask (H, W) of the product's pixels: all of them where no background is known.
+
+    >>> part = np.pad(np.full((32, 32, 3), 200, np.uint8), ((16, 16), (16, 16), (0, 0)))
+    >>> mask = foreground(part, Product(background=(0, 15)))
+    >>> float(mask.mean())
+    0.25
+    """
     if product.background is None:
         return np.ones(image.shape[:2], dtype=bool)
     brightness, threshold = product.background
@@ -68,6 +78,9 @@ def estimate_product(images: Sequence[Image], seed: int = 0) -> Product:
 
     Looks at no more than 32 images, drawn with `seed`, in 128x128 grey. The answer is a texture unless an object shows
     clearly; with fewer than 3 images nothing is clear. Raises FlawsightError for no images, or wrong ones.
+
+    >>> estimate_product(images).texture
+    True
     """
     if len(images) == 0:
         raise FlawsightError("No good images were given: pass at least one, better 10, to estimate the product.")

@@ -25,7 +25,11 @@ AUTO_KINDS = ("nsa", "perlin", "scratch")
 
 
 def defect_kinds(defects: str) -> tuple[str, ...]:
-    """The kinds that a list such as `nsa,perlin` names; `auto` is `AUTO_KINDS`."""
+    """The kinds that a list such as `nsa,perlin` names; `auto` is `AUTO_KINDS`.
+
+    >>> defect_kinds("nsa, scratch"), defect_kinds("auto")
+    (('nsa', 'scratch'), ('nsa', 'perlin', 'scratch'))
+    """
     if defects == "auto":
         return AUTO_KINDS
     kinds = tuple(dict.fromkeys(part.strip() for part in defects.split(",")))
@@ -41,6 +45,11 @@ def make(kind: str, *, product: Product | None = None, **params: Any) -> Synthet
     params are the fields of its class. Kinds that look at the product also take the fields of `Product`, which then
     override those of `product`; `simple` and `cutpaste` have no use for a product. Raises FlawsightError for an unknown
     kind or parameter.
+
+    >>> scratch = make("scratch", width=(2, 4))
+    >>> bad, mask = scratch(images[0], np.random.default_rng(0), images[1:])
+    >>> bad.shape, bool(mask.any())
+    ((64, 80, 3), True)
     """
     known = {field.name for field in fields(KINDS[kind])}
     if "product" in known:

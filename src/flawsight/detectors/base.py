@@ -29,6 +29,10 @@ class DetectorTags:
     of their own scale rather than the maximum of the map. cv_folds: parts of the images that calibration holds out in
     turn; fewer where learning is slow. needs_defects: it learns from synthetic defects, which `attach` gives it.
     has_time_budget: `fit_to_time_budget` makes it cheaper.
+
+    >>> tags = make_detector("realnet").tags
+    >>> tags.input, tags.needs_defects, tags.cv_folds
+    ('image+features', True, 2)
     """
 
     input: Literal["features", "image", "image+features"] = "features"
@@ -45,6 +49,13 @@ class Detector(BaseEstimator, ABC):
     `fit` takes feature maps, or an iterable of batches of them for images that do not fit in memory at once. A
     search drives the same steps itself, so that one pass over the images feeds many detectors: `reset`, then for
     each batch `embed`, which may run beside others, and `update`, in order; then `finalize`.
+
+    >>> detector = make_detector("patchcore", bank_size=50)
+    >>> detector.reset()
+    >>> for batch in features[0].split(4):
+    ...     detector.partial_fit([batch])
+    >>> detector.finalize().anomaly_maps(features).shape
+    torch.Size([12, 8, 8])
     """
 
     images_taken: int = 0
@@ -148,7 +159,13 @@ def batches_of(X: FeatureMaps | Iterable[FeatureMaps]) -> Iterator[FeatureMaps]:
 
 
 def checked(features: FeatureMaps) -> FeatureMaps:
-    """The same feature maps, or an error that says what is wrong with them."""
+    """The same feature maps, or an error that says what is wrong with them.
+
+    >>> checked([torch.zeros(40, 8, 8)])
+    Traceback (most recent call last):
+        ...
+    flawsight.core.errors.FlawsightError: feature maps must be tensors of shape (N, C, H, W), one per layer
+    """
     if not len(features):
         raise FlawsightError("no feature maps: pass one (N, C, H, W) tensor per layer")
     for values in features:

@@ -46,6 +46,10 @@ class FastFlow(FlowDetector):
     the implementations, the same order for one layer until it saturates at 0 for defects far out. max_grid: finer maps
     are average-pooled to so many positions a side, because few machines train on 128 x 128 of them; None is the paper.
     mixed_precision: train in bfloat16 where that is safe.
+
+    >>> detector = FastFlow(flow_steps=1, max_hidden=8, training_steps=2).fit(features)
+    >>> detector.anomaly_maps(features).shape
+    torch.Size([12, 8, 8])
     """
 
     flow_steps: int = 8

@@ -16,6 +16,10 @@ class KNearest(PooledDetector):
 
     neighbours: how many are averaged, at most all there are. 2 as in DN2, which suits a few dozen images; SPADE, as
     paper C quotes it, takes 50 of some hundreds.
+
+    >>> detector = KNearest(neighbours=2).fit([features[0][:8]])
+    >>> detector.image_scores(features).shape
+    torch.Size([12])
     """
 
     def __init__(self, neighbours: int = 2) -> None:

@@ -19,6 +19,10 @@ class OneClassSVM(PooledDetector):
 
     nu: bound on the share of good images outside, 0.5 as in paper C. gamma: width of the kernel; None is
     scikit-learn's `scale`, one over channels times variance.
+
+    >>> detector = OneClassSVM(nu=0.1).fit([features[0][:8]])
+    >>> detector.image_scores(features).shape
+    torch.Size([12])
     """
 
     nu: float = 0.5

@@ -28,7 +28,11 @@ RENAMED = {("realnet", "at_once"): "micro_batch_size"}
 
 
 def make_detector(name: str, **parameters: Any) -> Detector:
-    """A detector by its registered name; unknown names and parameters raise with the known ones."""
+    """A detector by its registered name; unknown names and parameters raise with the known ones.
+
+    >>> make_detector("gaussian", dims=32)
+    Gaussian(dims=32)
+    """
     if name == "classifier":
         raise FlawsightError(
             "'classifier' learns from labelled defects, which detectors never see: for a study, use it from Python as "
@@ -47,6 +51,9 @@ def make_detectors(names: str, parameters: Mapping[str, Any], seed: int) -> dict
     """Detectors by name from a list such as `patchcore,simplenet`, all with this seed.
 
     A parameter named `simplenet.epochs` is for that detector, one named `epochs` for all that have it.
+
+    >>> make_detectors("patchcore,gaussian", {"gaussian.dims": 32}, seed=7)
+    {'patchcore': PatchCore(seed=7), 'gaussian': Gaussian(dims=32, seed=7)}
     """
     chosen = list(dict.fromkeys(part.strip() for part in names.split(",")))
     found: dict[str, Detector] = {}
@@ -66,7 +73,11 @@ def make_detectors(names: str, parameters: Mapping[str, Any], seed: int) -> dict
 
 
 def detector_name(detector: Detector) -> str:
-    """The name under which a detector's type is registered; FlawsightError where it is not."""
+    """The name under which a detector's type is registered; FlawsightError where it is not.
+
+    >>> detector_name(KNearest(neighbours=5))
+    'knn'
+    """
     name = DETECTORS.name_of(type(detector))
     if name is None:
         kind = type(detector).__name__

@@ -15,7 +15,14 @@ from flawsight.defects import Image, SyntheticDefect
 
 @dataclass(frozen=True, eq=False)
 class AnomalySynthesis:
-    """The frozen network, from pictures (H, W, 3) uint8 RGB to the layers' feature maps, and the defects to make."""
+    """The frozen network, from pictures (H, W, 3) uint8 RGB to the layers' feature maps, and the defects to make.
+
+    >>> read = lambda pictures: list(network.extract(pictures, ["blocks.2.1.add"]).values())
+    >>> synthesis = AnomalySynthesis(read, [fs.defects.make("nsa"), fs.defects.make("scratch")])
+    >>> copies, masks = synthesis.copies(images, numbers=[0, 1], seeds=[7, 8])
+    >>> masks.shape, synthesis.features(copies)[0].shape
+    (torch.Size([2, 64, 80]), torch.Size([2, 40, 8, 8]))
+    """
 
     network: Callable[[Sequence[Image]], Sequence[Tensor]]
     defects: Sequence[SyntheticDefect]

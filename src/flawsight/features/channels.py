@@ -32,6 +32,11 @@ class ChannelSelection(BaseEstimator):
     resolution: they are compared with the mask at the `mask`'s resolution (paper), or at that of the `features`
     (official code, which takes the nearest of the mask's pixels). Learns `losses_` (C,) and `channels_`, ascending, for
     each layer.
+
+    >>> masks, normal = torch.eye(8)[None], torch.zeros(1, 3, 8, 8)
+    >>> anomalous = torch.stack([normal[:, 0], masks, 1 - masks], dim=1)  # the second channel sees it
+    >>> ChannelSelection(counts=[1]).fit([([anomalous], [normal], masks)]).channels_
+    [tensor([1])]
     """
 
     counts: Sequence[int]
@@ -71,6 +76,11 @@ def channel_losses(
     """Eq. 4 of paper E for each channel of one layer (C,), as a mean over pixels; see `ChannelSelection`.
 
     anomalous, normal: feature maps (N, C, H, W) of the same N images. masks: (N, h, w), 1 or True where the defect is.
+
+    >>> masks, normal = torch.eye(8)[None], torch.zeros(1, 3, 8, 8)
+    >>> anomalous = torch.stack([normal[:, 0], masks, 1 - masks], dim=1)  # the second channel sees it
+    >>> channel_losses(anomalous, normal, masks).argmin()
+    tensor(1)
     """
     if normalise not in NORMALISATIONS or resolution not in RESOLUTIONS:
         raise FlawsightError(f"normalise must be one of {NORMALISATIONS}, resolution one of {RESOLUTIONS}")
@@ -104,7 +114,11 @@ def channel_losses(
 
 
 def best_channels(losses: Tensor, count: int) -> Tensor:
-    """The `count` channels of the smallest losses (C,), ascending; all of them where there are no more."""
+    """The `count` channels of the smallest losses (C,), ascending; all of them where there are no more.
+
+    >>> best_channels(torch.tensor([0.5, 0.1, 0.3]), count=2)
+    tensor([1, 2])
+    """
     if count < 1:
         raise FlawsightError(f"{count} channels of a layer cannot be chosen: ask for 1 or more")
     return losses.argsort(stable=True)[:count].sort().values

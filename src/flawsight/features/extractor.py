@@ -24,6 +24,11 @@ class Extractor:
     `name`: the embedded default, or any classification network of torchvision or timm. `weights`: None, a file, or
     `"random"`. Images are resized to `image_size` x `image_size`, without a crop (paper A). `catalogue`: the layers
     that will be asked for, where they are known; else the network is traced to list them all.
+
+    >>> network = Extractor(image_size=64, device="cpu")
+    >>> maps = network.extract(images, ["blocks.2.1.add", "blocks.4.2.add"])
+    >>> [tuple(values.shape) for values in maps.values()]
+    [(12, 40, 8, 8), (12, 112, 4, 4)]
     """
 
     def __init__(

@@ -9,7 +9,11 @@ from flawsight.core import FlawsightError, Layer, unknown
 
 
 def select_layers(layers: Sequence[Layer], patterns: str | Sequence[str] = "all") -> tuple[Layer, ...]:
-    """Layers whose names match any of the globs, in network order; `"all"` is every layer."""
+    """Layers whose names match any of the globs, in network order; `"all"` is every layer.
+
+    >>> [layer.name for layer in select_layers(network.layers, "blocks.2.*.add,blocks.4.*.add")]
+    ['blocks.2.1.add', 'blocks.4.1.add', 'blocks.4.2.add']
+    """
     globs = [g.strip() for g in patterns.split(",")] if isinstance(patterns, str) else list(patterns)
     if globs == ["all"]:
         return tuple(layers)
@@ -29,6 +33,9 @@ def default_pair(layers: Sequence[Layer]) -> tuple[str, str]:
     """The customary fixed choice: the last layers of the last blocks that end at strides 8 and 16.
 
     It is `layer2` and `layer3` of a ResNet and `denseblock2` and `denseblock3` of a DenseNet (Sec. 4.3 of paper A).
+
+    >>> default_pair(network.layers)
+    ('blocks.2.1.add', 'blocks.4.2.add')
     """
     last_of_block = {layer.block: layer for layer in layers}
     at_stride = {round(layer.stride): layer.name for layer in last_of_block.values()}

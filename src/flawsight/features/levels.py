@@ -17,6 +17,9 @@ def levels(layers: Sequence[Layer]) -> tuple[str, ...]:
     Of an EfficientNet the stem, the last repeat of every MBConv stage and the head convolution, 9 in all; of a ResNet
     the pooled stem and the ends of `layer1` to `layer4` (Tables VI and VII of paper C). Of any other network the last
     block of every stride: one level only where the stride never changes, as in most vision transformers.
+
+    >>> levels(network.layers)
+    ('bn1', 'blocks.0.0.bn2', 'blocks.1.1.add', ..., 'blocks.6.0.bn3', 'bn2')
     """
     ends = {layer.block: layer for layer in layers}
     if not _blocks_are_levels(layers):
@@ -29,6 +32,9 @@ def stage_ends(layers: Sequence[Layer]) -> tuple[str, ...]:
     """Names of the layers at which the stages of a network end, finest first, from stride 4 on.
 
     These are the ends of `layer1` to `layer4` of a ResNet, as paper E reads them; stem and head do not count.
+
+    >>> stage_ends(network.layers)
+    ('blocks.1.1.add', 'blocks.2.1.add', 'blocks.4.2.add', 'blocks.6.0.bn3')
     """
     ends = {layer.block: layer for layer in layers if layer.block not in ("input", "output")}
     deepest = {round(layer.stride): layer for layer in ends.values() if layer.stride >= FINEST_STAGE}

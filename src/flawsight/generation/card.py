@@ -27,7 +27,12 @@ class Settings(BaseModel):
 
 
 class GeneratorCard(BaseModel):
-    """A trained generator: its settings, its images and how good it is."""
+    """A trained generator: its settings, its images and how good it is.
+
+    >>> card = read_card(generator)
+    >>> card.side, card.images, card.settings.steps, card.is_useless
+    (64, 12, 2, True)
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -76,5 +81,9 @@ class GeneratorCard(BaseModel):
 
 
 def read_card(folder: Path) -> GeneratorCard:
-    """The card in the folder; FlawsightError where it is missing or wrong."""
+    """The card in the folder; FlawsightError where it is missing or wrong.
+
+    >>> read_card(generator).settings.preset
+    'small'
+    """
     return read_model(folder / CARD, GeneratorCard, "generator", "name another folder, or delete this one")

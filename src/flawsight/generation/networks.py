@@ -19,7 +19,11 @@ from flawsight.generation.loss import Diffusion
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """A network and how it is trained; `attention` counts the deepest levels that have it."""
+    """A network and how it is trained; `attention` counts the deepest levels that have it.
+
+    >>> PRESETS["paper"].side, PRESETS["paper"].steps
+    (256, 100000)
+    """
 
     side: int
     patch: int  # pixels of a patch's side that become channels: a patch of 1 leaves the picture as it is
@@ -57,7 +61,11 @@ no ImageNet weights to start from and no class embedding, for there is one produ
 
 
 def find_preset(name: str) -> Preset:
-    """The preset of that name; FlawsightError if there is none."""
+    """The preset of that name; FlawsightError if there is none.
+
+    >>> find_preset("small").side
+    64
+    """
     if name not in PRESETS:
         raise FlawsightError(f"unknown preset '{name}' of the generator: use {' or '.join(PRESETS)}")
     return PRESETS[name]

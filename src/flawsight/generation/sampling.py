@@ -100,7 +100,11 @@ def _implicit_step(
 
 
 def check_sampling(strength: Any, steps: int = 20, sampler: str = "ddpm") -> tuple[float, float]:
-    """The bounds of the strength, from one number or two; FlawsightError for what cannot be sampled."""
+    """The bounds of the strength, from one number or two; FlawsightError for what cannot be sampled.
+
+    >>> check_sampling(0.15), check_sampling((0.1, 0.2))
+    ((0.15, 0.15), (0.1, 0.2))
+    """
     bounds = np.broadcast_to(np.asarray(strength), 2) if np.size(strength) in (1, 2) else np.array([np.nan, np.nan])
     if bounds.dtype.kind not in "iuf" or not 0 <= bounds[0] <= bounds[1] < np.inf:
         raise FlawsightError(f"strength must be a number from 0, or (low, high) with 0 <= low <= high, got {strength}")

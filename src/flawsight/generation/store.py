@@ -53,6 +53,10 @@ def sdas_pictures(
     The one in `folder` is used if it learned from the same images as `generator` would, under the same `stamp`; else
     `generator` is trained there; an interrupted training goes on. Pictures are kept in `folder/pictures`. Warns, with
     the figure, where the generator is bad.
+
+    >>> pictures = sdas_pictures(images, tmp, Generator(steps=2), count=2)
+    >>> fs.defects.make("sdas", pictures=pictures)(images[0], np.random.default_rng(0), images[1:])[1].shape
+    (64, 80)
     """
     generator = generator or Generator()
     check_sampling(strength)  # before a long training
@@ -69,7 +73,12 @@ def ensure_trained(
     stamp: str = "",
     progress: Progress | None = None,
 ) -> GeneratorCard:
-    """Make sure that `folder` holds `generator` trained on these images, and describe it."""
+    """Make sure that `folder` holds `generator` trained on these images, and describe it.
+
+    >>> card = ensure_trained(images, tmp, Generator(steps=2))
+    >>> card.images, sorted(path.name for path in tmp.glob("*.*"))
+    (12, ['generator.json', 'generator.safetensors'])
+    """
     folder = Path(folder)
     settings = generator.settings(images, stamp)
     with suppress(FlawsightError):  # nothing there that can be used: it is made now
@@ -105,7 +114,12 @@ def load_or_sample(
     progress: Progress | None = None,
     device: str = "auto",
 ) -> list[np.ndarray]:
-    """Pictures 0 to count - 1 of the generator in `folder`, read where they were made before."""
+    """Pictures 0 to count - 1 of the generator in `folder`, read where they were made before.
+
+    >>> pictures = load_or_sample(generator, count=2)
+    >>> pictures[0].shape, len(list(generator.glob("pictures/*.png")))
+    ((64, 64, 3), 2)
+    """
     folder = Path(folder)
     bounds = check_sampling(strength)
     settings = read_card(folder).settings

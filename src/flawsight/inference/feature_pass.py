@@ -28,7 +28,12 @@ _BATCHES_BETWEEN_RELEASES = 8
 
 
 class MemberSpec(NamedTuple):
-    """A detector, fitted or not, the layers it reads, and its weight in the whole."""
+    """A detector, fitted or not, the layers it reads, and its weight in the whole.
+
+    >>> member = MemberSpec(("blocks.2.1.add", "blocks.4.2.add"), fs.detectors.PatchCore(bank_size=50))
+    >>> member.detector, member.weight
+    (PatchCore(bank_size=50), 1.0)
+    """
 
     layers: LayerSet
     detector: Detector
@@ -36,7 +41,13 @@ class MemberSpec(NamedTuple):
 
 
 def predict(detector: Detector, features: Sequence[torch.Tensor]) -> RawPrediction:
-    """What the detector finds in a few images."""
+    """What the detector finds in a few images.
+
+    >>> detector = fs.detectors.KNearest().fit(features)
+    >>> found = predict(detector, features)
+    >>> found.maps.shape, found.scores.shape
+    ((12, 1, 1), (12,))
+    """
     if not detector.tags.image_score:
         return RawPrediction(detector.anomaly_maps(features).float().cpu().numpy(), None)
     maps, scores = detector.maps_and_scores(features)
@@ -50,7 +61,13 @@ def iter_features(
     work: Callable[[range, Features], Answer],
     advance: Advance | None = None,
 ) -> Iterator[Answer]:
-    """`work(indices, features of each layer set)` of every batch of images, in order, side by side."""
+    """`work(indices, features of each layer set)` of every batch of images, in order, side by side.
+
+    >>> layers = ("blocks.2.1.add",)
+    >>> shapes = iter_features(network, images, [layers], lambda indices, found: (indices, found[layers][0].shape))
+    >>> next(shapes)
+    (range(0, 2), torch.Size([2, 40, 8, 8]))
+    """
     names = list(dict.fromkeys(name for layers in layer_sets for name in layers))
     # Tracing the network patches torch for a moment, and is not for several threads at once.
     extractor.prepare(names)
@@ -71,7 +88,12 @@ def iter_features(
 
 
 def release() -> None:
-    """Hand freed memory back to the system, where the C library keeps it for each thread (glibc)."""
+    """Hand freed memory back to the system, where the C library keeps it for each thread (glibc).
+
+    >>> maps = np.zeros((64, 256, 256))
+    >>> del maps
+    >>> release()
+    """
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
 
@@ -79,7 +101,13 @@ def release() -> None:
 def feed(
     extractor: Extractor, images: Sequence[np.ndarray], members: Sequence[MemberSpec], advance: Advance | None = None
 ) -> None:
-    """Start every detector and let it take its layers' features of the same images, from one pass."""
+    """Start every detector and let it take its layers' features of the same images, from one pass.
+
+    >>> member = MemberSpec(("blocks.2.1.add",), fs.detectors.PatchCore(bank_size=50))
+    >>> feed(network, images, [member])
+    >>> member.detector.images_taken, member.detector.finalize().bank_.shape
+    (12, torch.Size([50, 40]))
+    """
     for member in members:
         member.detector.reset()
 
@@ -101,6 +129,11 @@ def fit_detectors(
     """Fit every detector on its layers' features of the same images, from one pass.
 
     `advance` is told each image, and as much again while they learn.
+
+    >>> member = MemberSpec(("blocks.2.1.add",), fs.detectors.PatchCore(bank_size=50))
+    >>> fit_detectors(network, images, [member])
+    >>> member.detector.bank_.shape
+    torch.Size([50, 40])
     """
     feed(extractor, images, members, advance)
     jobs = list(zip(members, trainings or [TrainingContext()] * len(members), strict=True))
@@ -110,7 +143,13 @@ def fit_detectors(
 
 
 def learn(detector: Detector, training: TrainingContext, advance: Advance | None, units: float) -> Detector:
-    """Let the detector learn from what it has taken; `advance` is told of `units` meanwhile."""
+    """Let the detector learn from what it has taken; `advance` is told of `units` meanwhile.
+
+    >>> member = MemberSpec(("blocks.2.1.add",), fs.detectors.PatchCore(bank_size=50))
+    >>> feed(network, images, [member])
+    >>> learn(member.detector, fs.training.TrainingContext(), advance=None, units=12).bank_.shape
+    torch.Size([50, 40])
+    """
     if advance is None:
         return detector.finalize(training)
     told = 0.0
@@ -128,7 +167,13 @@ def learn(detector: Detector, training: TrainingContext, advance: Advance | None
 def predict_raw(
     extractor: Extractor, images: Sequence[np.ndarray], members: Sequence[MemberSpec], advance: Advance | None = None
 ) -> list[RawPrediction]:
-    """What every detector finds in the same images, from one pass."""
+    """What every detector finds in the same images, from one pass.
+
+    >>> member = MemberSpec(("blocks.2.1.add",), fs.detectors.PatchCore(bank_size=50))
+    >>> fit_detectors(network, images, [member])
+    >>> [found.maps.shape for found in predict_raw(network, images[:3], [member])]
+    [(3, 8, 8)]
+    """
 
     def find(_: range, features: Features) -> list[RawPrediction]:
         return [predict(member.detector, features[member.layers]) for member in members]

@@ -20,7 +20,12 @@ from flawsight.scoring import RawPrediction
 
 
 class TorchBackend:
-    """The raw maps of a bundle's members, computed by torch on the extractor's device."""
+    """The raw maps of a bundle's members, computed by torch on the extractor's device.
+
+    >>> member = MemberSpec(("blocks.2.1.add",), fs.detectors.PatchCore(bank_size=50).fit(features))
+    >>> [found.maps.shape for found in TorchBackend(network, [member]).predict_raw(images[:3])]
+    [(3, 8, 8)]
+    """
 
     def __init__(self, extractor: Extractor, members: Sequence[MemberSpec]) -> None:
         self.extractor = extractor
@@ -49,7 +54,12 @@ class TorchBackend:
 
 
 def save(inspector: Inspector, folder: str | Path, overwrite: bool = False) -> Path:
-    """Write an inspector as a bundle; an existing one is refused without `overwrite`."""
+    """Write an inspector as a bundle; an existing one is refused without `overwrite`.
+
+    >>> folder = save(inspector, tmp / "copy")
+    >>> load(folder).threshold == inspector.threshold
+    True
+    """
     backend = inspector.backend
     if not isinstance(backend, TorchBackend):
         raise FlawsightError("only an inspector that runs in torch can be saved: copy the bundle's folder instead")
@@ -58,7 +68,11 @@ def save(inspector: Inspector, folder: str | Path, overwrite: bool = False) -> P
 
 
 def load(folder: str | Path, device: str = "auto") -> Inspector:
-    """Read a bundle back; anything missing, changed or unreadable raises with the file's name."""
+    """Read a bundle back; anything missing, changed or unreadable raises with the file's name.
+
+    >>> load(bundle).inspect(dataset / "test" / "spot" / "000.png").verdict
+    'defective'
+    """
     folder = Path(folder)
     manifest = read_manifest(folder)
     check_files(folder, manifest)

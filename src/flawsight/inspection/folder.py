@@ -19,7 +19,12 @@ from flawsight.scoring import ColourScale
 
 @dataclass(frozen=True)
 class ResultRow:
-    """One row of results.csv; `verdict` is `good`, `defective` or `error`, and an error has a reason."""
+    """One row of results.csv; `verdict` is `good`, `defective` or `error`, and an error has a reason.
+
+    >>> rows = inspect_to_folder(inspector, [dataset / "test" / "spot"], tmp)
+    >>> [row.verdict for row in rows]
+    ['defective', 'defective', 'defective']
+    """
 
     path: str
     score: float | None
@@ -35,7 +40,12 @@ def inspect_to_folder(
     max_pixels: int = MAX_PIXELS,
     progress: Progress | None = None,
 ) -> list[ResultRow]:
-    """Inspect images and folders of images; write results.csv and heatmaps/. An unreadable image gets an error row."""
+    """Inspect images and folders of images; write results.csv and heatmaps/. An unreadable image gets an error row.
+
+    >>> rows = inspect_to_folder(inspector, [dataset / "test" / "spot"], tmp / "results")
+    >>> len(rows), sorted(path.name for path in (tmp / "results").iterdir())
+    (3, ['heatmaps', 'results.csv'])
+    """
     paths = _expand(inputs)
     writable_folder(out)
     pictures = _heatmap_paths(paths, writable_folder(out / "heatmaps"))

@@ -27,6 +27,10 @@ class Result:
 
     `anomaly_map` is (H, W) float32 at the image's own size, raw; `p_value` is the share of good images expected to
     score as high (conformal); `is_defective` iff `score` exceeds the operating point's threshold.
+
+    >>> result = inspector.inspect(dataset / "test" / "spot" / "000.png")
+    >>> result.verdict, result.score > inspector.threshold, result.anomaly_map.shape
+    ('defective', True, (64, 80))
     """
 
     score: float
@@ -41,7 +45,14 @@ class Result:
 
 
 class Inspector:
-    """Made by `fit` or `load`; `inspect` takes a path or an RGB uint8 array (H, W, 3)."""
+    """Made by `fit` or `load`; `inspect` takes a path or an RGB uint8 array (H, W, 3).
+
+    >>> inspector = fs.load(bundle)
+    >>> inspector.inspect(dataset / "test" / "spot" / "000.png").verdict
+    'defective'
+    >>> [result.verdict for result in inspector.inspect_many(images[:2])]
+    ['good', 'good']
+    """
 
     def __init__(self, backend: Backend, manifest: Manifest) -> None:
         self.backend = backend

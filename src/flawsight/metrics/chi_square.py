@@ -10,6 +10,9 @@ def chi_square_threshold(dimensions: int, false_alarm_rate: float) -> float:
 
     Exact if their `dimensions` features are normal, and their mean and covariance known rather than estimated. With
     few images it alarms far more often; `operating_point` needs neither assumption.
+
+    >>> round(chi_square_threshold(dimensions=1, false_alarm_rate=0.05), 2)
+    1.96
     """
     if dimensions < 1:
         raise FlawsightError(f"A distance has 1 or more dimensions, but {dimensions} were given.")

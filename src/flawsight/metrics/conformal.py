@@ -25,6 +25,10 @@ class OperatingPoint:
     `rate` is the largest attainable p-value (a multiple of 1 / (calibration_size + 1)) up to `requested_rate`; where
     the calibration images are too few for any, it is the smallest, 1 / (calibration_size + 1), and `is_supported` is
     False: the threshold is then the largest calibration score, and may alarm more often than was asked for.
+
+    >>> point = operating_point(np.arange(19.0), rate=0.01)
+    >>> point.rate, point.is_supported, point.needed_images
+    (0.05, False, 99)
     """
 
     requested_rate: float
@@ -55,6 +59,9 @@ def p_values(scores: ArrayLike, calibration_scores: ArrayLike) -> NDArray[np.flo
     """Return (1 + number of calibration scores >= score) / (n + 1) for each score.
 
     `scores` (m,) and `calibration_scores` (n,) of good images; small means anomalous.
+
+    >>> p_values([0.5, 2.5], calibration_scores=[1, 2, 3])
+    array([1. , 0.5])
     """
     calibration = _calibration(calibration_scores)
     values = score_vector(scores, "Scores")
@@ -66,6 +73,10 @@ def operating_point(calibration_scores: ArrayLike, rate: float) -> OperatingPoin
     """Return the threshold that calls at most a share `rate` of good images defective; see `OperatingPoint`.
 
     `calibration_scores` (n,) are scores of good images that the detector was not fitted on; 0 < `rate` < 1.
+
+    >>> point = operating_point(np.arange(19.0), rate=0.1)
+    >>> point.threshold, point.rate
+    (17.0, 0.1)
     """
     if not 0 < rate < 1:
         raise FlawsightError(f"The false-alarm rate must lie strictly between 0 and 1, but it is {rate}.")

@@ -31,6 +31,11 @@ def evaluate_maps(
     maps or masks, rates without a threshold, and what needs good and defective images where one class is missing.
     Defective images without a mask count in the image figures only; "pixel_images" says how many the pixel figures saw.
     "p_h" is the harmonic mean of auroc and aupro_0.30 (Eq. 3 of paper A).
+
+    >>> maps, masks = [np.zeros((4, 4)), np.eye(4)], [None, np.eye(4)]
+    >>> figures = evaluate_maps([0.1, 0.9], [0, 1], maps, masks, threshold=0.5, kinds=["good", "scratch"])
+    >>> figures["auroc"], figures["aupro_0.30"], figures["detection_rate"], list(figures["kinds"])
+    (1.0, 1.0, 1.0, ['scratch'])
     """
     values, defective = labelled_scores(scores, labels)
     for name, entries in (("maps", maps), ("masks", masks), ("kinds", kinds)):

@@ -23,7 +23,11 @@ Masks = Sequence[NDArray[Any] | None] | NDArray[Any]
 
 
 class PixelMetrics(NamedTuple):
-    """Pixel AU-ROC, and the AU-PRO at every limit asked for."""
+    """Pixel AU-ROC, and the AU-PRO at every limit asked for.
+
+    >>> PixelTruth([np.eye(4)]).figures([np.eye(4)], fpr_limits=[0.3, 0.05])
+    PixelMetrics(pixel_auroc=1.0, aupro=(1.0, 1.0))
+    """
 
     pixel_auroc: float
     aupro: tuple[float, ...]
@@ -34,6 +38,10 @@ class PixelTruth:
 
     `masks`: one (H, W) array per image, non-zero where defective, or None for a good image. Regions are the
     8-connected components of each mask.
+
+    >>> truth = PixelTruth([None, np.eye(4)])
+    >>> truth.regions, truth.aupro([np.zeros((4, 4)), np.eye(4)])
+    (1, 1.0)
     """
 
     def __init__(self, masks: Masks) -> None:
@@ -163,17 +171,29 @@ def aupro(maps: Maps, masks: Masks, fpr_limit: float = 0.3) -> float:
     Exact, as MVTec's evaluation script defines it: all images of the category together, every score a threshold
     (positive at score >= threshold), ties merged, 8-connected regions, linear interpolation at the limit.
     `maps`: (N, H, W), or N arrays (H, W) of any sizes; `masks` likewise, None for a good image.
+
+    >>> aupro(maps=[np.eye(4)], masks=[np.eye(4)])
+    1.0
     """
     return PixelTruth(masks).aupro(maps, fpr_limit)
 
 
 def aupro_curve(maps: Maps, masks: Masks, fpr_limit: float = 0.3) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the corners (false-positive rates, mean overlaps) of the curve that `aupro` measures, up to the limit."""
+    """Return the corners (false-positive rates, mean overlaps) of the curve that `aupro` measures, up to the limit.
+
+    >>> false_positive_rates, overlaps = aupro_curve(maps=[np.eye(4)], masks=[np.eye(4)])
+    >>> false_positive_rates, overlaps
+    (array([0. , 0. , 0. , 0.3]), array([0., 0., 1., 1.]))
+    """
     return PixelTruth(masks).aupro_curve(maps, fpr_limit)
 
 
 def pixel_auroc(maps: Maps, masks: Masks) -> float:
-    """Return the exact area under the ROC curve over all pixels of all images; `maps` and `masks` as in `aupro`."""
+    """Return the exact area under the ROC curve over all pixels of all images; `maps` and `masks` as in `aupro`.
+
+    >>> pixel_auroc(maps=[np.eye(4)], masks=[np.eye(4)])
+    1.0
+    """
     return PixelTruth(masks).pixel_auroc(maps)
 
 

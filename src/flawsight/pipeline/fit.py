@@ -27,7 +27,13 @@ from flawsight.settings import FitSettings
 
 @dataclass(frozen=True, eq=False)
 class FitResult:
-    """An inspector, and what happened while it was made."""
+    """An inspector, and what happened while it was made.
+
+    >>> fitted.inspector.manifest.data.images
+    12
+    >>> list(fitted.record.timings)
+    ['checking images', 'choosing layers', 'learning and calibrating']
+    """
 
     inspector: Inspector
     record: FitRecord
@@ -45,6 +51,12 @@ def fit(
     With `out` the bundle and its report are written there, and an interrupted fit goes on when called again. `options`
     are those of the command, by name (`flawsight.settings.FitSettings` lists them); `detector` may also be an instance,
     and `detector_parameters` is a dict. `run_fit` also tells what happened.
+
+    >>> inspector = fs.fit(good, tmp / "bundle", image_size=64, fixed_layers="blocks.2.1.add")
+    >>> inspector.inspect(dataset / "test" / "spot" / "000.png").verdict
+    'defective'
+    >>> sorted(path.name for path in (tmp / "bundle").iterdir())
+    ['detectors.safetensors', 'inspector.json', 'network.safetensors', 'report.html']
     """
     if isinstance(good, FitSettings):
         return run_fit(good, progress).inspector
@@ -53,7 +65,13 @@ def fit(
 
 
 def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResult:
-    """`fit`, and what happened on the way."""
+    """`fit`, and what happened on the way.
+
+    >>> settings = fs.FitSettings(good=good, out=None, image_size=64, fixed_layers="blocks.2.1.add")
+    >>> result = run_fit(settings)
+    >>> result.inspector.layers, sorted(result.record.timings)
+    ((('blocks.2.1.add',),), ['checking images', 'learning and calibrating'])
+    """
     run = Run(progress or default_progress())
     plan = make_plan(settings)
     paths = find_good(settings.good, settings.layout, settings.category, settings.good_class)

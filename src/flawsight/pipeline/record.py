@@ -21,6 +21,10 @@ class FitRecord:
 
     `recipe`: which kinds of defects were made, of what; `defects` are the search's, or else a few to look at.
     `held_out_maps` (side, side) show the first few images to detectors that had not seen them.
+
+    >>> record = fitted.record
+    >>> len(record.images), record.recipe.kinds, len(record.defects["nsa"][0])
+    (12, ('nsa', 'perlin', 'scratch'), 3)
     """
 
     selection: LayerSelection | None

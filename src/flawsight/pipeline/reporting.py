@@ -21,7 +21,13 @@ EXAMPLES_PER_KIND = 4
 
 
 def write_report(inspector: Inspector, record: FitRecord, folder: Path) -> Path:
-    """Write report.html, and selection.csv if there was a search, into the bundle's folder."""
+    """Write report.html, and selection.csv if there was a search, into the bundle's folder.
+
+    >>> write_report(inspector, fitted.record, tmp).name
+    'report.html'
+    >>> sorted(path.name for path in tmp.iterdir())
+    ['report.html', 'selection.csv']
+    """
     if record.selection is not None:
         write_selection(folder / "selection.csv", record.selection.results())
     path = folder / "report.html"
@@ -30,7 +36,12 @@ def write_report(inspector: Inspector, record: FitRecord, folder: Path) -> Path:
 
 
 def write_selection(path: Path, rows: Sequence[LayerScore]) -> None:
-    """selection.csv: one row for each layer and kind of defect."""
+    """selection.csv: one row for each layer and kind of defect.
+
+    >>> write_selection(tmp / "selection.csv", fitted.record.selection.results())
+    >>> (tmp / "selection.csv").read_text().splitlines()[0]
+    'layer,block,kind,order,stride,channels,same_as,detector,stage,defects,auroc,aupro,p_h,seconds'
+    """
     with written_whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(LayerScore)])
         writer.writeheader()
@@ -38,7 +49,12 @@ def write_selection(path: Path, rows: Sequence[LayerScore]) -> None:
 
 
 def fit_report(inspector: Inspector, record: FitRecord, folder: Path) -> FitReport:
-    """What the report in this folder says."""
+    """What the report in this folder says.
+
+    >>> report = fit_report(inspector, fitted.record, bundle)
+    >>> report.title, report.settings["search"]
+    ('Inspector bundle', 'auto')
+    """
     manifest, selection, maps = inspector.manifest, record.selection, record.held_out_maps
     return FitReport(
         title=f"Inspector {folder.name}",

@@ -69,13 +69,24 @@ def synthesize(
 
     Images keep their size; defects are as the seed says, and `foreground.png` shows where they may lie. `options` are
     those of the command, by name (`flawsight.settings.SynthesizeSettings` lists them). Returns what was written.
+
+    >>> written = fs.synthesize(good, tmp, defects="scratch", count=5)
+    >>> written["train"], written["good"], written["kinds"]
+    (7, 2, {'scratch': 5})
+    >>> fs.data.open_dataset(tmp)
+    Dataset(mvtec at '...': 7 train, 7 test; 9 good, 5 defective; with masks)
     """
     images = good if isinstance(good, str | Path) else tuple(Path(path) for path in good)
     return run_synthesize(SynthesizeSettings.of({"good": images, "out": out, **options}), progress)
 
 
 def run_synthesize(settings: SynthesizeSettings, progress: Progress | None = None) -> dict[str, Any]:
-    """`synthesize` with these settings."""
+    """`synthesize` with these settings.
+
+    >>> settings = fs.settings.SynthesizeSettings(good=good, out=tmp, defects="nsa,scratch")
+    >>> run_synthesize(settings)["kinds"]
+    {'nsa': 3, 'scratch': 3}
+    """
     progress, out = progress or default_progress(), settings.out
     kinds = defect_kinds(settings.defects)
     paths = find_good(settings.good, settings.layout, settings.category, settings.good_class)

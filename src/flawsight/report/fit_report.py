@@ -22,7 +22,13 @@ GALLERY = 24  # pictures at most, so that the page stays small
 
 
 def write_fit_report(path: Path, report: FitReport) -> None:
-    """Write the report as one self-contained HTML file; FlawsightError where it cannot be written."""
+    """Write the report as one self-contained HTML file; FlawsightError where it cannot be written.
+
+    >>> report = fs.pipeline.fit_report(inspector, fitted.record, bundle)
+    >>> write_fit_report(tmp / "report.html", report)
+    >>> "Inspector bundle" in (tmp / "report.html").read_text()
+    True
+    """
     page = render_fit_report(report)
     try:
         path.write_text(page, encoding="utf-8")
@@ -31,7 +37,12 @@ def write_fit_report(path: Path, report: FitReport) -> None:
 
 
 def render_fit_report(report: FitReport) -> str:
-    """Return the report's HTML."""
+    """Return the report's HTML.
+
+    >>> report = fs.pipeline.fit_report(inspector, fitted.record, bundle)
+    >>> render_fit_report(report)[:15]
+    '<!DOCTYPE html>'
+    """
     # Heat maps must work where only the light base install is, which has no jinja2.
     from jinja2 import Environment, StrictUndefined
 

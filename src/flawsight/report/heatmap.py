@@ -27,6 +27,10 @@ def overlay(image: Image, anomaly_map: NDArray[np.float32], scale: ColourScale, 
 
     Far below the threshold the picture stays as it is; `contour` outlines what is above it. Returns a new (H, W, 3)
     uint8 image; raises FlawsightError for wrong shapes and for maps that are not finite.
+
+    >>> result = inspector.inspect(images[0])
+    >>> overlay(images[0], result.anomaly_map, inspector.manifest.colour_scale).shape
+    (64, 80, 3)
     """
     _check(image, anomaly_map)
     places = cv2.merge([np.rint(255 * scale(anomaly_map)).astype(np.uint8)] * 3)
@@ -40,7 +44,12 @@ def overlay(image: Image, anomaly_map: NDArray[np.float32], scale: ColourScale, 
 def outline(
     image: Image, mask: NDArray[np.bool_], colour: tuple[int, int, int] = (255, 255, 255), width: int | None = None
 ) -> Image:
-    """Return a copy of image (H, W, 3) with a line in colour (RGB) and a dark rim around mask (H, W)."""
+    """Return a copy of image (H, W, 3) with a line in colour (RGB) and a dark rim around mask (H, W).
+
+    >>> mask = np.pad(np.ones((24, 40), bool), 20)
+    >>> outline(images[0], mask, colour=(255, 0, 0))[20, 40]
+    array([255,   0,   0], dtype=uint8)
+    """
     drawn = np.ascontiguousarray(image).copy()
     width = width or max(1, round(min(mask.shape) / 400))
     grown = cv2.dilate(mask.astype(np.uint8), np.ones((2 * width + 1, 2 * width + 1), np.uint8))

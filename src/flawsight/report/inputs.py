@@ -21,6 +21,10 @@ class LayerScore:
 
     One row of selection.csv. `stage` is "coarse" (a quick look at few images) or "full"; `order` counts from the
     network's input; `detector` is who read it; `same_as` names the earlier layer whose values this one repeats.
+
+    >>> row = fitted.record.selection.results()[0]
+    >>> row.layer, row.stride, row.detector, row.defects
+    ('blocks.1.0.conv_pw', 2.0, 'patchcore', 'nsa')
     """
 
     layer: str
@@ -41,7 +45,12 @@ class LayerScore:
 
 @dataclass(frozen=True)
 class DefectExample:
-    """One synthetic defect of a kind: image (S, S, 3) uint8 RGB, mask (S, S) bool, anomaly_map (S, S) float32."""
+    """One synthetic defect of a kind: image (S, S, 3) uint8 RGB, mask (S, S) bool, anomaly_map (S, S) float32.
+
+    >>> mask = images[0].mean(axis=2) > 200
+    >>> DefectExample("nsa", images[0], mask, mask.astype(np.float32)).kind
+    'nsa'
+    """
 
     kind: str
     image: Image
@@ -65,6 +74,10 @@ class FitReport:
     detectors who reads them. calibration_scores (n,) are of good images scored as new. timings are in seconds. found
     may give the figures of the finished choice by kind of defect; without it, the best chosen layer stands in.
     Raises FlawsightError where these are missing or do not fit together.
+
+    >>> report = fs.pipeline.fit_report(inspector, fitted.record, bundle)
+    >>> report.title, report.summary["good_images"], sorted(report.found)
+    ('Inspector bundle', 12, ['nsa', 'perlin', 'scratch'])
     """
 
     title: str

@@ -21,6 +21,10 @@ class MapCalibrator:
     Distances of different layers have different spreads and tails; their surprisal has none. `knots` are raw values at
     evenly spaced surprisal, in nats, from 0 to -log(0.005); beyond the last the tail is taken as exponential with
     `tail_scale`.
+
+    >>> calibrated = MapCalibrator.of([np.linspace(0, 1, 1001)])
+    >>> calibrated(np.array([[0.5, 0.9]])).round(1)
+    array([[0.7, 2.3]], dtype=float32)
     """
 
     knots: tuple[float, ...]
@@ -53,7 +57,12 @@ class MapCalibrator:
 
 @dataclass(frozen=True)
 class ScoreStandardizer:
-    """Image scores of different detectors on one scale: in standard deviations from the mean of held-out good ones."""
+    """Image scores of different detectors on one scale: in standard deviations from the mean of held-out good ones.
+
+    >>> standardised = ScoreStandardizer.of(np.array([4.0, 6.0]))
+    >>> standardised(np.array([5.0, 8.0]))
+    array([0., 3.], dtype=float32)
+    """
 
     mean: float
     deviation: float

@@ -14,6 +14,10 @@ class ColourScale:
     """The colours of all heat maps of a bundle: `low` and below is 0, `threshold` 0.5, twice as far 1 and stays 1.
 
     `low` is what an ordinary good pixel scores, in the unit of the anomaly maps; FlawsightError unless below threshold.
+
+    >>> scale = ColourScale(low=0, threshold=2)
+    >>> scale(np.array([-1.0, 1.0, 2.0, 9.0]))
+    array([0.  , 0.25, 0.5 , 1.  ], dtype=float32)
     """
 
     low: float

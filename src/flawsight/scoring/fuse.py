@@ -16,7 +16,13 @@ from flawsight.scoring.raw import RawPrediction
 
 @dataclass(frozen=True)
 class MemberCalibration:
-    """The scales of one member's maps and image scores, and its weight in the whole."""
+    """The scales of one member's maps and image scores, and its weight in the whole.
+
+    >>> held_out = [RawPrediction(np.linspace(0, 1, 64).reshape(8, 8), None) for _ in range(5)]
+    >>> member = MemberCalibration.of(held_out, weight=0.5, side=64)
+    >>> member.maps(np.array([[0.5]])).round(1)
+    array([[0.7]], dtype=float32)
+    """
 
     maps: MapCalibrator
     scores: ScoreStandardizer
@@ -40,6 +46,11 @@ def fuse_members(
     The map is the weighted mean of the members' calibrated maps, upsampled and smoothed; the score is its maximum, as
     in the official evaluation (facts, section 7). Where a member scores images in its own way, the score is the
     weighted mean of the members' standardised scores.
+
+    >>> member = inspector.manifest.members[0].calibration
+    >>> anomaly_map, score = fuse_members([RawPrediction(np.zeros((8, 8)), None)], [member], side=64)
+    >>> anomaly_map.shape, score
+    ((64, 64), 0.0)
     """
     calibrated = [member.maps(one.maps) for one, member in zip(found, members, strict=True)]
     total = np.zeros((side, side), np.float32)

@@ -10,13 +10,21 @@ SIGMA_AT_256 = 4.0
 
 
 def upsample(grid_map: np.ndarray, side: int, smoothing: float = SIGMA_AT_256) -> np.ndarray:
-    """A grid map (h, w) as a smoothed float32 map (side, side); `smoothing` is sigma in pixels of a 256-pixel input."""
+    """A grid map (h, w) as a smoothed float32 map (side, side); `smoothing` is sigma in pixels of a 256-pixel input.
+
+    >>> upsample(np.eye(8), side=64).shape
+    (64, 64)
+    """
     resized = cv2.resize(np.asarray(grid_map, np.float32), (side, side), interpolation=cv2.INTER_LINEAR)
     sigma = smoothing * side / 256
     return cv2.GaussianBlur(resized, (0, 0), sigma, borderType=cv2.BORDER_REFLECT) if sigma > 0 else resized
 
 
 def to_image_size(square_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A square map stretched back to the image's own (height, width), undoing the resize before the network."""
+    """A square map stretched back to the image's own (height, width), undoing the resize before the network.
+
+    >>> to_image_size(np.zeros((256, 256), np.float32), size=(480, 640)).shape
+    (480, 640)
+    """
     height, width = size
     return cv2.resize(square_map, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -9,7 +9,12 @@ import numpy as np
 
 
 class RawPrediction(NamedTuple):
-    """Grid maps (N, h, w) float32, and scores (N,) where the detector has its own way to score an image."""
+    """Grid maps (N, h, w) float32, and scores (N,) where the detector has its own way to score an image.
+
+    >>> found = RawPrediction(np.zeros((5, 8, 8), np.float32), np.arange(5.0))
+    >>> found.of_image(2).maps.shape, float(found.of_image(2).scores)
+    ((8, 8), 2.0)
+    """
 
     maps: np.ndarray
     scores: np.ndarray | None

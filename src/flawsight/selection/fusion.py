@@ -23,6 +23,9 @@ def criterion(figures: Mapping[str, Metrics]) -> float:
 
     The logit keeps one kind that nearly every layer sees from drowning in noise, and one that none sees from being
     ignored; for a single kind it ranks as P_h does (Eq. 2 and 3 of paper A).
+
+    >>> round(criterion({"nsa": Metrics(auroc=0.9, aupro=0.6), "scratch": Metrics(auroc=0.5, aupro=0.5)}), 2)
+    0.47
     """
     return sum(_logit(value.p_h) for value in figures.values()) / len(figures)
 
@@ -33,7 +36,12 @@ def _logit(value: float) -> float:
 
 
 def depths(layers: Sequence[Layer]) -> dict[str, str]:
-    """The depth of each layer: fine below stride 6, coarse above 12; equal thirds where all have one stride."""
+    """The depth of each layer: fine below stride 6, coarse above 12; equal thirds where all have one stride.
+
+    >>> depth = depths(network.layers)
+    >>> depth["blocks.1.1.add"], depth["blocks.2.1.add"], depth["blocks.4.2.add"]
+    ('fine', 'medium', 'coarse')
+    """
     if len({layer.stride for layer in layers}) == 1:
         ordered = sorted(layers, key=lambda layer: layer.order)
         return {layer.name: DEPTHS[3 * place // len(ordered)] for place, layer in enumerate(ordered)}
@@ -42,7 +50,12 @@ def depths(layers: Sequence[Layer]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class SelectedLayer:
-    """A chosen layer, who reads it, and its share in the combined map."""
+    """A chosen layer, who reads it, and its share in the combined map.
+
+    >>> one = SelectedLayer("blocks.2.1.add", "patchcore", depth="medium", criterion=1.4, weight=0.7)
+    >>> one.candidate
+    Candidate(layer='blocks.2.1.add', detector='patchcore')
+    """
 
     layer: str
     detector: str
@@ -65,6 +78,10 @@ def select_per_depth(
     tells well how deep to look, but hardly which of two neighbouring layers is better on the real ones, and errors of
     different depths cancel. A candidate weighs exp(difference of its criterion to the best / 0.6), or nothing
     below 3 %.
+
+    >>> criteria = {Candidate("blocks.1.1.add", "patchcore"): 2.0, Candidate("blocks.4.2.add", "gaussian"): 1.6}
+    >>> [(one.layer, round(one.weight, 2)) for one in select_per_depth(criteria, network.layers, fuse=3)]
+    [('blocks.1.1.add', 0.66), ('blocks.4.2.add', 0.34)]
     """
     order = {layer.name: layer.order for layer in layers}
     depth_of = depths(layers)

@@ -44,6 +44,12 @@ class LayerSelection(BaseEstimator):
     `defect_parameters`: of kinds of defects, by kind, such as `sdas` and its pictures.
     Learns `trials_`, `selected_`, `figures_` (what the choices reach together on each kind of synthetic defect) and
     `validation_`.
+
+    >>> squares = fs.views.ImageCache(fs.data.find_images(good), side=64)
+    >>> search = LayerSelection(fs.detectors.PatchCore(bank_size=50), layers="blocks.*.add", defects="scratch", fuse=1)
+    >>> (best,) = search.fit(network, squares).selected_
+    >>> best.detector, best.weight, len(search.results())
+    ('patchcore', 1.0, 9)
     """
 
     detector: Detector | Mapping[str, Detector]

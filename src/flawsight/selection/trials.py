@@ -25,7 +25,11 @@ from flawsight.training import TrainingContext, parallel_map
 
 
 class Candidate(NamedTuple):
-    """What may be chosen: a layer, and the detector that reads it, by name."""
+    """What may be chosen: a layer, and the detector that reads it, by name.
+
+    >>> Candidate("blocks.2.1.add", "patchcore")
+    Candidate(layer='blocks.2.1.add', detector='patchcore')
+    """
 
     layer: str
     detector: str
@@ -38,6 +42,10 @@ class Trial:
     `maps` (N, h, w) holds the good images under "good" and the defective ones under their kind; coarse trials keep
     none. `scores` (N,) likewise, where the detector scores images in its own way, else nothing. `stage` is "coarse" or
     "full".
+
+    >>> trial = fitted.record.selection.trials_[0]
+    >>> trial.stage, trial.layer, sorted(trial.figures)
+    ('coarse', 'blocks.1.0.conv_pw', ['nsa', 'perlin', 'scratch'])
     """
 
     candidate: Candidate

@@ -16,7 +16,13 @@ GOOD = "good"
 
 @dataclass(frozen=True, eq=False)
 class ValidationSet:
-    """D_T, D_V,good and, for each kind of defect, D_V,bad with its masks (Sec. 3.3 of paper A)."""
+    """D_T, D_V,good and, for each kind of defect, D_V,bad with its masks (Sec. 3.3 of paper A).
+
+    >>> validation = make_validation_set(images, ["nsa", "scratch"], seed=0)
+    >>> parts = validation.parted(np.zeros((len(validation.measured), 8, 8)))
+    >>> {name: maps.shape for name, maps in parts.items()}
+    {'good': (2, 8, 8), 'nsa': (3, 8, 8), 'scratch': (3, 8, 8)}
+    """
 
     train: list[np.ndarray]
     good: list[np.ndarray]
@@ -49,6 +55,11 @@ def make_validation_set(
     `texture` and `foreground` override the estimate of what the product is. `keep_originals` also counts the images of
     D_V,bad, as they were before, among the good ones: a small set then tells good from bad with far less chance in it.
     `parameters`: of kinds of defects, by kind.
+
+    >>> validation = make_validation_set(images, ["nsa"], seed=0)
+    >>> defective, masks = validation.bad["nsa"]
+    >>> len(validation.train), len(validation.good), len(defective)
+    (7, 2, 3)
     """
     split = split_good(len(images), seed)
     images = list(images)  # decoded once: as sources of material they are all needed for every defect

@@ -22,7 +22,13 @@ def option(default: Any, text: str, **extra: Any) -> Any:
 
 
 class Options(BaseModel):
-    """Frozen; unknown names are refused. A bad value raises FlawsightError, never pydantic's error."""
+    """Frozen; unknown names are refused. A bad value raises FlawsightError, never pydantic's error.
+
+    >>> class Crop(Options):
+    ...     margin: int = 8
+    >>> Crop.of({"margin": "4"}).margin
+    4
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
@@ -68,7 +74,11 @@ class Options(BaseModel):
 
 
 def flag_of(name: str) -> str:
-    """An option's name on the command line."""
+    """An option's name on the command line.
+
+    >>> flag_of("image_size")
+    '--image-size'
+    """
     return f"--{name.replace('_', '-')}"
 
 

@@ -37,7 +37,11 @@ def _several(given: Any) -> Any:
 
 
 class DefectSettings(RunOptions, DeviceOptions, DataOptions, DefectOptions):
-    """What commands that make defects have in common."""
+    """What commands that make defects have in common.
+
+    >>> DefectSettings.of({"defects": ["nsa", "scratch"], "seed": 7}).defects
+    'nsa,scratch'
+    """
 
 
 class FitSettings(
@@ -49,14 +53,25 @@ class FitSettings(
     ViewOptions,
     ExtractorOptions,
 ):
-    """The options of `fit`. `good` may also be a list of image files, from Python."""
+    """The options of `fit`. `good` may also be a list of image files, from Python.
+
+    >>> FitSettings.of({"good": "pictures/good", "image_size": 8})
+    Traceback (most recent call last):
+        ...
+    flawsight.core.errors.FlawsightError: --image-size '8': input should be greater than or equal to 32 (...)
+    """
 
     good: Path | tuple[Path, ...] = argument("Folder of good images, or a data set with train/good.")
     out: Path | None = Field(description="Folder for the bundle; made if absent.", json_schema_extra={"required": True})
 
 
 class SynthesizeSettings(DefectSettings):
-    """The options of `synthesize`."""
+    """The options of `synthesize`.
+
+    >>> settings = SynthesizeSettings.of({"good": "pictures/good", "out": "synthetic", "count": 5})
+    >>> settings.defects, settings.count
+    ('nsa', 5)
+    """
 
     good: Path | tuple[Path, ...] = argument("Folder of good images, or a data set with train/good.")
     out: Path = Field(description=OUT)
@@ -70,7 +85,12 @@ class SynthesizeSettings(DefectSettings):
 
 
 class InspectSettings(DeviceOptions, PixelOptions):
-    """The options of `inspect`."""
+    """The options of `inspect`.
+
+    >>> settings = InspectSettings.of({"bundle": "inspector", "images": "new.png", "out": "results"})
+    >>> [path.name for path in settings.images]
+    ['new.png']
+    """
 
     bundle: Path = argument("Folder that `fit` wrote.")
     images: Annotated[tuple[Path, ...], BeforeValidator(_several)] = argument("Images, or folders of images.")
@@ -78,7 +98,12 @@ class InspectSettings(DeviceOptions, PixelOptions):
 
 
 class EvaluateSettings(DeviceOptions, DataOptions):
-    """The options of `evaluate`."""
+    """The options of `evaluate`.
+
+    >>> settings = EvaluateSettings.of({"bundle": "inspector", "dataset": "datasets/bottle", "out": "figures"})
+    >>> settings.resolution
+    'native'
+    """
 
     bundle: Path = argument("Folder that `fit` wrote.")
     dataset: Path = argument("A labelled data set.")
@@ -89,7 +114,11 @@ class EvaluateSettings(DeviceOptions, DataOptions):
 
 
 class LayersSettings(ViewOptions):
-    """The options of `layers`."""
+    """The options of `layers`.
+
+    >>> LayersSettings().extractor
+    'tf_efficientnet_lite0'
+    """
 
     extractor: Text = Field(
         DEFAULT_EXTRACTOR, description="A network of timm or torchvision.", json_schema_extra={"argument": True}
@@ -97,6 +126,10 @@ class LayersSettings(ViewOptions):
 
 
 class DemoSettings(Options):
-    """The options of `demo`."""
+    """The options of `demo`.
+
+    >>> str(DemoSettings().out)
+    'flawsight-demo'
+    """
 
     out: Path = option(Path("flawsight-demo"), "Folder for everything the demo writes.")

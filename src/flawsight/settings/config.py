@@ -14,7 +14,12 @@ MANIFEST_SUFFIX = ".json"
 
 
 def read_config(path: Path, options: type[Options], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options in the file and, before them, those `given`; FlawsightError for names that the command has not."""
+    """The options in the file and, before them, those `given`; FlawsightError for names that the command has not.
+
+    >>> _ = (tmp / "fit.yaml").write_text("image-size: 128")
+    >>> read_config(tmp / "fit.yaml", FitSettings, {"seed": 7})
+    {'image_size': 128, 'seed': 7}
+    """
     found = _from_manifest(path, given) if path.suffix == MANIFEST_SUFFIX else _from_yaml(path)
     known = [*options.model_fields, *RENAMED]
     for name in found:

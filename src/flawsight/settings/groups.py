@@ -28,13 +28,23 @@ Parameters = Annotated[dict[str, Any], BeforeValidator(parameters_of)]
 
 
 class PixelOptions(Options):
-    """How large an image may be."""
+    """How large an image may be.
+
+    >>> PixelOptions.of({"max_pixels": 10})
+    Traceback (most recent call last):
+        ...
+    flawsight.core.errors.FlawsightError: --max-pixels '10': input should be greater than or equal to 64 (...)
+    """
 
     max_pixels: int = option(MAX_PIXELS, "Refuse images with more pixels than this.", ge=64)
 
 
 class DataOptions(PixelOptions):
-    """Which images of a data set."""
+    """Which images of a data set.
+
+    >>> DataOptions.of({"category": "bottle"}).changed(DataOptions)
+    ['category']
+    """
 
     layout: Text = option("auto", "How the data set is laid out; auto recognises it from the folder.")
     category: str | None = option(None, "Which category of a data set that holds several.")
@@ -42,26 +52,43 @@ class DataOptions(PixelOptions):
 
 
 class DeviceOptions(Options):
-    """Where to compute."""
+    """Where to compute.
+
+    >>> DeviceOptions().device
+    'auto'
+    """
 
     device: Text = option("auto", "auto, cpu, or cuda.")
 
 
 class ViewOptions(Options):
-    """How a picture becomes the network's input."""
+    """How a picture becomes the network's input.
+
+    >>> ViewOptions().image_size, ViewOptions(image_size=320).image_size
+    (256, 320)
+    """
 
     image_size: int = option(256, "Images are resized to this square.", ge=32)
 
 
 class ExtractorOptions(Options):
-    """Which network reads."""
+    """Which network reads.
+
+    >>> ExtractorOptions(extractor="torchvision:resnet18").extractor
+    'torchvision:resnet18'
+    """
 
     extractor: Text = option(DEFAULT_EXTRACTOR, "A network of timm or torchvision; the default needs no download.")
     weights: Path | None = option(None, "A .safetensors or .pth file for the network.")
 
 
 class DetectorOptions(Options):
-    """Which method, and how it is set."""
+    """Which method, and how it is set.
+
+    >>> options = DetectorOptions.of({"parameter": ["patchcore.bank_size=500"], "fixed_layers": "a+b,c"})
+    >>> options.parameter, options.fixed_layers
+    ({'patchcore.bank_size': 500}, (('a', 'b'), ('c',)))
+    """
 
     detector: Any = option("patchcore", "The method; several, such as patchcore,gaussian, are compared on every layer.")
     parameter: Parameters = option(
@@ -78,7 +105,11 @@ class DetectorOptions(Options):
 
 
 class DefectOptions(Options):
-    """Which synthetic defects, of what, and where."""
+    """Which synthetic defects, of what, and where.
+
+    >>> DefectOptions.of({"strength": "0.1:0.3"}).strength
+    (0.1, 0.3)
+    """
 
     defects: Joined = option("auto", "auto, or kinds such as nsa,cutpaste,simple.")
     textures: Path | None = option(None, "perlin: folder of foreign textures.")
@@ -97,7 +128,11 @@ class DefectOptions(Options):
 
 
 class SearchOptions(Options):
-    """How layers are searched."""
+    """How layers are searched.
+
+    >>> int(SearchOptions.of({"max_memory": "4G"}).max_memory)
+    4000000000
+    """
 
     layers: Joined = option("all", "all, or globs such as 'blocks.2.*,blocks.4.*'.")
     search: Literal["auto", "exhaustive"] = option("auto", "auto, or exhaustive (paper A's procedure).")
@@ -116,7 +151,11 @@ class SearchOptions(Options):
 
 
 class LearnOptions(Options):
-    """What is learned from."""
+    """What is learned from.
+
+    >>> LearnOptions.of({"label_preserving": "blur,flip"}).label_preserving
+    ('blur', 'flip')
+    """
 
     augment: int = option(0, "Learn from so many changed copies of each image; 0: as it is.", ge=0, metavar="COPIES")
     label_preserving: Names = option(
@@ -127,13 +166,21 @@ class LearnOptions(Options):
 
 
 class CalibrationOptions(Options):
-    """The operating point."""
+    """The operating point.
+
+    >>> CalibrationOptions.of({"false_alarm_rate": 0.05}).false_alarm_rate
+    0.05
+    """
 
     false_alarm_rate: float = option(0.01, "Share of good parts that may be stopped.", gt=0, lt=1)
 
 
 class RunOptions(Options):
-    """Chance, and what is already there."""
+    """Chance, and what is already there.
+
+    >>> RunOptions.of({"seed": 7}).changed(RunOptions)
+    ['seed']
+    """
 
     seed: int = option(0, "Everything random flows from this number.", ge=0)
     overwrite: bool = option(False, "Replace what is already there.")

@@ -30,6 +30,12 @@ class SupervisedClassifier(BaseEstimator):
     or timm, left as it is; a copy with one output is trained. mean, std: the normalisation that its weights expect.
     validation: share of either label held out of training; the state with the highest AU-ROC there is kept, as in
     the paper, the later of equals. batch_size: 16 for EfficientNets, 64 for ResNets there.
+
+    >>> untrained = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 8 * 8, 2))
+    >>> pictures, labels = torch.rand(8, 3, 8, 8), [0, 1] * 4
+    >>> classifier = SupervisedClassifier(untrained, epochs=2).fit(pictures, labels)
+    >>> classifier.image_scores(pictures).shape
+    torch.Size([8])
     """
 
     network: nn.Module

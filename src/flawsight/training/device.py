@@ -6,7 +6,11 @@ from flawsight.core import FlawsightError
 
 
 def resolve_device(device: str) -> torch.device:
-    """`auto` is CUDA where it works, else the CPU; a named device that is absent is an error."""
+    """`auto` is CUDA where it works, else the CPU; a named device that is absent is an error.
+
+    >>> resolve_device("cpu")
+    device(type='cpu')
+    """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -27,6 +27,12 @@ class TrainingContext:
     """Where a long training keeps its checkpoints, and whom it tells its progress.
 
     `folder` belongs to one training on one set of images; `advance` is told the share of the work done since last time.
+
+    >>> told = []
+    >>> half = TrainingContext(tmp, told.append).part("first", share=0.5)
+    >>> half.advance(1.0)
+    >>> half.folder.name, told
+    ('first', [0.5])
     """
 
     folder: Path | None = None
@@ -48,6 +54,10 @@ class Schedule:
     an uninterrupted one does. `patience`: stop early when the training loss has not fallen for so many epochs.
     `micro_batch_size`: examples of a batch whose loss is computed together; gradients add up over the batch, and less
     memory is taken. `mixed_precision`: compute the loss in bfloat16 where that is safe; weights stay as they are.
+
+    >>> schedule = Schedule(batch_size=32, epochs=100, patience=5)
+    >>> schedule.epochs, schedule.seed, schedule.mixed_precision
+    (100, 0, False)
     """
 
     batch_size: int
@@ -59,7 +69,15 @@ class Schedule:
 
 
 class DivergenceError(FlawsightError):
-    """A training whose loss is no number."""
+    """A training whose loss is no number.
+
+    >>> layer = torch.nn.Linear(1, 1)
+    >>> optimizer = torch.optim.SGD(layer.parameters())
+    >>> train(layer, optimizer, lambda rows, chance: layer.weight.sum() * torch.inf, 4, Schedule(4, epochs=1))
+    Traceback (most recent call last):
+        ...
+    flawsight.training.loop.DivergenceError: the training of Linear diverged in epoch 1: its loss is ...
+    """
 
 
 Loss = Callable[[Tensor, torch.Generator], Tensor]
@@ -68,7 +86,15 @@ Loss = Callable[[Tensor, torch.Generator], Tensor]
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Build modules inside: torch and numpy draw from `seed`, and nobody else notices."""
+    """Build modules inside: torch and numpy draw from `seed`, and nobody else notices.
+
+    >>> with seeded(0):
+    ...     one = torch.nn.Linear(4, 2)
+    >>> with seeded(0):
+    ...     other = torch.nn.Linear(4, 2)
+    >>> torch.equal(one.weight, other.weight)
+    True
+    """
     with _BUILDING, torch.random.fork_rng(devices=[]):
         numpy_state = np.random.get_state()  # noqa: NPY002 - libraries of modules draw from it
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed every GPU
@@ -80,7 +106,12 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def gaussian(shape: Sequence[int], generator: torch.Generator, device: torch.device) -> Tensor:
-    """Standard normal noise on the device, from the CPU generator that a loss is given."""
+    """Standard normal noise on the device, from the CPU generator that a loss is given.
+
+    >>> chance = torch.Generator().manual_seed(0)
+    >>> gaussian((2, 3), chance, torch.device("cpu")).shape
+    torch.Size([2, 3])
+    """
     if device.type == "cpu":
         return torch.randn(*shape, generator=generator)
     there = torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
@@ -99,6 +130,13 @@ def train(
     """Train as the schedule says and return the mean loss of each epoch; the module is left in eval mode.
 
     The last state is kept. Raises DivergenceError where a loss is not finite.
+
+    >>> layer, points = torch.nn.Linear(2, 1), torch.eye(2)
+    >>> optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    >>> loss = lambda rows, chance: (layer(points[rows]) - 1).square().mean()
+    >>> losses = train(layer, optimizer, loss, examples=2, schedule=Schedule(batch_size=2, epochs=20))
+    >>> losses[-1] < losses[0]
+    True
     """
     training = training or TrainingContext()
     losses = _resumed(module, optimizer, training.folder, schedule.epochs)

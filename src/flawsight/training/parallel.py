@@ -19,12 +19,20 @@ Result = TypeVar("Result")
 
 
 def n_jobs() -> int:
-    """How many pieces are worked on at once."""
+    """How many pieces are worked on at once.
+
+    >>> 1 <= n_jobs() <= cores()
+    True
+    """
     return min(MOST_WORKERS, cores())
 
 
 def cores() -> int:
-    """The cores this process may use."""
+    """The cores this process may use.
+
+    >>> cores() >= 1
+    True
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -34,6 +42,9 @@ def parallel_map(
     """`work(item)` of every item, in order; torch's own threads are shared out, for they seldom fill two cores.
 
     On a device of its own one piece at a time: the device itself works on many things at once.
+
+    >>> list(parallel_map(abs, [-3, 2, -1]))
+    [3, 2, 1]
     """
     count = min(n_jobs(), len(items)) if device.type == "cpu" else 1
     if count <= 1:

@@ -18,7 +18,12 @@ MOST_STORED = 1 << 30
 
 
 class ImageCache(LazyImages):
-    """The images at `paths`, each (side, side, 3) uint8 RGB; a slice is a list."""
+    """The images at `paths`, each (side, side, 3) uint8 RGB; a slice is a list.
+
+    >>> squares = ImageCache(fs.data.find_images(good), side=64)
+    >>> len(squares), squares[0].shape
+    (12, (64, 64, 3))
+    """
 
     def __init__(self, paths: Sequence[Path], side: int, max_pixels: int = MAX_PIXELS) -> None:
         self.paths = list(paths)

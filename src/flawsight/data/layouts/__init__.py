@@ -35,6 +35,9 @@ def open_dataset(
 
     `category` names the subfolder to read where the root holds several products; `good_class` is what the layout
     "classes" calls good. Raises FlawsightError if nothing fits or anything that the layout promises is missing.
+
+    >>> open_dataset(dataset)
+    Dataset(mvtec at '...': 12 train, 6 test; 15 good, 3 defective; with masks)
     """
     root = _category_root(Path(path), category)
     if not root.exists():
@@ -53,6 +56,9 @@ def good_images(
     """The images to learn from: all of a plain folder, or the good training images of a data set; never a test image.
 
     Raises FlawsightError as `open_dataset` does, or if the data set has no good training image.
+
+    >>> len(good_images(dataset)), len(good_images(good))
+    (12, 12)
     """
     dataset = open_dataset(path, layout, category, good_class)
     good = [sample.path for sample in dataset.select("train", GOOD)]

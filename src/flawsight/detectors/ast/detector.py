@@ -41,6 +41,10 @@ class AsymmetricStudentTeacher(FlowDetector):
     rate is for one. score: an image's is the `max` of its map, or the `mean`. max_grid: finer maps are average-pooled
     to so many positions a side, which decides what training costs; None keeps all, as the official code does (24 x 24).
     mixed_precision: train in bfloat16 where that is safe.
+
+    >>> detector = AsymmetricStudentTeacher(couplings=1, hidden=8, width=8, blocks=1, epochs=1).fit(features)
+    >>> detector.anomaly_maps(features).shape
+    torch.Size([12, 8, 8])
     """
 
     couplings: int = 4

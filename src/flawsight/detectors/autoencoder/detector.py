@@ -36,6 +36,11 @@ class Autoencoder(BufferedDetector):
     `least_area`, a fraction of the image; the paper takes that area from the smallest test defect, which nobody knows
     beforehand. patience: stop when the training loss has not fallen for so many epochs (the paper watches held-out
     images); None never stops early. mixed_precision: train in bfloat16 where that is safe.
+
+    >>> pictures = network.pixels(images)
+    >>> detector = Autoencoder(side=32, width=4, epochs=1).fit([pictures])
+    >>> detector.anomaly_maps([pictures]).shape, detector.image_scores([pictures]).shape
+    (torch.Size([12, 32, 32]), torch.Size([12]))
     """
 
     side: int = 128

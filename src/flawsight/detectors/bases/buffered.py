@@ -15,7 +15,14 @@ from flawsight.training import TrainingContext
 
 
 class BufferedDetector(Detector):
-    """Collects `_reduced` feature maps of all images; a subclass learns from them in `_learn`."""
+    """Collects `_reduced` feature maps of all images; a subclass learns from them in `_learn`.
+
+    >>> detector = Gaussian()
+    >>> detector.reset()
+    >>> detector.partial_fit(features)
+    >>> detector.images_taken, detector.leave_out([0, 1]).images_taken
+    (12, 10)
+    """
 
     def reset(self) -> None:
         """Forget everything learned."""

@@ -18,7 +18,13 @@ from flawsight.training import seeded
 
 
 class FlowDetector(BufferedDetector):
-    """Learns a network for maps of the sizes met in `fit`, which are pooled to `max_grid` positions a side."""
+    """Learns a network for maps of the sizes met in `fit`, which are pooled to `max_grid` positions a side.
+
+    >>> issubclass(FastFlow, FlowDetector)
+    True
+    >>> FastFlow(max_grid=8).collected_bytes(channels=1, places=64 * 64, images=1)
+    256
+    """
 
     max_grid: int | None
     seed: int

@@ -27,6 +27,10 @@ class PatchDetector(Detector):
     """Collects a seeded uniform sample of locally aware patch descriptors; a subclass learns from it in `_learn`.
 
     Subclasses have the parameters `neighbourhood`, `embed_dim`, `max_descriptors`, `max_grid` and `seed`.
+
+    >>> detector = PatchCore(bank_size=10, max_descriptors=100)
+    >>> isinstance(detector, PatchDetector), detector.fit(features).bank_.shape
+    (True, torch.Size([10, 40]))
     """
 
     neighbourhood: int

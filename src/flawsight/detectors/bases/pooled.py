@@ -20,6 +20,11 @@ class PooledDetector(BufferedDetector):
 
     A subclass says in `_learn_level` what is learned of a level, as named tensors of which `vectors` (M, C) is one,
     and in `_level_scores` how they score other vectors.
+
+    >>> issubclass(KNearest, PooledDetector), issubclass(OneClassSVM, PooledDetector)
+    (True, True)
+    >>> KNearest().fit(features).anomaly_maps(features).shape
+    torch.Size([12, 1, 1])
     """
 
     @property

@@ -43,6 +43,10 @@ class Gaussian(BufferedDetector):
     4 * max_grid^2 * dims^2 bytes: 17 MB. maps="none" leaves it out: maps are then the score, (N, 1, 1).
 
     score="map" scores images by the maximum of the map instead; the first paragraph's parameters then do nothing.
+
+    >>> detector = Gaussian().fit(features)
+    >>> detector.anomaly_maps(features).shape, detector.image_scores(features).shape
+    (torch.Size([12, 8, 8]), torch.Size([12]))
     """
 
     distance: str = "mahalanobis"

@@ -31,6 +31,10 @@ class PatchCore(PatchDetector):
     projection (128 in the official code). max_descriptors: a seeded uniform sample of at most so many is collected
     before the bank is chosen; None keeps all. max_grid: read at most so many positions a side, evenly spaced; None
     reads all.
+
+    >>> detector = PatchCore(bank_size=100).fit([features[0][:8]])
+    >>> detector.anomaly_maps(features).shape, detector.image_scores(features).shape
+    (torch.Size([12, 8, 8]), torch.Size([12]))
     """
 
     bank_size: int = 1000

@@ -22,6 +22,10 @@ def greedy_k_center(
     The first is drawn by `seed`. All of them when `size` >= N. Exact up to rounding; O(N size D) time. Holds at most
     `max_memory` bytes: where a copy of the descriptors is more, they are read in blocks, about once for every 25
     chosen, so that they may be a memory-mapped array larger than memory.
+
+    >>> descriptors = np.array([[0.0], [0.1], [5.0], [9.0], [9.1]])
+    >>> sorted(greedy_k_center(descriptors, size=3).tolist())
+    [0, 2, 4]
     """
     if descriptors.ndim != 2 or not len(descriptors):
         raise FlawsightError(f"descriptors must have shape (N, D) with N >= 1, not {tuple(descriptors.shape)}")

@@ -49,6 +49,13 @@ class RealNet(BufferedDetector):
     (paper), or of the `pooled` map (official code). at_once: pictures of a batch in memory together.
     mixed_precision: compute in bfloat16 where that is safe. Losses are means over elements rather than the sums of
     Eq. 5, as in the official code.
+
+    >>> read = lambda pictures, names=network.default_pair: list(network.extract(pictures, names).values())
+    >>> synthesis = AnomalySynthesis(read, [fs.defects.make("nsa")])
+    >>> detector = RealNet(channels=[8, 8], training_steps=2, pairs=4, afs_pairs=4).attach(synthesis)
+    >>> pictures = read(images, ["image", *network.default_pair])
+    >>> detector.fit(pictures).anomaly_maps(pictures).shape
+    torch.Size([12, 16, 16])
     """
 
     size: str = "small"
