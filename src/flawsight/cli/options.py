@@ -70,7 +70,8 @@ def _rank(name: str, field: FieldInfo) -> int:
 
 def _field(name: str, field: FieldInfo) -> inspect.Parameter:
     """One field as Typer sees it; whatever is no plain type is read as text, which pydantic then parses."""
-    extra, is_required = _extra(field), field.is_required()
+    extra = _extra(field)
+    is_required = field.is_required() or extra.get("is_required")
     kind = _plain(field.annotation)
     if extra.get("repeatable"):
         kind = list[str]

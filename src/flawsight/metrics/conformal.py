@@ -1,7 +1,7 @@
 """A working point with a stated false-alarm rate, from good images alone (conformal p-values).
 
 The guarantee: if the calibration scores and the score of a new good image are exchangeable, the new image is called
-defective with probability at most `WorkingPoint.rate`, whatever the distribution of the scores. It holds on average
+defective with probability at most `OperatingPoint.rate`, whatever the distribution of the scores. It holds on average
 over calibration sets, not for each one, and only if the calibration images took no part in fitting (split conformal).
 Scores from cross-validation (cross-conformal) come from detectors that each saw fewer images than the final one: the
 rate is then approximate. Drift of the camera or the product breaks exchangeability, and with it the guarantee.

@@ -12,8 +12,6 @@ from flawsight.metrics.combined import harmonic_mean
 from flawsight.metrics.detection import Rates, auroc, f1_max, rates
 from flawsight.metrics.localisation import Maps, Masks, PixelTruth
 
-Metrics = dict[str, Any]
-
 
 def evaluate_maps(
     scores: ArrayLike,
@@ -23,7 +21,7 @@ def evaluate_maps(
     threshold: float | None = None,
     *,
     kinds: Sequence[str | None] | None = None,
-) -> Metrics:
+) -> dict[str, Any]:
     """Return image and pixel figures over all images and, under "kinds", of each kind of defect with all good images.
 
     One entry per image: `scores`, `labels` (0 good, 1 defective), `maps` (H, W), `masks` (H, W) or None where there is
@@ -43,7 +41,7 @@ def evaluate_maps(
             raise FlawsightError(f"There are {values.size} scores but {len(entries)} {name}; give one per image.")
     pixels = None if maps is None or masks is None else _Pixels(maps, masks, defective)
 
-    def figures(chosen: NDArray[np.bool_]) -> Metrics:
+    def figures(chosen: NDArray[np.bool_]) -> dict[str, Any]:
         indices = np.flatnonzero(chosen)
         image = _image_figures(values[indices], defective[indices], threshold)
         pixel = _NO_PIXEL_FIGURES if pixels is None else pixels.figures(indices)
@@ -55,7 +53,7 @@ def evaluate_maps(
     return result
 
 
-def _image_figures(scores: NDArray[Any], defective: NDArray[np.bool_], threshold: float | None) -> Metrics:
+def _image_figures(scores: NDArray[Any], defective: NDArray[np.bool_], threshold: float | None) -> dict[str, Any]:
     both = defective.any() and not defective.all()
     alarms = Rates(None, None) if threshold is None else rates(scores, defective, threshold)
     return {
@@ -65,7 +63,7 @@ def _image_figures(scores: NDArray[Any], defective: NDArray[np.bool_], threshold
     }
 
 
-_NO_PIXEL_FIGURES: Metrics = {"pixel_images": 0, "pixel_auroc": None, "aupro_0.30": None, "aupro_0.05": None}
+_NO_PIXEL_FIGURES: dict[str, Any] = {"pixel_images": 0, "pixel_auroc": None, "aupro_0.30": None, "aupro_0.05": None}
 
 
 class _Pixels:
@@ -81,7 +79,7 @@ class _Pixels:
                     f"Image {index} is labelled good but its mask marks a defect; correct one of them."
                 )
 
-    def figures(self, indices: NDArray[np.intp]) -> Metrics:
+    def figures(self, indices: NDArray[np.intp]) -> dict[str, Any]:
         known = indices[self._known[indices]]
         truth = self._truth.subset(known.tolist())
         if not truth.regions:

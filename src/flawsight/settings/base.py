@@ -32,13 +32,16 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
+    def __init__(self, **given: Any) -> None:
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            raise _explained(type(self), error) from error
+
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """These options, validated; FlawsightError for the first that is wrong."""
-        try:
-            return cls.model_validate(dict(given))
-        except ValidationError as error:
-            raise _explained(cls, error) from error
+        """These options, validated."""
+        return cls(**given)
 
     @model_validator(mode="before")
     @classmethod

@@ -62,7 +62,7 @@ class FitSettings(
     """
 
     good: Path | tuple[Path, ...] = argument("Folder of good images, or a data set with train/good.")
-    out: Path | None = Field(description="Folder for the bundle; made if absent.", json_schema_extra={"required": True})
+    out: Path | None = option(None, "Folder for the bundle; made if absent.", is_required=True)
 
 
 class SynthesizeSettings(DefectSettings):
