@@ -81,9 +81,9 @@ NOT_SQUARE: Shapes = [(3, 5, 9), (4, 10, 18), (2, 3, 4)]
 IMAGES: Shapes = [(3, 32, 32)]
 BOTH: Shapes = [(3, 32, 32), (6, 16, 16), (10, 8, 8)]
 READ = {
-    "layers": {"one": ONE_LAYER, "two": TWO_LAYERS, "not_square": NOT_SQUARE},
-    "images": {"images": IMAGES},
-    "both": {"both": BOTH},
+    "features": {"one": ONE_LAYER, "two": TWO_LAYERS, "not_square": NOT_SQUARE},
+    "image": {"images": IMAGES},
+    "image+features": {"both": BOTH},
 }
 """What a detector can be given, by what it reads."""
 
@@ -94,8 +94,8 @@ def with_shapes(*wanted: str) -> pytest.MarkDecorator:
         ("name", "shapes"),
         [
             pytest.param(name, shapes, id=f"{name}-{title}")
-            for name, detector in DETECTORS.items()
-            for title, shapes in READ[detector.reads].items()
+            for name in DETECTORS
+            for title, shapes in READ[make_detector(name).tags.input].items()
             if title in wanted
         ],
     )
@@ -234,7 +234,7 @@ def test_fit_returns_self_and_shapes(name: str, shapes: Shapes) -> None:
     assert detector.fit(good(6, shapes)) is detector
     maps = detector.anomaly_maps(good(5, shapes, seed=1))
     assert maps.ndim == 3 and len(maps) == 5
-    assert tuple(maps.shape[1:]) in ({shape[1:] for shape in shapes} if detector.localises else {(1, 1)})
+    assert tuple(maps.shape[1:]) in ({shape[1:] for shape in shapes} if detector.tags.localizes else {(1, 1)})
     scores = detector.image_scores(good(5, shapes, seed=1))
     assert scores.shape == (5,)
     assert torch.isfinite(maps).all() and torch.isfinite(scores).all()
@@ -401,7 +401,7 @@ def test_a_planted_defect_is_higher_where_it_is(name: str, shapes: Shapes) -> No
     scores, maps = detector.image_scores(queries), detector.anomaly_maps(queries)
     assert scores[:4].min() > normal.max() and scores[:4].min() > scores[4:].max()
     assert torch.allclose(scores[4:], normal[4:], rtol=1e-4, atol=1e-4)
-    if detector.localises:
+    if detector.tags.localizes:
         height, width = maps.shape[1:]
         hot = maps[:4].flatten(1).argmax(1)
         assert (hot // width <= height // 2).all() and (hot % width <= width // 2).all()
@@ -414,7 +414,7 @@ def test_who_does_not_score_images_takes_the_maximum(name: str, shapes: Shapes) 
     detector = quick(name).fit(good(6, shapes))
     queries = good(5, shapes, seed=1)
     highest = detector.anomaly_maps(queries).flatten(1).amax(1)
-    own = detector.scores_images and detector.localises  # a map of one value is the score
+    own = detector.tags.image_score and detector.tags.localizes  # a map of one value is the score
     assert torch.equal(detector.image_scores(queries), highest) is not own
 
 
@@ -582,7 +582,7 @@ def test_a_coarse_detector_detects(name: str, shapes: Shapes) -> None:
 
 @ALL
 def test_calibration_has_at_least_two_folds(name: str) -> None:
-    assert DETECTORS[name].folds >= 2
+    assert make_detector(name).tags.cv_folds >= 2
 
 
 @ONE_SHAPE

@@ -10,9 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from flawsight.detectors.engine import training
-from flawsight.training import Schedule, TrainingContext, gaussian, seeded, train
 from flawsight.core import FlawsightError
+from flawsight.training import Schedule, TrainingContext, gaussian, loop, seeded, train
 
 EXAMPLES = 50
 
@@ -36,9 +35,9 @@ class Task:
         target = given.sum(1) + 0.1 * torch.randn(len(rows), generator=generator)
         return (self.module(given).squeeze(1) - target).square().mean()
 
-    def train(self, epochs: int = 6, seed: int = 3, batch_size: int = 13, **options: object) -> list[float]:
-        options = {"batch_size": batch_size, "epochs": epochs, "seed": seed, **options}
-        return train(self.module, self.optimizer, self.loss, EXAMPLES, **options)  # type: ignore[arg-type]
+    def train(self, epochs: int = 6, seed: int = 3, training: TrainingContext | None = None) -> list[float]:
+        schedule = Schedule(batch_size=13, epochs=epochs, seed=seed)
+        return train(self.module, self.optimizer, self.loss, EXAMPLES, schedule, training)
 
     def same_as(self, other: Task) -> bool:
         ours, theirs = self.module.state_dict(), other.module.state_dict()
@@ -47,7 +46,7 @@ class Task:
 
 @pytest.fixture
 def checkpoint_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
 
 
 def test_it_learns_and_ends_in_eval_mode() -> None:
@@ -69,7 +68,13 @@ def test_every_epoch_sees_every_example_once_in_equal_batches() -> None:
 def test_the_loss_is_the_mean_over_examples() -> None:
     task = Task()
     task.optimizer.param_groups[0]["lr"] = 0.0
-    (found,) = train(task.module, task.optimizer, lambda rows, _: rows.sum() / len(rows) + 0 * task.module[3].bias.sum(), EXAMPLES, Schedule(batch_size=13, epochs=1, seed=0))
+    (found,) = train(
+        task.module,
+        task.optimizer,
+        lambda rows, _: rows.sum() / len(rows) + 0 * task.module[3].bias.sum(),
+        EXAMPLES,
+        Schedule(batch_size=13, epochs=1, seed=0),
+    )
     assert found == pytest.approx(np.arange(EXAMPLES).mean())
 
 
@@ -129,7 +134,14 @@ def of_another_width(path: Path) -> None:
     other = Task()
     other.module[3] = nn.Linear(4, 2)
     other.optimizer = torch.optim.Adam(other.module.parameters())
-    train(other.module, other.optimizer, lambda rows, _: other.module(other.inputs[rows]).square().mean(), EXAMPLES, Schedule(batch_size=13, epochs=2, seed=0), TrainingContext(path.parent))
+    train(
+        other.module,
+        other.optimizer,
+        lambda rows, _: other.module(other.inputs[rows]).square().mean(),
+        EXAMPLES,
+        Schedule(batch_size=13, epochs=2, seed=0),
+        TrainingContext(path.parent),
+    )
 
 
 def of_a_longer_training(path: Path) -> None:
@@ -167,7 +179,7 @@ def test_no_half_written_file_stays(tmp_path: Path) -> None:
 
 def test_a_checkpoint_is_not_written_all_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved: list[int] = []
-    monkeypatch.setattr(training, "_save", lambda module, optimizer, losses, folder: saved.append(len(losses)))
+    monkeypatch.setattr(loop, "_save", lambda module, optimizer, losses, folder: saved.append(len(losses)))
     Task().train(5, training=TrainingContext(tmp_path))
     assert saved == [5]
 
@@ -183,11 +195,12 @@ def test_a_loss_that_is_not_finite_names_the_epoch(value: float) -> None:
         train(task.module, task.optimizer, loss, EXAMPLES, Schedule(batch_size=13, epochs=6, seed=0))
 
 
-def scripted(losses: list[float], **options: object) -> list[float]:
+def scripted(losses: list[float], patience: int | None, training: TrainingContext) -> list[float]:
     """A training whose epochs have these losses."""
-    module = nn.Linear(1, 1)
-    left = iter(losses)
-    return train(module, torch.optim.SGD(module.parameters(), 0.0), lambda *_: 0 * module.weight.sum() + next(left), 8, Schedule(batch_size=8, epochs=len(losses), seed=0), **options)  # type: ignore[arg-type]
+    module, left = nn.Linear(1, 1), iter(losses)
+    schedule = Schedule(batch_size=8, epochs=len(losses), seed=0, patience=patience)
+    optimizer = torch.optim.SGD(module.parameters(), 0.0)
+    return train(module, optimizer, lambda *_: 0 * module.weight.sum() + next(left), 8, schedule, training)
 
 
 @pytest.mark.parametrize(

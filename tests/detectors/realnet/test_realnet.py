@@ -160,7 +160,7 @@ def test_the_pooled_score_averages_probabilities_over_windows() -> None:
     detector = fitted(score="pooled")
     maps, scores = detector.maps_and_scores(as_features(pictures(2, seed=1)))
     windows = maps.sigmoid().unfold(1, 2, 1).unfold(2, 2, 1).mean((3, 4))  # 32 / 16 pixels wide
-    assert detector.scores_images and torch.allclose(scores, windows.flatten(1).amax(1), atol=1e-6)
+    assert detector.tags.image_score and torch.allclose(scores, windows.flatten(1).amax(1), atol=1e-6)
 
 
 def test_presets_name_the_papers_channels() -> None:
@@ -303,7 +303,7 @@ def test_what_to_do_where_a_gpu_is_too_small(monkeypatch: pytest.MonkeyPatch) ->
         raise torch.cuda.OutOfMemoryError
 
     monkeypatch.setattr("flawsight.detectors.realnet.detector.train", full)
-    with pytest.raises(FlawsightError, match=r"at_once=2.*size=medium"):
+    with pytest.raises(FlawsightError, match=r"micro_batch_size=2.*size=medium"):
         fitted(size="paper")
 
 

@@ -46,7 +46,7 @@ class RealNet(BufferedDetector):
     paper does not, and trains for 1,000 epochs). residuals: which of them the discriminator sees, `max&avg`, `max`,
     `avg` or `all`; retention: the share of them; normalise_ranking: rank them by their batch-normalised values, as
     the official code does. defect_share: share of pictures that are given a defect. score: `max` of the map
-    (paper), or of the `pooled` map (official code). at_once: pictures of a batch in memory together.
+    (paper), or of the `pooled` map (official code). micro_batch_size: pictures of a batch in memory together.
     mixed_precision: compute in bfloat16 where that is safe. Losses are means over elements rather than the sums of
     Eq. 5, as in the official code.
     """
@@ -160,7 +160,7 @@ class RealNet(BufferedDetector):
         optional = (self.batch_size or 1, self.micro_batch_size or 1, self.pairs or 1)
         least = (self.training_steps, self.afs_pairs, *optional, *(self.channels or ()))
         if min(least) < 1:
-            raise FlawsightError("training_steps, afs_pairs, pairs, batch_size, at_once and channels must be 1 or more")
+            raise FlawsightError("steps, numbers of pairs, batch sizes and channels must be 1 or more")
 
     def _reduced(self, features: FeatureMaps) -> Sequence[Tensor]:
         """The pictures alone: their features change with every defect."""
@@ -183,7 +183,7 @@ class RealNet(BufferedDetector):
             smaller = names[max(0, names.index(self.size) - 1)]
             raise FlawsightError(
                 f"the GPU's memory does not hold RealNet of size '{self.size}': compute fewer pictures at once "
-                f"(--parameter realnet.at_once=2), or use size={smaller}"
+                f"(--parameter realnet.micro_batch_size=2), or use size={smaller}"
             ) from error
 
     def _train(self, lessons: SyntheticPairs, images: int, training: TrainingContext | None) -> None:
