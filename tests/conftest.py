@@ -6,6 +6,7 @@ And detectors that learn in no time, of each sort that the search and the inspec
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Self
 
@@ -103,6 +104,17 @@ def fitted(fit_result: fs.FitResult) -> Inspector:
 def bundle(fitted: Inspector) -> Path:
     """The bundle's folder. Nobody writes here: copy it."""
     return fitted.folder  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def channel_distance() -> type[Detector]:
+    """The detector of the example package."""
+    folder = Path(__file__).parents[1] / "examples" / "flawsight-channel-distance" / "src"
+    spec = spec_from_file_location("channel_distance", folder / "flawsight_channel_distance" / "__init__.py")
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.ChannelDistance
 
 
 @pytest.fixture(scope="session")

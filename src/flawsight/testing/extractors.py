@@ -74,16 +74,16 @@ def check_nothing_is_overwritten(extractor: Extractor) -> None:
     with torch.inference_mode():
         outputs = graph(given)
         witness.run(given)
-    nodes: Any = next(node for node in graph.graph.nodes if node.op == "output").args[0]
-    for name, node in nodes.items():
+    for name, node in _outputs(graph).items():
         assert torch.equal(outputs[name], witness.values[node.name]), f"'{name}' is overwritten by a later node"
 
 
 def check_cut(extractor: Extractor) -> None:
     """The cut network computes what the modules of the whole one do."""
+    graph = extractor.truncated(_names(extractor))
+    first = {node.target: node for node in reversed(graph.graph.nodes) if node.op == "call_module"}
+    read = {str(node.target): name for name, node in _outputs(graph).items() if first.get(node.target) is node}
     seen: dict[str, Tensor] = {}
-    modules = dict(extractor.network.module.named_modules())
-    read = [layer for layer in extractor.layers if layer.name in modules]
 
     def note(name: str) -> Callable[..., None]:
         def see(*call: Any) -> None:
@@ -91,7 +91,9 @@ def check_cut(extractor: Extractor) -> None:
 
         return see
 
-    hooks = [modules[layer.name].register_forward_hook(note(layer.name)) for layer in read]
+    hooks = [
+        extractor.network.module.get_submodule(path).register_forward_hook(note(name)) for path, name in read.items()
+    ]
     try:
         with torch.inference_mode():
             extractor.network.module(extractor.preprocess(_pictures()))
@@ -99,10 +101,8 @@ def check_cut(extractor: Extractor) -> None:
         for hook in hooks:
             hook.remove()
     found = _maps(extractor)
-    for layer in read:
-        assert same(as_map(seen[layer.name], layer), found[layer.name]), (
-            f"'{layer.name}' is not as in the whole network"
-        )
+    for name, values in seen.items():
+        assert same(as_map(values, extractor.layer(name)), found[name]), f"'{name}' is not as in the whole network"
 
 
 class _Witness(fx.Interpreter):
@@ -117,6 +117,11 @@ class _Witness(fx.Interpreter):
         if isinstance(value, Tensor):
             self.values[n.name] = value.clone()
         return value
+
+
+def _outputs(graph: fx.GraphModule) -> dict[str, fx.Node]:
+    found: Any = next(node for node in graph.graph.nodes if node.op == "output").args[0]
+    return dict(found)
 
 
 def _pictures() -> list[np.ndarray]:
