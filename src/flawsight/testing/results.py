@@ -58,6 +58,7 @@ def check_same_data_same_maps(detector: Detector, shapes: Shapes) -> None:
 @on("one")
 def check_the_global_random_state_is_left_alone(detector: Detector, shapes: Shapes) -> None:
     """Nobody else notices a fit."""
+    torch.rand(()), np.random.random_sample()  # noqa: NPY002 - so that nobody has just seeded them
     before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]  # noqa: NPY002
     fresh(detector).fit(good(6, shapes)).anomaly_maps(good(2, shapes))
     assert torch.equal(torch.get_rng_state(), before), "torch's random state was changed"
