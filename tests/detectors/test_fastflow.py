@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from flawsight.detectors.engine import training as training_module
 from FrEIA.framework import SequenceINN
 from FrEIA.modules import AllInOneBlock
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from flawsight.detectors import FastFlow
 from flawsight.detectors.bases.flow_network import Standardise, negative_log_likelihood
 from flawsight.detectors.bases.grids import pooled
 from flawsight.training import TrainingContext, seeded
+from flawsight.training import loop as training_module
 
 SMALL = {"flow_steps": 2, "training_steps": 6, "batch_size": 4}
 

@@ -12,5 +12,5 @@ def test_unknown_names_and_parameters() -> None:
     with pytest.raises(FlawsightError, match=r"unknown detector 'zzz'.*patchcore"):
         make_detector("zzz")
     for name in DETECTORS:
-        with pytest.raises(FlawsightError, match=f"detector '{name}' has no parameter 'bank_sise'"):
+        with pytest.raises(FlawsightError, match=f"unknown parameter of the detector '{name}' 'bank_sise'"):
             make_detector(name, bank_sise=3)

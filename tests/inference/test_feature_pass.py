@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from flawsight.detectors import FeatureMaps, PatchCore
+from flawsight.detectors import DetectorTags, FeatureMaps, PatchCore
 from flawsight.features import INPUT, Extractor, Layer
 from flawsight.features.graph import catalogue
-from flawsight.inference.feature_pass import BATCH, LayerSet, Reading, batches, fit_detectors, predict_raw
+from flawsight.inference.feature_pass import BATCH, LayerSet, MemberSpec, fit_detectors, iter_features, predict_raw
 from flawsight.training import TrainingContext
 
 SETS: list[LayerSet] = [("layer1.1.relu_1",), ("layer2.0.bn1", "layer3.0.add"), ("layer2.0.bn1",), ("relu", "bn1")]
@@ -28,8 +28,8 @@ def images() -> list[np.ndarray]:
     return [rng.integers(0, 256, (60 + 3 * i, 80, 3), dtype=np.uint8) for i in range(19)]
 
 
-def readings(sets: list[LayerSet]) -> list[Reading]:
-    return [Reading(layers, PatchCore(bank_size=40, max_descriptors=300)) for layers in sets]
+def readings(sets: list[LayerSet]) -> list[MemberSpec]:
+    return [MemberSpec(layers, PatchCore(bank_size=40, max_descriptors=300)) for layers in sets]
 
 
 def test_together_as_apart(extractor: Extractor, images: list[np.ndarray]) -> None:
@@ -37,7 +37,7 @@ def test_together_as_apart(extractor: Extractor, images: list[np.ndarray]) -> No
     fit_detectors(extractor, images, together)
     found = predict_raw(extractor, images[:11], together)
     for reading, (maps, scores) in zip(together, found, strict=True):
-        layers, detector = reading
+        layers, detector, _ = reading
         (alone,) = readings([layers])
         fit_detectors(extractor, images, [alone])
         features = extractor.extract(images, layers)
@@ -56,7 +56,7 @@ def test_together_as_apart(extractor: Extractor, images: list[np.ndarray]) -> No
 
 def test_several_may_read_the_same_layers(extractor: Extractor, images: list[np.ndarray]) -> None:
     layers = SETS[1]
-    both = [Reading(layers, PatchCore(bank_size=40)), Reading(layers, PatchCore(bank_size=40, neighbours=3))]
+    both = [MemberSpec(layers, PatchCore(bank_size=40)), MemberSpec(layers, PatchCore(bank_size=40, neighbours=3))]
     fit_detectors(extractor, images, both)
     assert torch.equal(both[0].detector.bank_, both[1].detector.bank_)
     nearest, mean = predict_raw(extractor, images[:3], both)
@@ -68,15 +68,15 @@ class Brightness(PatchCore):
     """Scores an image by the sum of its features, whatever it learned."""
 
     @property
-    def scores_images(self) -> bool:
-        return True
+    def tags(self) -> DetectorTags:
+        return DetectorTags(image_score=True)
 
     def image_scores(self, features: FeatureMaps) -> torch.Tensor:
         return features[0].flatten(1).sum(1)
 
 
 def test_scores_of_its_own_come_beside_the_maps(extractor: Extractor, images: list[np.ndarray]) -> None:
-    both = [Reading(SETS[2], Brightness(bank_size=40)), *readings([SETS[2]])]
+    both = [MemberSpec(SETS[2], Brightness(bank_size=40)), *readings([SETS[2]])]
     fit_detectors(extractor, images, both)
     own, usual = predict_raw(extractor, images[:5], both)
     features = extractor.extract(images[:5], SETS[2])[SETS[2][0]].double()
@@ -89,7 +89,7 @@ def test_pictures_are_read_as_if_they_were_a_layer(extractor: Extractor, images:
     """They need no pass of the network, and stand beside layers where both are asked for."""
     both: list[LayerSet] = [(INPUT,), SETS[0]]
     for sets in (both[:1], both):
-        for indices, features in batches(extractor, images, sets, lambda *given: given):
+        for indices, features in iter_features(extractor, images, sets, lambda *given: given):
             assert torch.equal(features[INPUT,][0], extractor.pixels([images[i] for i in indices]))
             assert all(values.min() >= 0 and values.max() <= 1 for values in features[INPUT,])
 
@@ -103,7 +103,7 @@ class Noted(PatchCore):
 
 
 def test_each_detector_gets_its_own_training(extractor: Extractor, images: list[np.ndarray], tmp_path: Path) -> None:
-    both = [Reading(layers, Noted(bank_size=5)) for layers in SETS[:2]]
+    both = [MemberSpec(layers, Noted(bank_size=5)) for layers in SETS[:2]]
     trainings = [TrainingContext(tmp_path / "a"), TrainingContext(tmp_path / "b")]
     fit_detectors(extractor, images[:4], both, trainings=trainings)
     assert [reading.detector.training_ for reading in both] == trainings
@@ -150,7 +150,7 @@ def test_the_catalogue_is_made_before_work_is_spread(images: list[np.ndarray], m
 
 
 def test_batches_say_which_images(extractor: Extractor, images: list[np.ndarray]) -> None:
-    found = list(batches(extractor, images, SETS[:2], lambda indices, features: (indices, features)))
+    found = list(iter_features(extractor, images, SETS[:2], lambda indices, features: (indices, features)))
     assert [index for indices, _ in found for index in indices] == list(range(19))
     assert all(len(indices) <= BATCH for indices, _ in found)
     for indices, features in found:

@@ -105,7 +105,7 @@ def test_constant_maps(level: float) -> None:
 
 def test_round_trip_from_its_knots() -> None:
     surprise = MapCalibrator.of([draw("lognormal")])
-    again = MapCalibrator(np.array(surprise.knots.tolist()), float(repr(surprise.tail_scale)))
+    again = MapCalibrator(tuple(float(repr(knot)) for knot in surprise.knots), float(repr(surprise.tail_scale)))
     queries = np.linspace(-1, 50, 200)
     assert np.array_equal(again(queries), surprise(queries))
     assert len(surprise.knots) == 64 and (np.diff(surprise.knots) >= 0).all()

@@ -8,9 +8,10 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from flawsight.core import FlawsightError
-from flawsight.detectors import DETECTORS, SupervisedClassifier, make_detector
+from flawsight.detectors import DETECTORS, make_detector
 from flawsight.features import Extractor
 from flawsight.features.networks import create_network
+from flawsight.studies import SupervisedClassifier
 from flawsight.studies.classifier import with_one_output
 from flawsight.training import seeded
 

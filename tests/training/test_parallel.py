@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from flawsight.detectors.engine import cores
 
-from flawsight.training import parallel_map
+from flawsight.training import parallel, parallel_map
 
 THREADS = 4
 
@@ -21,7 +20,7 @@ class Failed(Exception):
 @pytest.fixture(params=[1, 4])
 def count(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """How many work at once."""
-    monkeypatch.setattr(cores, "workers", lambda: request.param)
+    monkeypatch.setattr(parallel, "n_jobs", lambda: request.param)
     return request.param
 
 
@@ -131,4 +130,4 @@ def test_nothing_to_do(count: int) -> None:
 
 
 def test_as_many_workers_as_the_cores_allow() -> None:
-    assert 1 <= cores.n_jobs() <= min(cores.MOST_WORKERS, cores.cores())
+    assert 1 <= parallel.n_jobs() <= min(parallel.MOST_WORKERS, parallel.cores())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -11,6 +12,7 @@ from flawsight.detectors.bases.nearest import nearest_distances
 from flawsight.detectors.bases.pooled import PooledDetector
 
 
+@dataclass(eq=False, repr=False)
 class KNearest(PooledDetector):
     """Mean Euclidean distance of an image's pooled vector to its nearest among the good ones, summed over levels.
 
@@ -22,8 +24,7 @@ class KNearest(PooledDetector):
     torch.Size([12])
     """
 
-    def __init__(self, neighbours: int = 2) -> None:
-        self.neighbours = neighbours
+    neighbours: int = 2
 
     def _check_parameters(self) -> None:
         if self.neighbours < 1:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from flawsight.detectors.parts import nearest
 from scipy.spatial.distance import cdist
 
+from flawsight.detectors.bases import nearest
 from flawsight.detectors.bases.nearest import nearest_distances
 
 

@@ -55,7 +55,7 @@ def test_each_level_adds_to_the_score() -> None:
 
 def test_only_vectors_are_held() -> None:
     assert KNearest().collected_bytes(8, 100, 10) == 4 * 8 * 10
-    assert all(values.shape == (30, width) for values, width in zip(KNearest().read(GOOD, 0), (5, 9), strict=True))
+    assert all(values.shape == (30, width) for values, width in zip(KNearest().embed(GOOD, 0), (5, 9), strict=True))
 
 
 @pytest.mark.parametrize(

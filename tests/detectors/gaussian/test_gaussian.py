@@ -95,9 +95,9 @@ def test_layers_of_which_no_channel_is_drawn() -> None:
 def test_which_distribution_answers() -> None:
     good, queries = maps(20, *TWO), maps(3, *TWO, seed=1)
     pooled, by_map, without = (Gaussian(**p).fit(good) for p in ({}, {"score": "map"}, {"maps": "none"}))
-    assert pooled.scores_images and pooled.localises
-    assert not by_map.scores_images and by_map.localises
-    assert without.scores_images and not without.localises
+    assert pooled.tags.image_score and pooled.tags.localizes
+    assert not by_map.tags.image_score and by_map.tags.localizes
+    assert without.tags.image_score and not without.tags.localizes
     assert torch.equal(by_map.image_scores(queries), pooled.anomaly_maps(queries).amax((1, 2)))
     assert torch.equal(without.anomaly_maps(queries), pooled.image_scores(queries)[:, None, None])
     assert not [name for name in by_map.state_dict() if name.startswith("level")]

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from flawsight.detectors.engine import training
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -15,7 +14,7 @@ from flawsight.core import FlawsightError
 from flawsight.detectors import SimpleNet
 from flawsight.detectors.bases.descriptors import patch_descriptors
 from flawsight.detectors.simplenet.network import Network, cross_entropy, truncated
-from flawsight.training import TrainingContext, gaussian, seeded
+from flawsight.training import Schedule, TrainingContext, gaussian, loop, seeded, train
 
 QUICK = {"hidden": 32, "epochs": 5, "batch_size": 60, "max_descriptors": None}
 CRITERIA = {"truncated": truncated(0.5), "cross_entropy": cross_entropy()}
@@ -140,7 +139,7 @@ def test_the_whole_recipe(parameters: dict) -> None:
         noise = options["noise"] * spread * gaussian((len(batch), descriptors.shape[1]), generator, torch.device("cpu"))
         return textbook_loss(made, descriptors[batch], noise, options["loss"], options["margin"])
 
-    losses = training.train(made, optimizer, loss, len(descriptors), batch_size=60, epochs=5, seed=7)
+    losses = train(made, optimizer, loss, len(descriptors), Schedule(batch_size=60, epochs=5, seed=7))
     detector = SimpleNet(**options).fit(good)
     found, given = detector.anomaly_maps(queries), patch_descriptors(queries, **reads)
     expected = -made(given.flatten(0, 2)).detach().reshape(given.shape[:3])
@@ -194,7 +193,7 @@ def test_what_is_learned(parameters: dict, names: set) -> None:
 
 
 def test_going_on_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
     steps: list[float] = []
 
     def advance(share: float) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from flawsight.detectors.engine import training as training_module
 from torch import Tensor
 from torch.nn import functional
 
@@ -13,6 +12,7 @@ from flawsight.core import FlawsightError
 from flawsight.detectors import AsymmetricStudentTeacher
 from flawsight.detectors.ast.network import StudentTeacher, positional_encoding
 from flawsight.training import TrainingContext
+from flawsight.training import loop as training_module
 
 SMALL = {"couplings": 2, "hidden": 6, "width": 8, "blocks": 1, "encoding": 8, "epochs": 3, "learning_rate": 2e-3}
 
@@ -143,9 +143,9 @@ def test_maps_by_hand() -> None:
 def test_image_scores_are_the_maximum_or_the_mean() -> None:
     detector, queries = AsymmetricStudentTeacher(**SMALL).fit(maps_of(6, (4, 6, 6))), maps_of(3, (4, 6, 6), seed=1)
     maps = detector.anomaly_maps(queries)
-    assert not detector.scores_images and torch.equal(detector.image_scores(queries), maps.amax((1, 2)))
+    assert not detector.tags.image_score and torch.equal(detector.image_scores(queries), maps.amax((1, 2)))
     detector.set_params(score="mean")
-    assert detector.scores_images and torch.allclose(detector.image_scores(queries), maps.mean((1, 2)))
+    assert detector.tags.image_score and torch.allclose(detector.image_scores(queries), maps.mean((1, 2)))
 
 
 def test_standardised_features_can_be_of_any_scale() -> None:
