@@ -184,9 +184,9 @@ class RealNet(BufferedDetector):
                 "RealNet learns from defects that it makes: attach(AnomalySynthesis(network, defects)) before fit"
             )
         pictures = [np.ascontiguousarray(image) for image in collected[0].permute(0, 2, 3, 1).cpu().numpy()]
-        lessons = SyntheticPairs(pictures, self._synthesis, self.seed, self.pairs)
+        pairs = SyntheticPairs(pictures, self._synthesis, self.seed, self.pairs)
         try:
-            self._train(lessons, len(pictures), training)
+            self._train(pairs, len(pictures), training)
         except torch.cuda.OutOfMemoryError as error:
             names = list(SIZES)
             smaller = names[max(0, names.index(self.size) - 1)]
@@ -195,16 +195,16 @@ class RealNet(BufferedDetector):
                 f"(--parameter realnet.micro_batch_size=2), or use size={smaller}"
             ) from error
 
-    def _train(self, lessons: SyntheticPairs, images: int, training: TrainingContext | None) -> None:
-        reductions = self._reductions(lessons)
+    def _train(self, pairs: SyntheticPairs, images: int, training: TrainingContext | None) -> None:
+        reductions = self._reductions(pairs)
         with seeded(self.seed):
             network = self._network(reductions).to(reductions[0].mean.device)
 
         def loss(rows: Tensor, generator: torch.Generator) -> Tensor:
-            anomalous, normal, masks = lessons.drawn(rows, self.defect_share, generator, network.reduced)
+            anomalous, normal, masks = pairs.sample(rows, self.defect_share, generator, network.reduce)
             with torch.autocast(normal[0].device.type, torch.bfloat16, enabled=self.mixed_precision):
-                rebuilt = network.rebuilt(anomalous)
-                logits = resized(network.judged(anomalous, rebuilt).float(), (masks.shape[1], masks.shape[2]))
+                rebuilt = network.reconstruct(anomalous)
+                logits = resized(network.discriminate(anomalous, rebuilt).float(), (masks.shape[1], masks.shape[2]))
             apart = [functional.mse_loss(a.float(), b) for a, b in zip(rebuilt, normal, strict=True)]  # Eq. 5
             return torch.stack(apart).sum() + functional.cross_entropy(logits, masks.long().to(logits.device))  # Eq. 6
 
@@ -224,23 +224,23 @@ class RealNet(BufferedDetector):
         )
         self.network_ = network
 
-    def _reductions(self, lessons: SyntheticPairs) -> list[Reduction]:
+    def _reductions(self, pairs: SyntheticPairs) -> list[Reduction]:
         """How the maps of each layer become fewer and smaller."""
         grid = SIZES[self.size].max_grid
-        statistics = channel_statistics(lessons.good(self.afs_pairs))
+        statistics = channel_statistics(pairs.good(self.afs_pairs))
         widths = [len(mean) for mean, _ in statistics]
         counts = [min(count, width) for count, width in zip(self._counts(len(widths)), widths, strict=True)]
         if not self.standardise:
             statistics = [(torch.zeros_like(mean), torch.ones_like(mean)) for mean, _ in statistics]
         return [
             Reduction(grid, *statistic, **{name: values.to(statistic[0].device) for name, values in how.items()})
-            for statistic, how in zip(statistics, self._chosen(lessons, counts, widths), strict=True)
+            for statistic, how in zip(statistics, self._chosen(pairs, counts, widths), strict=True)
         ]
 
-    def _chosen(self, lessons: SyntheticPairs, counts: Sequence[int], widths: Sequence[int]) -> list[dict[str, Tensor]]:
+    def _chosen(self, pairs: SyntheticPairs, counts: Sequence[int], widths: Sequence[int]) -> list[dict[str, Tensor]]:
         """What `Reduction` is told of each layer's channels."""
         if self.reduction == "afs":
-            found = ChannelSelection(counts).fit(lessons.anomalous(self.afs_pairs))
+            found = ChannelSelection(counts).fit(pairs.anomalous(self.afs_pairs))
             return [{"chosen": channels} for channels in found.channels_]
         generator = torch.Generator().manual_seed(self.seed)
         sizes = list(zip(counts, widths, strict=True))

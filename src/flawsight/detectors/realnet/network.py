@@ -61,18 +61,18 @@ class RealNetwork(nn.Module):
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Logits of good and defective."""
-        given = self.reduced(maps)
-        return self.judged(given, self.rebuilt(given))
+        given = self.reduce(maps)
+        return self.discriminate(given, self.reconstruct(given))
 
-    def reduced(self, maps: Sequence[Tensor]) -> list[Tensor]:
+    def reduce(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """Feature maps of each layer (N, C, H, W) as (N, m, h, w)."""
         return [reduction(values) for reduction, values in zip(self.reductions, maps, strict=True)]
 
-    def rebuilt(self, given: Sequence[Tensor]) -> list[Tensor]:
+    def reconstruct(self, given: Sequence[Tensor]) -> list[Tensor]:
         """What the reduced maps would be without a defect."""
         return [network(values) for network, values in zip(self.reconstructions, given, strict=True)]
 
-    def judged(self, given: Sequence[Tensor], rebuilt: Sequence[Tensor]) -> Tensor:
+    def discriminate(self, given: Sequence[Tensor], rebuilt: Sequence[Tensor]) -> Tensor:
         """Logits from the residuals, E = (given - rebuilt)^2."""
         residuals = together([(a - b).square() for a, b in zip(given, rebuilt, strict=True)])
         ranked = self.ranking(residuals) if self.ranking is not None else None

@@ -54,7 +54,7 @@ class SyntheticPairs:
             normal = self.synthesis.features([self._picture(number) for number in numbers])
             yield Triplets(self.synthesis.features(copies), normal, masks)
 
-    def drawn(self, rows: Tensor, defect_share: float, generator: torch.Generator, reduce: Reduce) -> Triplets:
+    def sample(self, rows: Tensor, defect_share: float, generator: torch.Generator, reduce: Reduce) -> Triplets:
         """Triplets of the pictures of these numbers, a share of them with a defect, as `reduce` leaves them."""
         count = len(self.pictures)
         turns = torch.randint(max(1, (self.pairs or 2**31) // count), (len(rows),), generator=generator)
