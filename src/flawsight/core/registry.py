@@ -12,6 +12,12 @@ from flawsight.core.errors import FlawsightError, unknown
 Value = TypeVar("Value")
 
 
+class UnknownName(FlawsightError, KeyError):
+    """No such name in a registry; a KeyError too, so that `get` and `pop` may be given a default."""
+
+    __str__ = FlawsightError.__str__
+
+
 class Registry(MutableMapping[str, Value], Generic[Value]):
     """What is known under a name: `what` it is, ours as "module:attribute", and the entry points of `group`.
 
@@ -29,7 +35,7 @@ class Registry(MutableMapping[str, Value], Generic[Value]):
         """What is known under this name."""
         if name not in self._loaded:
             if name not in self._points:
-                raise unknown(self.what, name, self)
+                raise UnknownName(str(unknown(self.what, name, self)))
             self._loaded[name] = self._load(self._points[name])
         return self._loaded[name]
 
