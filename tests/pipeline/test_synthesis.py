@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from flawsight.pipeline.material import read_textures
+from flawsight.pipeline.synthesize import synthesize_dataset
 from PIL import Image
 
 from flawsight.core import FlawsightError
@@ -15,8 +17,6 @@ from flawsight.data import open_dataset, read_image, read_mask, split_good
 from flawsight.defects import Product
 from flawsight.defects.foreground import with_foreground
 from flawsight.generation import PRESETS
-from flawsight.pipeline.material import read_textures
-from flawsight.pipeline.synthesize import synthesize_dataset
 
 
 @pytest.fixture(scope="module")
