@@ -125,5 +125,5 @@ def _key(plan: Plan, network: Extractor, good: GoodImages, ensemble: Ensemble) -
     """What the trainings of these members depend on, as a folder's name."""
     members = [(one.layers, type(one.detector).__name__, one.detector.get_params()) for one in ensemble.members]
     weights = (network.name, network.image_size, network.weights_sha256)
-    settings = plan.settings.dump({"device", "budget", "max_memory", "overwrite"})
+    settings = plan.settings.dump({"device", "budget", "max_memory", "overwrite", "detector", "parameter"})
     return stage_key(weights, members, good.fingerprint, plan.kinds, settings)
