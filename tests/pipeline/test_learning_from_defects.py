@@ -213,3 +213,29 @@ def test_the_network_is_asked_for_few_pictures_at_once(network: Extractor) -> No
     whole = network.extract(images, layers)
     for maps, name in zip(found, layers, strict=True):
         assert torch.allclose(maps, whole[name], atol=1e-4) and not maps.is_inference()
+
+
+class PulledError(Exception):
+    """The plug is pulled."""
+
+
+def test_a_training_on_other_defects_is_not_gone_on_with(
+    good_dir: Path, fit_options: dict, textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What shows through the defects is part of what a training depends on, though only its folder was named."""
+    others = tmp_path / "others"
+    others.mkdir()
+    Image.fromarray(np.tile(np.arange(64, dtype=np.uint8)[:, None, None] * 4, (1, 64, 3))).save(others / "0.png")
+    expected = fs.fit(good_dir, tmp_path / "expected", **options(fit_options, textures=others))
+
+    def pulled(*_: object) -> None:
+        raise PulledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("flawsight.pipeline.learn._held_out", pulled)
+        with pytest.raises(PulledError):
+            fs.fit(good_dir, tmp_path / "killed", **options(fit_options, textures=textures))
+    found = fs.fit(good_dir, tmp_path / "killed", **options(fit_options, textures=others))
+    assert found.manifest.calibration == expected.manifest.calibration
+    tensors = [(tmp_path / name / "detectors.safetensors").read_bytes() for name in ("killed", "expected")]
+    assert tensors[0] == tensors[1]

@@ -68,7 +68,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResul
         recipe = defect_sources(settings, plan.kinds, paths, run.progress, may_replace=may_replace)
     ensemble = choose_members(plan, network, good, recipe, run)
     with run.timed("learning and calibrating"):
-        learned = learn_members(plan, network, good, ensemble, run)
+        learned = learn_members(plan, network, good, recipe, ensemble, run)
         weights = [member.weight for member in learned.members]
         found = calibrate(learned.held_out, weights, settings.image_size, settings.false_alarm_rate)
     manifest = make_manifest(plan, network, good, recipe, ensemble, learned, found)

@@ -14,6 +14,7 @@ from flawsight.features import Extractor
 from flawsight.inference import MemberSpec, feed, iter_features, learn, predict
 from flawsight.inference.feature_pass import Advance, Features
 from flawsight.pipeline.choose import Ensemble
+from flawsight.pipeline.defect_sources import DefectRecipe
 from flawsight.pipeline.load_images import GoodImages
 from flawsight.pipeline.plan import Plan, stage_key
 from flawsight.pipeline.record import Run
@@ -34,7 +35,9 @@ class CrossFit:
     folds: int
 
 
-def learn_members(plan: Plan, network: Extractor, good: GoodImages, ensemble: Ensemble, run: Run) -> CrossFit:
+def learn_members(
+    plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe, ensemble: Ensemble, run: Run
+) -> CrossFit:
     """Learn from the good images, or from augmented copies of them; unfinished trainings go on.
 
     The progress counts each image in both passes, and as many steps again while the detectors learn.
@@ -44,7 +47,7 @@ def learn_members(plan: Plan, network: Extractor, good: GoodImages, ensemble: En
     if settings.augment:
         copies = augmented(images, settings.augment, settings.label_preserving, settings.seed)
     steps = (2 + max(1, settings.augment)) * len(images)
-    training = TrainingContext(plan.work / _key(plan, network, good, ensemble) if plan.work else None)
+    training = TrainingContext(plan.work / _key(plan, network, good, recipe, ensemble) if plan.work else None)
     with run.progress.stage("Learning from all good images", steps) as advance:
         return cross_fit(network, images, ensemble.members, settings.seed, advance, training, copies)
 
@@ -121,9 +124,9 @@ def _held_out(
     return [image for batch in iter_features(network, images, sets, find, advance) for image in batch]
 
 
-def _key(plan: Plan, network: Extractor, good: GoodImages, ensemble: Ensemble) -> str:
+def _key(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe, ensemble: Ensemble) -> str:
     """What the trainings of these members depend on, as a folder's name."""
     members = [(one.layers, type(one.detector).__name__, one.detector.get_params()) for one in ensemble.members]
     weights = (network.name, network.image_size, network.weights_sha256)
     settings = plan.settings.dump({"device", "budget", "max_memory", "overwrite", "detector", "parameter"})
-    return stage_key(weights, members, good.fingerprint, plan.kinds, settings)
+    return stage_key(weights, members, good.fingerprint, recipe.kinds, recipe.sources_digest, settings)
