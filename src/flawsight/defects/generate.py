@@ -21,7 +21,7 @@ def apply_defects(
 ) -> tuple[list[Image], list[Mask]]:
     """Return a defective copy of every image and its bool mask (H, W), in the order of images.
 
-    Image i draws from a generator seeded by (seed, kind, i) alone, so it is the same whatever `n_jobs` is. It takes
+    Image i draws from a generator seeded by (seed, kind, i) alone, so it is the same whatever `workers` is. It takes
     material from the other images, or from `sources` if given; from itself only when there is nothing else.
     Raises FlawsightError, naming the image, when no defect can be placed.
     """
