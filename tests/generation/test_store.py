@@ -11,7 +11,6 @@ from flawsight.generation import Generator, sdas_pictures
 from flawsight.generation.store import load_or_sample
 
 
-
 def made(images: list[np.ndarray], folder: Path, *, steps: int = 4, seed: int = 0, **options: object) -> list:
     """`sdas_pictures` of a quick generator."""
     generator = Generator("tiny", steps, seed=seed, device="cpu")
