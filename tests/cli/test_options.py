@@ -75,10 +75,12 @@ def test_what_is_missing_is_asked_for(flawsight: Callable, verb: str, tmp_path: 
     assert done.code == 2 and "is missing" in done.err and len(done.err.splitlines()) == 1
 
 
-def test_help_shows_defaults_and_bounds(flawsight: Callable) -> None:
+def test_help_shows_defaults_and_bounds(flawsight: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     text = re.sub(r"[\s│]+", "", flawsight("fit", "--help").out)
     for default in ("patchcore", "0.01", "0.1:0.2", "blur,contrast,colour,noise", "tf_efficientnet_lite0"):
         assert f"[default:{default}]" in text
+    assert "flip,rotate90,shift,rotateifyourpartallows" in text
     for bound in ("x>=1", "x>=32", "x>=0", "x>=8", "x>=64"):
         assert bound in text
     assert "required" in text and "--safe" not in text
