@@ -31,10 +31,10 @@ def test_what_a_bundle_holds(bundle: Path, fitted: Inspector) -> None:
         "inspector.json", "network.safetensors", "detectors.safetensors", "selection.csv", "report.html",
     }  # fmt: skip
     document = json.loads((bundle / "inspector.json").read_text())
-    assert document["format"] == 2
+    assert document["format"] == 3
     assert document["extractor"]["name"] == "tf_efficientnet_lite0"
-    assert document["extractor"]["weights_sha256"] == fitted.extractor.weights_sha256
-    assert sum(member["weight"] for member in document["members"]) == pytest.approx(1)
+    assert document["extractor"]["weights_sha256"] == fitted.backend.extractor.weights_sha256
+    assert sum(member["calibration"]["weight"] for member in document["members"]) == pytest.approx(1)
     assert {member["detector"]["name"] for member in document["members"]} == {"patchcore"}
     assert document["selection"]["detectors"] == ["patchcore"] and document["selection"]["untried"] == 0
     assert document["data"]["images"] == 24 and document["seed"] == 0
@@ -44,7 +44,7 @@ def test_what_a_bundle_holds(bundle: Path, fitted: Inspector) -> None:
 
 
 def test_the_network_is_cut(bundle: Path, fitted: Inspector) -> None:
-    whole = sum(value.numel() for value in fitted.extractor.network.module.state_dict().values())
+    whole = sum(value.numel() for value in fitted.backend.extractor.network.module.state_dict().values())
     kept = sum(value.numel() for value in load_file(bundle / "network.safetensors").values())
     assert 0 < kept < whole / 10
 
@@ -90,15 +90,22 @@ def changed(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
         (lambda d: d.update(surprise="x"), "surprise"),
         (lambda d: d.pop("members"), "members"),
         (lambda d: d.update(members=[]), "members"),
-        (lambda d: d["working_point"].update(threshold="high"), "threshold"),
-        (lambda d: d["working_point"].update(calibration_scores=[]), "calibration_scores"),
-        (lambda d: d["members"][0].update(weight=2), "weight"),
+        (lambda d: d["operating_point"].update(threshold="high"), "threshold"),
+        (lambda d: d["operating_point"].update(rate=0), "false-alarm rates"),
+        (lambda d: d["calibration"].update(scores=[]), "scores"),
+        (lambda d: d["members"][0]["calibration"].update(weight=2), "weight"),
+        (lambda d: d["members"][0]["calibration"].update(weight=0), "weight"),
+        (lambda d: d["members"][0]["calibration"].pop("weight"), "weight"),
+        (lambda d: d["members"][0]["calibration"]["maps"].update(tail_scale=0), "tail"),
+        (lambda d: d["members"][0]["calibration"]["maps"]["knots"].pop(), "knots"),
         (lambda d: d["members"][0].update(layers=["blocks.9.nonsuch"]), "blocks.9.nonsuch"),
         (lambda d: d["members"].append(d["members"][0]), "detectors.safetensors"),
         (lambda d: d["members"][0]["detector"].update(name="nonsuch"), "nonsuch"),
         (lambda d: d["members"][0]["detector"]["parameters"].update(nonsuch=1), "nonsuch"),
-        (lambda d: d["members"][0].update(score_deviation=0), "score_deviation"),
-        (lambda d: d["members"][0].pop("score_mean"), "score_mean"),
+        (lambda d: d["members"][0]["calibration"]["scores"].update(deviation=0), "deviation"),
+        (lambda d: d["members"][0]["calibration"]["scores"].pop("mean"), "mean"),
+        (lambda d: d["members"][0]["calibration"].update(surprise=1), "surprise"),
+        (lambda d: d.update(colour_scale={"low": 2, "threshold": 1}), "low < threshold"),
         (lambda d: d.update(detector=d["members"][0]["detector"]), "detector"),
         (lambda d: d["extractor"].update(name="resnet18"), "resnet18"),
         (lambda d: d["extractor"].update(image_size=1), "image_size"),
@@ -109,7 +116,7 @@ def test_a_manifest_that_does_not_hold(copy: Path, change: Callable, part: str) 
     refused(copy, part)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 2}', b"\xff\xfe\x00", b"\x89PNG"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 2}', b'{"format": 3}', b"\xff\xfe\x00", b"\x89PNG"])
 def test_a_manifest_that_is_none(copy: Path, content: bytes) -> None:
     (copy / "inspector.json").write_bytes(content)
     refused(copy, "inspector.json")
@@ -157,10 +164,10 @@ def test_a_save_that_is_cut_off_leaves_no_bundle(
     copy: Path, fitted: Inspector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
-        raise OSError("no space left on device")
+        raise OSError(28, "no space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(fs.FlawsightError, match=r"cannot write .*network\.safetensors.*no space.*disk full"):
         fs.save(fitted, copy, overwrite=True)
     monkeypatch.undo()
     refused(copy, "no bundle")
@@ -176,7 +183,21 @@ def test_an_output_that_cannot_be_written(fitted: Inspector, good_dir: Path, tmp
     file = tmp_path / "file"
     file.write_text("in the way")
     for out in (file, file / "below"):
-        with pytest.raises(fs.FlawsightError, match=r"cannot write to .*--out"):
+        with pytest.raises(fs.FlawsightError, match=r"cannot write to .*another folder"):
             fs.save(fitted, out)
         with pytest.raises(fs.FlawsightError, match="cannot write to"):
             fs.fit(good_dir, out, image_size=64)
+
+
+def test_loading_traces_no_network(
+    bundle: Path, fitted: Inspector, spoiled: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def traced(*_: object, **__: object) -> None:
+        pytest.fail("a network was traced")
+
+    with monkeypatch.context() as patch:
+        for module in ("graph", "extractor"):
+            for name in ("trace", "catalogue"):
+                patch.setattr(f"flawsight.features.{module}.{name}", traced)
+        loaded = fs.load(bundle, device="cpu")
+    assert loaded.inspect(spoiled(1)).score == fitted.inspect(spoiled(1)).score

@@ -14,12 +14,12 @@ def test_the_kinds() -> None:
 
 
 def test_unknown_kind_names_the_nearest() -> None:
-    with pytest.raises(FlawsightError, match="Did you mean cutpaste"):
+    with pytest.raises(FlawsightError, match="did you mean cutpaste"):
         make("cut-paste")
 
 
 def test_unknown_parameter_names_the_nearest() -> None:
-    with pytest.raises(FlawsightError, match="Did you mean tries"):
+    with pytest.raises(FlawsightError, match="did you mean tries"):
         make("nsa", trys=3)
 
 

@@ -93,11 +93,11 @@ def test_globs(patterns: str | list[str], expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("glob", "message"),
     [
-        ("layer2.0.con", r"no layer matches 'layer2\.0\.con'.*layer2\.0\.conv"),
-        ("stem,layer9.*", r"no layer matches 'layer9\.\*'.*layer"),
-        ("STEM", "no layer matches 'STEM'"),
+        ("layer2.0.con", r"unknown layer 'layer2\.0\.con'.*layer2\.0\.conv"),
+        ("stem,layer9.*", r"unknown layer 'layer9\.\*'.*layer"),
+        ("STEM", "unknown layer 'STEM'"),
         ("qqq", "flawsight layers"),
-        ("", "no layer matches ''"),
+        ("", "unknown layer ''"),
     ],
 )
 def test_an_unknown_glob_names_the_nearest(glob: str, message: str) -> None:
@@ -109,7 +109,7 @@ def test_an_unknown_layer_names_the_nearest(resnet18: Extractor, images: list[np
     for ask in (resnet18.layer, lambda name: resnet18.extract(images, [name])):
         with pytest.raises(FlawsightError, match=r"layer3\.1\.relu_7.*layer3\.1\.relu"):
             ask("layer3.1.relu_7")
-    with pytest.raises(FlawsightError, match="no layer matches 'fc'"):
+    with pytest.raises(FlawsightError, match="unknown layer 'fc'"):
         resnet18.layer("fc")
 
 
@@ -132,8 +132,8 @@ def test_default_pair_takes_the_last_block_that_ends_at_each_stride() -> None:
     ("name", "message"),
     [
         ("resnet81", "did you mean .*resnet"),
-        ("tf_efficientnet_lite_0", "did you mean tf_efficientnet_lite0, tf_efficientnet_lite4"),
-        ("keras:resnet18", "use torchvision:NAME or timm:NAME"),
+        ("tf_efficientnet_lite_0", "did you mean tf_efficientnet_lite0 or tf_efficientnet_lite4"),
+        ("keras:resnet18", "unknown library of an extractor .keras.*known: torchvision, timm"),
         ("torchvision:tf_efficientnet_lite0", "unknown extractor"),
         ("zzzzzzzzzzzz", "any classification model"),
         ("", "unknown extractor"),

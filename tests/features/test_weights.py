@@ -169,7 +169,7 @@ def test_a_partial_file_ends_the_catalogue(tmp_path: Path, resnet18: Extractor, 
     names = [layer.name for layer in cut.layers]
     full = resnet18.extract(images, names)
     assert all(torch.equal(maps, full[name]) for name, maps in cut.extract(images, names).items())
-    with pytest.raises(FlawsightError, match="no layer matches"):
+    with pytest.raises(FlawsightError, match="unknown layer"):
         cut.layer("layer4.0.conv1")
 
 

@@ -36,7 +36,7 @@ def tiny() -> Iterator[str]:
         )
         patch.setitem(PRESETS, "tiny", tiny)
         # Has tests of its own, and takes longer than all that is trained here.
-        patch.setattr("flawsight.generation.generator.relative_distance", lambda *_: QUALITY)
+        patch.setattr("flawsight.generation.generator.relative_frechet_distance", lambda *_: QUALITY)
         yield "tiny"
 
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from flawsight.core import FlawsightError
-from flawsight.inspection import Inspector, Result
-from flawsight.report import ColourScale, inspect_to_folder, overlay
+from flawsight.inspection import Inspector, Result, inspect_to_folder
+from flawsight.report import overlay
 
 
 def save(path: Path, image: np.ndarray) -> Path:
@@ -46,8 +46,7 @@ def test_rows_and_heat_maps(fitted: Inspector, texture: Callable, spoiled: Calla
         image = read(Path(row.path))
         picture = read(tmp_path / "out" / "heatmaps" / f"{Path(row.path).stem}.png")
         assert picture.shape == image.shape
-        info = fitted.manifest.colour_scale
-        expected = overlay(image, result.anomaly_map, ColourScale(info.low, info.threshold))
+        expected = overlay(image, result.anomaly_map, fitted.manifest.colour_scale)
         assert np.abs(picture.astype(int) - expected).max() <= 3
     drawn = read(tmp_path / "out" / "heatmaps" / "bad.png").astype(int) - read(tmp_path / "in" / "deep" / "bad.png")
     change = np.abs(drawn).sum(2)

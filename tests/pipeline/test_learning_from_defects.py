@@ -1,6 +1,5 @@
 """Fitting detectors and searches that need pictures beyond the good ones: textures, and those of a generator."""
 
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +14,12 @@ from flawsight.data import read_image
 from flawsight.defects import KINDS
 from flawsight.features import INPUT, Extractor, stage_ends
 from flawsight.generation import Generator
-from flawsight.inspection import Inspector, blending, load
-from flawsight.inspection import fit as fit_function
-from flawsight.pipeline.reporting import gathered
-from flawsight.report.fit_report import render_fit_report
+from flawsight.inspection import Inspector
+from flawsight.pipeline import defect_sources, fit_report
+from flawsight.pipeline.defect_sources import DefectRecipe, anomaly_synthesis
+from flawsight.report import render_fit_report
 from flawsight.selection import make_validation_set
+from flawsight.settings import FitSettings
 
 QUICK = {"afs_pairs": 6, "pairs": 16, "training_steps": 4, "batch_size": 4, "channels": [4, 4, 4, 4]}
 
@@ -45,32 +45,44 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("generator")
     images = [np.full((64, 64, 3), level, np.uint8) for level in (40, 90, 140, 190)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("flawsight.generation.generator.relative_distance", lambda *_: 99.0)  # takes longer than the rest
+        patch.setattr(
+            "flawsight.generation.generator.relative_frechet_distance", lambda *_: 99.0
+        )  # takes longer than the rest
         Generator("small", steps=1, batch_size=2, device="cpu").fit(images).save(folder)
     return folder
 
 
+def fitted_with_record(good: Path, out: Path | None = None, **given: object) -> fs.FitResult:
+    return fs.run_fit(FitSettings.of({"good": good, "out": out, **given}))
+
+
 @pytest.fixture(scope="module")
-def inspector(good_dir: Path, fit_options: dict, textures: Path, tmp_path_factory: pytest.TempPathFactory) -> Inspector:
+def result(good_dir: Path, fit_options: dict, textures: Path, tmp_path_factory: pytest.TempPathFactory) -> fs.FitResult:
     folder = tmp_path_factory.mktemp("realnet") / "bundle"
-    found = fs.fit(good_dir, folder, **options(fit_options, textures=textures))
-    found.folder = folder  # type: ignore[attr-defined]
+    found = fitted_with_record(good_dir, folder, **options(fit_options, textures=textures))
+    found.inspector.folder = folder  # type: ignore[attr-defined]
     return found
 
 
-def test_realnet_reads_the_picture_and_the_ends_of_all_stages(inspector: Inspector, network: Extractor) -> None:
+@pytest.fixture(scope="module")
+def inspector(result: fs.FitResult) -> Inspector:
+    return result.inspector
+
+
+def test_realnet_reads_the_picture_and_the_ends_of_all_stages(result: fs.FitResult, network: Extractor) -> None:
+    inspector = result.inspector
     assert inspector.layers == ((INPUT, *stage_ends(network.layers)),)
     assert len(inspector.layers[0]) == 5
     member = inspector.manifest.members[0]
     assert member.detector.name == "realnet" and member.detector.parameters["training_steps"] == 4
-    assert inspector.fitting is not None and inspector.fitting.selection is None
+    assert result.record.selection is None
     data = inspector.manifest.data
-    assert data.defects == ["perlin"] and len(data.material) == 16
-    assert "defects learned from" in render_fit_report(gathered(inspector, inspector.fitting, Path("bundle")))
+    assert data.defects == ["perlin"] and len(data.sources_digest) == 16
+    assert "defects learned from" in render_fit_report(fit_report(inspector, result.record, Path("bundle")))
 
 
 def test_realnet_inspects_alike_when_it_is_loaded_again(inspector: Inspector, good_dir: Path) -> None:
-    again = load(inspector.folder, device="cpu")  # type: ignore[attr-defined]
+    again = fs.load(inspector.folder, device="cpu")  # type: ignore[attr-defined]
     images = [read_image(path) for path in sorted(good_dir.glob("*.png"))[:3]]
     for first, second in zip(inspector.inspect_many(images), again.inspect_many(images), strict=True):
         assert first.score == second.score and np.array_equal(first.anomaly_map, second.anomaly_map)
@@ -88,8 +100,7 @@ def test_realnet_on_chosen_layers(good_dir: Path, fit_options: dict, network: Ex
 def test_a_budget_sets_the_steps(good_dir: Path, fit_options: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flawsight.detectors.realnet.time_budget._seconds_a_step", lambda *_: 1.0)
     monkeypatch.setattr("flawsight.detectors.realnet.time_budget.LEAST_STEPS", 2)
-    # By name, for `flawsight.pipeline.fit` is also the function.
-    monkeypatch.setattr(import_module("flawsight.pipeline.fit"), "workers", lambda: 2)
+    monkeypatch.setattr("flawsight.pipeline.choose.n_jobs", lambda: 2)
     found = fs.fit(good_dir, **options(fit_options, budget=0.4))  # 12 s each for two trainings in a row
     parameters = found.manifest.members[0].detector.parameters
     assert parameters["size"] == "small" and parameters["training_steps"] == 3
@@ -112,7 +123,7 @@ def test_the_bar_follows_the_training(good_dir: Path, fit_options: dict) -> None
             return stage()
 
     parameters = {**QUICK, "training_steps": 30}
-    fit_function(good_dir, **options(fit_options, detector_parameters=parameters, progress=Watching()))
+    fs.fit(good_dir, **options(fit_options, detector_parameters=parameters, progress=Watching()))
     total, *steps = told["Learning from all good images"]
     assert total == 3 * 24 and sum(steps) == pytest.approx(total)
     assert any(0 < step < 1 for step in steps)  # epochs of a training
@@ -130,12 +141,12 @@ def test_pictures_of_a_generator_are_blended_in_everywhere(
             given.append(len(self.pictures))
 
     monkeypatch.setitem(KINDS, "sdas", Watched)
-    monkeypatch.setattr(blending, "PICTURES", 3)
+    monkeypatch.setattr("flawsight.pipeline.defect_sources.PICTURES", 3)
     monkeypatch.setattr("flawsight.generation.card.WORST", 100.0)
-    found = fs.fit(good_dir, **options(fit_options, generator=generator))  # auto is sdas where there is a generator
-    assert set(given) == {3} and found.fitting is not None
+    found = fitted_with_record(good_dir, **options(fit_options, generator=generator))  # auto is sdas, by a generator
+    assert set(given) == {3}
     given.clear()
-    assert found.fitting.generator is not None and found.fitting.generator.quality == 99
+    assert "99.0" in found.record.recipe.about.values() and found.record.recipe.kinds == ("sdas",)
     searched = fs.fit(good_dir, **fit_options, defects="sdas,scratch", generator=generator, fuse=1)
     assert given == [3]
     assert list(searched.manifest.selection.p_h) == ["sdas", "scratch"]
@@ -145,12 +156,14 @@ def test_pictures_of_a_generator_are_blended_in_everywhere(
 def test_useless_pictures_are_replaced_aloud_unless_they_were_asked_for(
     good_dir: Path, fit_options: dict, generator: Path, capsys: pytest.CaptureFixture[str], defects: str
 ) -> None:
-    found = fs.fit(good_dir, **options(fit_options, generator=generator, defects=defects))
-    assert found.fitting is not None and found.fitting.kinds == (("perlin",) if defects == "auto" else ("sdas",))
-    show_fit(found, Path("bundle"), Path("report.html"))
+    found = fitted_with_record(good_dir, **options(fit_options, generator=generator, defects=defects))
+    recipe = found.record.recipe
+    assert recipe.kinds == (("perlin",) if defects == "auto" else ("sdas",))
+    show_fit(found.inspector.manifest, Path("bundle"), recipe.concerns)
     said = " ".join(capsys.readouterr().out.split())
-    assert "99.0 times as far" in said and ("Instead of its pictures" in said) is (defects == "auto")
-    page = render_fit_report(gathered(found, found.fitting, Path("bundle")))
+    assert "Mind: the generator's pictures are 99.0 times as far" in said
+    assert ("Mind: instead of its pictures" in said) is (defects == "auto")
+    page = render_fit_report(fit_report(found.inspector, found.record, Path("bundle")))
     assert "99.0 times as far" in page and ("kinds of defects made instead" in page) is (defects == "auto")
 
 
@@ -158,11 +171,9 @@ def test_textures_and_a_generator_are_both_used(
     good_dir: Path, fit_options: dict, generator: Path, textures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both = options(fit_options, generator=generator, textures=textures)
-    found = fs.fit(good_dir, **both)
-    assert found.fitting is not None and found.fitting.kinds == ("perlin",)
+    assert fitted_with_record(good_dir, **both).record.recipe.kinds == ("perlin",)
     monkeypatch.setattr("flawsight.generation.card.WORST", 100.0)
-    found = fs.fit(good_dir, **both)
-    assert found.fitting is not None and found.fitting.kinds == ("sdas", "perlin")
+    assert fitted_with_record(good_dir, **both).record.recipe.kinds == ("sdas", "perlin")
 
 
 def test_validation_sets_take_parameters_of_kinds() -> None:
@@ -177,10 +188,8 @@ def test_validation_sets_take_parameters_of_kinds() -> None:
 
 def test_digests_tell_pictures_apart() -> None:
     first, second = (np.full((4, 4, 3), level, np.uint8) for level in (1, 2))
-    found = {blending.digest({"sdas": {"pictures": pictures}}) for pictures in ([first], [second], [first, second])} | {
-        blending.digest({"perlin": {"textures": [first]}}),
-        blending.digest({}),
-    }
+    given: list[dict] = [{"sdas": {"pictures": some}} for some in ([first], [second], [first, second])]
+    found = {defect_sources._digest(one) for one in [*given, {"perlin": {"textures": [first]}}, {}]}
     assert len(found) == 5
 
 
@@ -198,8 +207,35 @@ def test_errors(good_dir: Path, fit_options: dict, textures: Path, tmp_path: Pat
 def test_the_network_is_asked_for_few_pictures_at_once(network: Extractor) -> None:
     layers = stage_ends(network.layers)
     images = [np.random.default_rng(seed).integers(0, 255, (64, 64, 3)).astype(np.uint8) for seed in range(5)]
-    synthesis = blending.anomaly_synthesis(network, layers, images, ["scratch"], {}, seed=0)
+    settings = FitSettings.of({"good": Path(), "out": None})
+    synthesis = anomaly_synthesis(network, layers, images, DefectRecipe(("scratch",)), settings)
     found = synthesis.features(images)
     whole = network.extract(images, layers)
     for maps, name in zip(found, layers, strict=True):
         assert torch.allclose(maps, whole[name], atol=1e-4) and not maps.is_inference()
+
+
+class PulledError(Exception):
+    """The plug is pulled."""
+
+
+def test_a_training_on_other_defects_is_not_gone_on_with(
+    good_dir: Path, fit_options: dict, textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What shows through the defects is part of what a training depends on, though only its folder was named."""
+    others = tmp_path / "others"
+    others.mkdir()
+    Image.fromarray(np.tile(np.arange(64, dtype=np.uint8)[:, None, None] * 4, (1, 64, 3))).save(others / "0.png")
+    expected = fs.fit(good_dir, tmp_path / "expected", **options(fit_options, textures=others))
+
+    def pulled(*_: object) -> None:
+        raise PulledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("flawsight.pipeline.learn._held_out", pulled)
+        with pytest.raises(PulledError):
+            fs.fit(good_dir, tmp_path / "killed", **options(fit_options, textures=textures))
+    found = fs.fit(good_dir, tmp_path / "killed", **options(fit_options, textures=others))
+    assert found.manifest.calibration == expected.manifest.calibration
+    tensors = [(tmp_path / name / "detectors.safetensors").read_bytes() for name in ("killed", "expected")]
+    assert tensors[0] == tensors[1]

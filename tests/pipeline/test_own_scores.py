@@ -14,10 +14,14 @@ import flawsight as fs
 from flawsight.data import folds
 from flawsight.detectors import Detector
 from flawsight.features import Extractor
+from flawsight.inference import MemberSpec
 from flawsight.inspection import Inspector
-from flawsight.pipeline.learn import FittedMembers, Share, fit_members
-from flawsight.report import write_report
-from flawsight.views.cache import ImageCache
+from flawsight.pipeline import FitRecord
+from flawsight.pipeline.calibrate import Calibration, calibrate
+from flawsight.pipeline.learn import CrossFit, cross_fit
+from flawsight.scoring import fuse_members
+from flawsight.settings import FitSettings
+from flawsight.views import ImageCache
 
 SIDE, SEED = 64, 0
 LAYERS = (("blocks.1.0.bn3",), ("blocks.3.0.bn1",))
@@ -46,9 +50,9 @@ Seen = tuple[np.ndarray, float | None]
 class ByHand:
     """Everything that calibration promises, recomputed for members of one layer each."""
 
-    def __init__(self, network: Extractor, images: list[np.ndarray], shares: list[Share], seed: int) -> None:
+    def __init__(self, network: Extractor, images: list[np.ndarray], shares: list[MemberSpec], seed: int) -> None:
         self.network, self.shares = network, shares
-        self.features = self.embed(images)
+        self.features = self.read(images)
         held_out: dict[int, list[Seen]] = {}
         for part in folds(len(images), 2, seed):
             rest = [place for place in range(len(images)) if place not in set(part)]
@@ -68,7 +72,7 @@ class ByHand:
         found: list[Seen] = []
         for share, detector in zip(self.shares, detectors, strict=True):
             one = [features[share.layers[0]][place : place + 1]]
-            score = float(detector.image_scores(one)[0]) if detector.scores_images else None
+            score = float(detector.image_scores(one)[0]) if detector.tags.image_score else None
             found.append((detector.anomaly_maps(one)[0].numpy(), score))
         return found
 
@@ -91,6 +95,13 @@ class ByHand:
         return np.sum(parts, axis=0)
 
 
+def calibrated(found: CrossFit, rate: float = 0.1) -> tuple[Calibration, np.ndarray, float]:
+    """The calibration, the maxima of held-out images' maps, and the mean of these maps."""
+    whole = calibrate(found.held_out, [member.weight for member in found.members], SIDE, rate)
+    maps = [fuse_members(one, whole.members, SIDE)[0] for one in found.held_out]
+    return whole, np.array([one.max() for one in maps]), float(np.array([one.mean() for one in maps], float).mean())
+
+
 @pytest.mark.parametrize(
     "names", [("scorer", "scorer"), ("scorer", "distance"), ("distance", "scorer"), ("one_value", "distance")]
 )
@@ -98,22 +109,24 @@ def test_calibration_against_a_recomputation(
     network: Extractor, good_dir: Path, quick_detectors: dict, names: tuple[str, str]
 ) -> None:
     images = ImageCache(sorted(good_dir.iterdir())[:13], SIDE)[:]
-    shares = [Share(*one) for one in zip(LAYERS, (quick_detectors[name]() for name in names), WEIGHTS, strict=True)]
-    found: FittedMembers = fit_members(network, images, shares, seed=5)
+    detectors = [quick_detectors[name]() for name in names]
+    shares = [MemberSpec(*one) for one in zip(LAYERS, detectors, WEIGHTS, strict=True)]
+    fitted = cross_fit(network, images, shares, seed=5)
+    found, peaks, level = calibrated(fitted)
     hand = ByHand(network, images, shares, seed=5)
     for member, (mean, deviation) in zip(found.members, hand.scales, strict=True):
-        assert member.standardizer.mean == pytest.approx(mean, rel=1e-3)
-        assert member.standardizer.deviation == pytest.approx(deviation, rel=0.02)
+        assert member.scores.mean == pytest.approx(mean, rel=1e-3)
+        assert member.scores.deviation == pytest.approx(deviation, rel=0.02)
     scores = np.array([hand.score(one) for one in hand.held_out])
     maps = [hand.map(one) for one in hand.held_out]
-    assert np.allclose(found.held_out_scores, scores, atol=0.03)
-    assert np.allclose(found.held_out_peaks, [one.max() for one in maps], atol=0.05)
-    assert found.held_out_level == pytest.approx(np.mean(maps), rel=1e-2)
+    assert np.allclose(found.scores, scores, atol=0.03)
+    assert np.allclose(peaks, [one.max() for one in maps], atol=0.05)
+    assert level == found.colour_scale.low == pytest.approx(np.mean(maps), rel=1e-2)
     # Standardised: together they are as far apart as what they are made of allows.
-    assert np.mean(found.held_out_scores) == pytest.approx(0, abs=1e-3)
-    assert not np.allclose(found.held_out_scores, found.held_out_peaks, atol=0.3)
+    assert np.mean(found.scores) == pytest.approx(0, abs=1e-3)
+    assert not np.allclose(found.scores, peaks, atol=0.3)
     # Detectors that have seen the images find less in them.
-    final = [member.detector for member in found.members]
+    final = [member.detector for member in fitted.members]
     seen = [hand.score(hand.look(final, hand.features, place)) for place in range(len(images))]
     assert np.mean(seen) < np.mean(scores)
 
@@ -122,10 +135,10 @@ def test_members_without_scores_of_their_own_are_as_ever(
     network: Extractor, good_dir: Path, quick_detectors: dict
 ) -> None:
     images = ImageCache(sorted(good_dir.iterdir())[:9], SIDE)[:]
-    shares = [Share(layers, quick_detectors["distance"](), 0.5) for layers in LAYERS]
-    found = fit_members(network, images, shares, seed=0)
-    assert np.array_equal(found.held_out_scores, found.held_out_peaks)
-    assert [one.max() for one in found.held_out_maps] == found.held_out_scores[:3].tolist()
+    shares = [MemberSpec(layers, quick_detectors["distance"](), 0.5) for layers in LAYERS]
+    found, peaks, _ = calibrated(cross_fit(network, images, shares, seed=0))
+    assert np.array_equal(found.scores, peaks)
+    assert [one.max() for one in found.held_out_maps] == found.scores[:3].tolist()
 
 
 OPTIONS = {"image_size": SIDE, "device": "cpu", "false_alarm_rate": 0.1, "seed": SEED}
@@ -135,15 +148,14 @@ SEARCH = {"layers": "blocks.1.0.bn?,blocks.3.0.bn?", "defects": "nsa", "detector
 @pytest.fixture(scope="module", params=["alone", "mixed"])
 def made(
     request: pytest.FixtureRequest, good_dir: Path, quick_detectors: dict, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Inspector, Path]:
+) -> tuple[Inspector, Path, FitRecord]:
     """Inspectors with their bundles: two members with own scores, and one of a search that chose both sorts."""
     folder = tmp_path_factory.mktemp(request.param) / "bundle"
     how = {"detector": "scorer", "fixed_layers": LAYERS} if request.param == "alone" else SEARCH
-    inspector = fs.fit(good_dir, folder, **OPTIONS | how)
-    own = {member.detector.scores_images for member in inspector.members}
+    result = fs.run_fit(FitSettings.of({"good": good_dir, "out": folder, **OPTIONS, **how}))
+    own = {member.detector.tags.image_score for member in result.inspector.backend.members}
     assert own == ({True} if request.param == "alone" else {True, False})
-    write_report(inspector, folder)
-    return inspector, folder
+    return result.inspector, folder, result.record
 
 
 @pytest.fixture(scope="module")
@@ -151,24 +163,25 @@ def pictures(texture: Callable, spoiled: Callable) -> list[np.ndarray]:
     return [*(texture(seed) for seed in range(100, 104)), spoiled(1), spoiled(2, (200, 90))]
 
 
-def test_a_loaded_bundle_is_bit_equal(made: tuple[Inspector, Path], pictures: list[np.ndarray]) -> None:
-    inspector, folder = made
+def test_a_loaded_bundle_is_bit_equal(made: tuple[Inspector, Path, FitRecord], pictures: list[np.ndarray]) -> None:
+    inspector, folder, _ = made
     loaded = fs.load(folder, device="cpu")
-    assert [type(member.detector) for member in loaded.members] == [type(m.detector) for m in inspector.members]
-    assert [member.standardizer for member in loaded.members] == [m.standardizer for m in inspector.members]
+    both = (loaded.backend.members, inspector.backend.members)
+    assert [type(one.detector) for one in both[0]] == [type(other.detector) for other in both[1]]
+    assert [m.calibration for m in loaded.manifest.members] == [m.calibration for m in inspector.manifest.members]
     for one, other in zip(inspector.inspect_many(pictures), loaded.inspect_many(pictures), strict=True):
         assert (one.score, one.p_value, one.is_defective) == (other.score, other.p_value, other.is_defective)
         assert np.array_equal(one.anomaly_map, other.anomaly_map)
 
 
 def test_the_score_of_a_new_image_is_the_weighted_mean_of_standardised_scores(
-    made: tuple[Inspector, Path], good_dir: Path, pictures: list[np.ndarray]
+    made: tuple[Inspector, Path, FitRecord], good_dir: Path, pictures: list[np.ndarray]
 ) -> None:
-    inspector, _ = made
+    inspector, _, _ = made
     images = ImageCache(sorted(good_dir.iterdir()), SIDE)[:]
-    shares = [Share(member.layers, member.detector, member.weight) for member in inspector.members]
-    hand = ByHand(inspector.extractor, images, shares, seed=SEED)
-    final, features = [member.detector for member in inspector.members], hand.read(pictures)
+    shares = list(inspector.backend.members)
+    hand = ByHand(inspector.backend.extractor, images, shares, seed=SEED)
+    final, features = [member.detector for member in shares], hand.read(pictures)
     for place, result in enumerate(inspector.inspect_many(pictures)):
         found = hand.look(final, features, place)
         assert result.score == pytest.approx(hand.score(found), rel=0.01, abs=0.03)
@@ -177,46 +190,43 @@ def test_the_score_of_a_new_image_is_the_weighted_mean_of_standardised_scores(
 
 
 def test_verdicts_follow_the_scores_and_heat_maps_the_peaks(
-    made: tuple[Inspector, Path], pictures: list[np.ndarray]
+    made: tuple[Inspector, Path, FitRecord], pictures: list[np.ndarray]
 ) -> None:
-    inspector, _ = made
+    inspector, _, record = made
     point, colours = inspector.manifest.operating_point, inspector.manifest.colour_scale
-    calibration = np.array(point.calibration_scores)
+    calibration = np.array(inspector.manifest.calibration.scores)
     # At most one of 24 good images is above the threshold: it is the second largest score.
     assert point.threshold == np.sort(calibration)[-2]
     for result in inspector.inspect_many(pictures):
         assert result.is_defective == (result.score > point.threshold) == (result.p_value <= point.rate)
         assert result.p_value == (1 + np.sum(calibration >= result.score)) / (len(calibration) + 1)
-    hand = inspector.fitting
-    assert hand is not None
-    images = hand.images[:]
-    shares = [Share(member.layers, clone(member.detector), member.weight) for member in inspector.members]
-    again = fit_members(inspector.extractor, images, shares, seed=SEED)
-    assert colours.threshold == np.sort(again.held_out_peaks)[-2] != point.threshold
-    assert colours.low == again.held_out_level < colours.threshold
-    assert np.array_equal(np.sort(again.held_out_scores), calibration)
+    images = record.images[:]
+    shares = [member._replace(detector=clone(member.detector)) for member in inspector.backend.members]
+    again, peaks, level = calibrated(cross_fit(inspector.backend.extractor, images, shares, seed=SEED))
+    assert colours.threshold == np.sort(peaks)[-2] != point.threshold
+    assert colours.low == level < colours.threshold
+    assert colours == again.colour_scale and np.array_equal(np.sort(again.scores), calibration)
 
 
-def test_the_manifest_names_each_members_detector(made: tuple[Inspector, Path]) -> None:
-    inspector, folder = made
+def test_the_manifest_names_each_members_detector(made: tuple[Inspector, Path, FitRecord]) -> None:
+    inspector, folder, _ = made
     document = json.loads((folder / "inspector.json").read_text())
-    for member, written in zip(inspector.members, document["members"], strict=True):
+    for member, written in zip(inspector.backend.members, document["members"], strict=True):
         assert written["detector"]["name"] == type(member.detector).__name__.lower()
         assert written["detector"]["parameters"] == member.detector.get_params()
-        assert written["score_deviation"] > 0
-    assert document["working_point"]["folds"] == 2
+        assert written["calibration"]["scores"]["deviation"] > 0
+    assert document["calibration"]["folds"] == 2
 
 
-def test_the_report_has_heat_maps_on_their_own_scale(made: tuple[Inspector, Path]) -> None:
+def test_the_report_has_heat_maps_on_their_own_scale(made: tuple[Inspector, Path, FitRecord]) -> None:
     """Scores are in another unit than maps: their threshold would colour everything or nothing."""
-    inspector, folder = made
+    inspector, folder, record = made
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert inspector.fitting is not None
-    if inspector.fitting.selection is None:
+    if record.selection is None:
         assert "nothing to choose from" in page and not (folder / "selection.csv").exists()
         return
-    for member, share in zip(inspector.members, inspector.manifest.members, strict=True):
-        assert f"<code>{member.layers[0]}</code><small>read by {share.detector.name}</small>" in page
+    for member in inspector.manifest.members:
+        assert f"<code>{member.layers[0]}</code><small>read by {member.detector.name}</small>" in page
     assert "read by 2 methods (distance, scorer)" in " ".join(page.split())
 
 

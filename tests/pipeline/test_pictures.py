@@ -13,41 +13,47 @@ from sklearn.base import clone
 import flawsight as fs
 from flawsight.features import INPUT, networks
 from flawsight.inspection import Inspector
+from flawsight.pipeline import FitRecord
+from flawsight.settings import FitSettings
 
 OPTIONS = {"image_size": 64, "device": "cpu", "false_alarm_rate": 0.1}
 QUICK_AUTOENCODER = {"side": 32, "width": 4, "epochs": 2}
 
 
 @pytest.fixture(scope="module")
-def made(good_dir: Path, quick_detectors: dict, tmp_path_factory: pytest.TempPathFactory) -> tuple[Inspector, Path]:
+def made(
+    good_dir: Path, quick_detectors: dict, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Inspector, Path, FitRecord]:
     folder = tmp_path_factory.mktemp("pictures") / "bundle"
-    return fs.fit(good_dir, folder, **OPTIONS, detector="pictures"), folder
+    result = fs.run_fit(FitSettings.of({"good": good_dir, "out": folder, **OPTIONS, "detector": "pictures"}))
+    return result.inspector, folder, result.record
 
 
-def test_it_is_fitted_without_a_search(made: tuple[Inspector, Path]) -> None:
-    inspector, folder = made
-    assert inspector.layers == ((INPUT,),) and inspector.members[0].weight == 1
-    assert inspector.manifest.selection is None
-    assert inspector.fitting is not None and inspector.fitting.selection is None
-    assert set(inspector.fitting.timings) == {"checking images", "learning and calibrating"}
+def test_it_is_fitted_without_a_search(made: tuple[Inspector, Path, FitRecord]) -> None:
+    inspector, folder, record = made
+    assert inspector.layers == ((INPUT,),) and inspector.backend.members[0].weight == 1
+    assert inspector.manifest.selection is None and record.selection is None
+    assert set(record.timings) == {"checking images", "learning and calibrating"}
     assert {path.name for path in folder.iterdir()} == {
-        "inspector.json", "network.safetensors", "detectors.safetensors",
+        "inspector.json", "network.safetensors", "detectors.safetensors", "report.html",
     }  # fmt: skip
 
 
-def test_it_reads_the_resized_pictures_from_0_to_1(made: tuple[Inspector, Path], quick_detectors: dict) -> None:
-    inspector, _ = made
-    assert inspector.fitting is not None
-    pixels = torch.from_numpy(np.stack(inspector.fitting.images[:])).permute(0, 3, 1, 2) / 255
-    by_hand = clone(inspector.members[0].detector).fit([pixels])
+def test_it_reads_the_resized_pictures_from_0_to_1(
+    made: tuple[Inspector, Path, FitRecord], quick_detectors: dict
+) -> None:
+    inspector, _, record = made
+    pixels = torch.from_numpy(np.stack(record.images[:])).permute(0, 3, 1, 2) / 255
+    own = inspector.backend.members[0].detector
+    by_hand = clone(own).fit([pixels])
     for name, value in by_hand.state_dict().items():
-        assert torch.allclose(value, inspector.members[0].detector.state_dict()[name], atol=1e-6)
+        assert torch.allclose(value, own.state_dict()[name], atol=1e-6)
 
 
 def test_a_loaded_bundle_is_bit_equal_and_needs_no_weights(
-    made: tuple[Inspector, Path], texture: Callable, spoiled: Callable, monkeypatch: pytest.MonkeyPatch
+    made: tuple[Inspector, Path, FitRecord], texture: Callable, spoiled: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inspector, folder = made
+    inspector, folder, _ = made
     assert load_file(folder / "network.safetensors") == {}
     monkeypatch.setattr(networks, "read_weights", lambda *_: pytest.fail("weights were read"))
     loaded = fs.load(folder, device="cpu")
@@ -61,7 +67,7 @@ def test_a_loaded_bundle_is_bit_equal_and_needs_no_weights(
     assert 50 <= row <= 70 and 68 <= column <= 90
 
 
-def test_a_changed_network_is_noticed_all_the_same(made: tuple[Inspector, Path], tmp_path: Path) -> None:
+def test_a_changed_network_is_noticed_all_the_same(made: tuple[Inspector, Path, FitRecord], tmp_path: Path) -> None:
     copy = Path(shutil.copytree(made[1], tmp_path / "copy"))
     (copy / "network.safetensors").unlink()
     with pytest.raises(fs.FlawsightError, match=r"network\.safetensors is missing"):
@@ -72,8 +78,8 @@ def test_the_registered_one(good_dir: Path, tmp_path: Path, spoiled: Callable) -
     options = OPTIONS | {"detector": "autoencoder", "detector_parameters": QUICK_AUTOENCODER, "seed": 4}
     inspector = fs.fit(good_dir, tmp_path / "b", **options)
     loaded = fs.load(tmp_path / "b", device="cpu")
-    assert loaded.members[0].detector.get_params() == inspector.members[0].detector.get_params()
-    assert loaded.members[0].detector.seed == 4
+    assert loaded.backend.members[0].detector.get_params() == inspector.backend.members[0].detector.get_params()
+    assert loaded.backend.members[0].detector.seed == 4
     one, other = (each.inspect(spoiled(1)) for each in (inspector, loaded))
     assert one.score == other.score and np.array_equal(one.anomaly_map, other.anomaly_map)
 
@@ -84,9 +90,9 @@ def test_the_registered_one(good_dir: Path, tmp_path: Path, spoiled: Callable) -
         ({"detector": "pictures,distance"}, "cannot be compared"),
         ({"detector": "distance,pictures"}, "cannot be compared"),
         ({"detector": "pictures,autoencoder"}, "cannot be compared"),
-        ({"detector": "pictures", "fixed_layers": [["blocks.1.0.bn3"]]}, "reads pictures, not layers"),
-        ({"detector": "pictures", "fixed_layers": [[INPUT]]}, "reads pictures, not layers"),
-        ({"detector": "distance", "fixed_layers": [[INPUT]]}, f"no layer matches '{INPUT}'"),
+        ({"detector": "pictures", "fixed_layers": [["blocks.1.0.bn3"]]}, "reads images, not layers"),
+        ({"detector": "pictures", "fixed_layers": [[INPUT]]}, "reads images, not layers"),
+        ({"detector": "distance", "fixed_layers": [[INPUT]]}, f"unknown layer '{INPUT}'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

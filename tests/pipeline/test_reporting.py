@@ -2,6 +2,8 @@
 
 import csv
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,9 @@ import flawsight as fs
 from flawsight.generation import GeneratorCard
 from flawsight.generation.card import Settings
 from flawsight.inspection import Inspector
-from flawsight.pipeline.defect_sources import preview_defects
-from flawsight.report import write_report, write_selection
+from flawsight.pipeline import write_report, write_selection
+from flawsight.pipeline.defect_sources import DefectRecipe, preview_defects
+from flawsight.settings import FitSettings
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -20,9 +23,13 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_selection_csv_has_every_layer_and_kind(bundle: Path, fitted: Inspector) -> None:
-    assert fitted.fitting is not None and fitted.fitting.selection is not None
-    selection = fitted.fitting.selection
+def run(good: Path, out: Path | None = None, **options: object) -> fs.FitResult:
+    return fs.run_fit(FitSettings.of({"good": good, "out": out, **options}))
+
+
+def test_selection_csv_has_every_layer_and_kind(bundle: Path, fit_result: fs.FitResult) -> None:
+    fitted, selection = fit_result.inspector, fit_result.record.selection
+    assert selection is not None
     found = rows(bundle / "selection.csv")
     kinds = ("nsa", "perlin", "scratch")
     expected = [(layer.name, kind) for layer in selection.layers_ for kind in kinds]
@@ -48,32 +55,47 @@ def test_the_report_is_one_file_that_opens_offline(bundle: Path, fitted: Inspect
     assert str(fitted.manifest.data.images) in page
 
 
-def test_nothing_to_report_of_a_loaded_inspector(bundle: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="fresh from a fit"):
-        write_report(fs.load(bundle, device="cpu"), tmp_path)
+def test_a_report_can_be_written_elsewhere(bundle: Path, fit_result: fs.FitResult, tmp_path: Path) -> None:
+    assert write_report(fit_result.inspector, fit_result.record, tmp_path) == tmp_path / "report.html"
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "selection.csv"}
+    assert rows(tmp_path / "selection.csv") == rows(bundle / "selection.csv")
 
 
 def test_without_a_search_the_report_says_so_and_an_old_table_goes(
-    good_dir: Path, fit_options: dict, tmp_path: Path
+    bundle: Path, good_dir: Path, fixed_options: dict, tmp_path: Path
 ) -> None:
-    inspector = fs.fit(good_dir, **fit_options, fixed_layers=[["blocks.3.0.bn3"]])
+    """A bundle is replaced whole: nothing of the one before is left for people to read."""
+    folder = Path(shutil.copytree(bundle, tmp_path / "copy"))
     for name in ("report.html", "selection.csv"):
-        (tmp_path / name).write_text("of another inspector")
-    assert write_report(inspector, tmp_path) == tmp_path / "report.html"
-    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
-    page = (tmp_path / "report.html").read_text()
+        (folder / name).write_text("of another inspector")
+    fs.fit(good_dir, folder, **fixed_options, fixed_layers=[["blocks.3.0.bn3"]], overwrite=True)
+    assert {path.name for path in folder.iterdir()} == {
+        "inspector.json", "network.safetensors", "detectors.safetensors", "report.html",
+    }  # fmt: skip
+    page = (folder / "report.html").read_text()
     assert "of another inspector" not in page
     assert "nothing to choose from" in page and "blocks.3.0.bn3" in page and "data:image/jpeg;base64," in page
 
 
-def test_the_generator_behind_the_defects_is_described(good_dir: Path, fit_options: dict, tmp_path: Path) -> None:
-    inspector = fs.fit(good_dir, **fit_options, fixed_layers=[["blocks.3.0.bn3"]])
+def test_an_earlier_search_is_replaced_by_the_new_one(good_dir: Path, fit_options: dict, tmp_path: Path) -> None:
+    options = fit_options | {"layers": "blocks.3.0.bn3", "defects": "simple"}
+    tmp_path.joinpath("report.html").write_text("of another inspector")
+    tmp_path.joinpath("selection.csv").write_text("of another inspector")
+    for layers in ("blocks.3.0.bn3", "blocks.3.0.bn2"):
+        fs.fit(good_dir, tmp_path, **options | {"layers": layers}, overwrite=True)
+        assert [row["layer"] for row in rows(tmp_path / "selection.csv")] == [layers]
+        page = (tmp_path / "report.html").read_text()
+        assert layers in page and "of another inspector" not in page
+
+
+def test_the_generator_behind_the_defects_is_described(good_dir: Path, fixed_options: dict, tmp_path: Path) -> None:
+    result = run(good_dir, **fixed_options, fixed_layers=[["blocks.3.0.bn3"]])
     settings = Settings(preset="small", steps=5, batch_size=8, learning_rate=1e-3, seed=0, images_sha256="")
     found = {"side": 64, "grey": False, "images": 24, "held_out": 5, "versions": {}}
-    assert inspector.fitting is not None
     for quality, is_bad in ((1.25, False), (9.5, True)):
-        inspector.fitting.generator = GeneratorCard(settings=settings, quality=quality, **found)
-        page = write_report(inspector, tmp_path).read_text()
+        card = GeneratorCard(settings=settings, quality=quality, **found)
+        recipe = replace(result.record.recipe, about=card.summary())
+        page = write_report(result.inspector, replace(result.record, recipe=recipe), tmp_path).read_text()
         assert f"{quality:.1f}" in page and ("perlin" in page) is is_bad
 
 
@@ -83,15 +105,16 @@ def test_a_table_without_rows_still_has_its_head(tmp_path: Path) -> None:
     assert {"layer", "detector", "defects", "auroc", "aupro", "p_h", "seconds"} <= set(head)
 
 
-def test_without_a_search_a_few_artificial_defects_are_shown(fitted: Inspector, good_dir: Path, tmp_path: Path) -> None:
+def test_without_a_search_a_few_artificial_defects_are_shown(
+    fit_result: fs.FitResult, good_dir: Path, fixed_options: dict, tmp_path: Path
+) -> None:
     """Of the kinds that a search would try, with heat maps, but without figures; layers read together in one row."""
     names = ["blocks.1.0.bn2", "blocks.3.0.bn3"]
-    inspector = fs.fit(good_dir, image_size=64, device="cpu", false_alarm_rate=0.1, fixed_layers=[names, names[:1]])
-    assert inspector.fitting is not None and fitted.fitting is not None
-    assert inspector.fitting.defects.keys() == fitted.fitting.defects.keys() == {"nsa", "perlin", "scratch"}
-    for images, masks in inspector.fitting.defects.values():
+    record = run(good_dir, tmp_path, **fixed_options, fixed_layers=[names, names[:1]]).record
+    assert record.defects.keys() == fit_result.record.defects.keys() == {"nsa", "perlin", "scratch"}
+    for images, masks in record.defects.values():
         assert len(images) == len(masks) == 4 and all(mask.any() for mask in masks)
-    page = " ".join(write_report(inspector, tmp_path).read_text().split())
+    page = " ".join((tmp_path / "report.html").read_text().split())
     assert "What it reads" in page and "Which layers were chosen" not in page
     assert page.count('alt="outline of the defect"') == 12 and "nothing to choose from" in page
     assert "<td>1</td><td><code>blocks.1.0.bn2</code><br><code>blocks.3.0.bn3</code></td> <td>patchcore</td>" in page
@@ -99,5 +122,5 @@ def test_without_a_search_a_few_artificial_defects_are_shown(fitted: Inspector, 
 
 def test_a_kind_without_a_place_is_not_shown(good_dir: Path) -> None:
     images = [np.full((64, 64, 3), 90, np.uint8)] * 4
-    assert "nsa" not in preview_defects(images, ("nsa", "simple"), {}, 0)
-    assert "simple" in preview_defects(images, ("nsa", "simple"), {}, 0)
+    made = preview_defects(images, DefectRecipe(("nsa", "simple")), FitSettings.of({"good": good_dir, "out": None}))
+    assert "nsa" not in made and "simple" in made

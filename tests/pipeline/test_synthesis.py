@@ -8,21 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flawsight.pipeline.material import read_textures
-from flawsight.pipeline.synthesize import synthesize_dataset
 from PIL import Image
 
 from flawsight.core import FlawsightError
 from flawsight.data import open_dataset, read_image, read_mask, split_good
-from flawsight.defects import Product
+from flawsight.defects import Product, read_textures
 from flawsight.defects.foreground import with_foreground
 from flawsight.generation import PRESETS
+from flawsight.pipeline import synthesize
 
 
 @pytest.fixture(scope="module")
 def written(good_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("synthetic") / "set"
-    synthesize_dataset(good_dir, out, "nsa,simple", seed=2)
+    synthesize(good_dir, out, defects="nsa,simple", seed=2)
     return out
 
 
@@ -59,9 +58,9 @@ def test_its_table_lists_every_file(written: Path) -> None:
 
 
 def test_the_seed_decides(written: Path, good_dir: Path, tmp_path: Path) -> None:
-    synthesize_dataset(good_dir, tmp_path / "again", "nsa,simple", seed=2)
+    synthesize(good_dir, tmp_path / "again", defects="nsa,simple", seed=2)
     assert content(tmp_path / "again") == content(written)
-    synthesize_dataset(good_dir, tmp_path / "other", "nsa,simple", seed=3)
+    synthesize(good_dir, tmp_path / "other", defects="nsa,simple", seed=3)
     first, other = content(written), content(tmp_path / "other")
     both = [name for name in first if name.startswith(("test/nsa/", "test/simple/")) and name in other]
     assert len(both) > 1 and all(first[name] != other[name] for name in both)
@@ -74,7 +73,7 @@ def test_names_that_repeat(tmp_path: Path, texture: Callable, names: list[str]) 
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(texture(seed, (64, 72))).save(path)
     count = len(names) + 9
-    told = synthesize_dataset(tmp_path / "in", tmp_path / "out", "simple")
+    told = synthesize(tmp_path / "in", tmp_path / "out", defects="simple")
     split = split_good(count, 0)
     assert (told["train"], told["good"], told["kinds"]) == (
         len(split.train), len(split.val_good), {"simple": len(split.val_bad)},
@@ -87,7 +86,7 @@ def test_images_of_mixed_sizes_keep_theirs(tmp_path: Path, texture: Callable) ->
     (tmp_path / "in").mkdir()
     for seed in range(12):
         Image.fromarray(texture(seed, sizes[seed % 3])).save(tmp_path / "in" / f"{seed}.bmp")
-    synthesize_dataset(tmp_path / "in", tmp_path / "out", "nsa,perlin,scratch,cutpaste")
+    synthesize(tmp_path / "in", tmp_path / "out", defects="nsa,perlin,scratch,cutpaste")
     for sample in open_dataset(tmp_path / "out"):
         image = read_image(sample.path)
         assert image.shape[:2] == sizes[int(sample.path.stem) % 3]
@@ -99,10 +98,10 @@ def test_an_earlier_set_is_replaced_only_when_asked(written: Path, good_dir: Pat
     out = Path(shutil.copytree(written, tmp_path / "set"))
     before = content(out)
     with pytest.raises(FlawsightError, match=r"already holds.*--overwrite"):
-        synthesize_dataset(good_dir, out, "simple")
+        synthesize(good_dir, out, defects="simple")
     assert content(out) == before
     (out / "notes.txt").write_text("mine")
-    synthesize_dataset(good_dir, out, "simple", overwrite=True)
+    synthesize(good_dir, out, defects="simple", overwrite=True)
     assert open_dataset(out).kinds == ("simple",)
     assert (out / "notes.txt").read_text() == "mine"
 
@@ -112,7 +111,7 @@ def test_real_data_is_never_deleted(labelled_set: Path, good_dir: Path, tmp_path
     real = Path(shutil.copytree(labelled_set, tmp_path / "real"))
     before = content(real)
     with pytest.raises(FlawsightError, match="choose another --out"):
-        synthesize_dataset(good_dir, real, "simple", overwrite=overwrite)
+        synthesize(good_dir, real, defects="simple", overwrite=overwrite)
     assert content(real) == before
 
 
@@ -120,22 +119,22 @@ def test_a_set_is_not_replaced_by_one_made_from_itself(written: Path, tmp_path: 
     out = Path(shutil.copytree(written, tmp_path / "set"))
     before = content(out)
     with pytest.raises(FlawsightError, match="choose another --out"):
-        synthesize_dataset(out, out, "simple", overwrite=True)
+        synthesize(out, out, defects="simple", overwrite=True)
     assert content(out) == before
 
 
 def test_bad_requests(good_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(FlawsightError, match="nonsuch"):
-        synthesize_dataset(good_dir, tmp_path / "out", "nonsuch")
+        synthesize(good_dir, tmp_path / "out", defects="nonsuch")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(FlawsightError, match="cannot write"):
-        synthesize_dataset(good_dir, tmp_path / "file", "simple")
+        synthesize(good_dir, tmp_path / "file", defects="simple")
     assert not (tmp_path / "out").exists()
 
 
 def test_the_product_can_be_said(good_dir: Path, tmp_path: Path) -> None:
     for texture in (True, False):
-        told = synthesize_dataset(good_dir, tmp_path / str(texture), "nsa", texture=texture)
+        told = synthesize(good_dir, tmp_path / str(texture), defects="nsa", texture=texture)
         assert told["product"]["texture"] is texture
 
 
@@ -152,10 +151,10 @@ def tiny() -> Iterator[str]:
 def test_pictures_of_a_generator(good_dir: Path, tmp_path: Path, tiny: str) -> None:
     """The generator stays in the folder when the set is replaced, the reader sees only the set, and its table has s."""
     out, options = tmp_path / "out", {"generator_preset": tiny, "generator_steps": 2}
-    told = synthesize_dataset(good_dir, out, "sdas,simple", strength=(0.1, 0.4), **options)  # type: ignore[arg-type]
+    told = synthesize(good_dir, out, defects="sdas,simple", strength=(0.1, 0.4), **options)  # type: ignore[arg-type]
     assert len(told["warnings"]) == 1 and "--textures" in told["warnings"][0]
     weights = (out / "generator" / "generator.safetensors").stat().st_mtime_ns
-    again = synthesize_dataset(good_dir, out, "sdas", strength=0.3, overwrite=True, **options)  # type: ignore[arg-type]
+    again = synthesize(good_dir, out, defects="sdas", strength=0.3, overwrite=True, **options)  # type: ignore[arg-type]
     assert (out / "generator" / "generator.safetensors").stat().st_mtime_ns == weights
     dataset = open_dataset(out)
     assert dataset.kinds == ("sdas",) and len(dataset) == again["train"] + again["good"] + again["kinds"]["sdas"]
@@ -175,28 +174,28 @@ def test_textures_show_through(good_dir: Path, tmp_path: Path) -> None:
     textures = read_textures(tmp_path / "textures", seed=0)
     assert [image.shape for image in textures] == [(512, 171, 3)] * 3
     plain, foreign = tmp_path / "plain", tmp_path / "foreign"
-    synthesize_dataset(good_dir, plain, "perlin")
-    synthesize_dataset(good_dir, foreign, "perlin", textures=tmp_path / "textures")
+    synthesize(good_dir, plain, defects="perlin")
+    synthesize(good_dir, foreign, defects="perlin", textures=tmp_path / "textures")
     masks = [content(out / "ground_truth") for out in (plain, foreign)]
     images = [content(out / "test" / "perlin") for out in (plain, foreign)]
     assert images[0].keys() == images[1].keys() and images[0] != images[1] and masks[0] != masks[1]
     with pytest.raises(FlawsightError, match="kind 'perlin'"):
-        synthesize_dataset(good_dir, tmp_path / "none", "nsa", textures=tmp_path / "textures")
+        synthesize(good_dir, tmp_path / "none", defects="nsa", textures=tmp_path / "textures")
     with pytest.raises(FlawsightError, match="nowhere"):
-        synthesize_dataset(good_dir, tmp_path / "none", "perlin", textures=tmp_path / "nowhere")
+        synthesize(good_dir, tmp_path / "none", defects="perlin", textures=tmp_path / "nowhere")
 
 
 def test_any_number_of_images(good_dir: Path, written: Path, tmp_path: Path) -> None:
     """The first round is the usual set, later rounds are drawn anew, and no two are equal."""
-    told = synthesize_dataset(good_dir, tmp_path / "many", "nsa", seed=2, count=13)
+    told = synthesize(good_dir, tmp_path / "many", defects="nsa", seed=2, count=13)
     names = sorted(path.name for path in (tmp_path / "many" / "test" / "nsa").iterdir())
     assert told["kinds"] == {"nsa": 13} and [name[:5] for name in names] == [f"{number:05d}" for number in range(13)]
     many = content(tmp_path / "many" / "test" / "nsa")
     usual = content(written / "test" / "nsa")
     assert len(set(many.values())) == 13
     assert {many[name] for name in names[: len(usual)]} == set(usual.values())
-    with pytest.raises(FlawsightError, match="at least 1"):
-        synthesize_dataset(good_dir, tmp_path / "none", "nsa", count=0)
+    with pytest.raises(FlawsightError, match=r"--count .0.: input should be greater than or equal to 1"):
+        synthesize(good_dir, tmp_path / "none", defects="nsa", count=0)
 
 
 def disc(radius: int, level: int = 200) -> np.ndarray:
@@ -217,7 +216,7 @@ def discs(tmp_path: Path) -> Path:
 def test_the_foreground_is_estimated_overridden_and_shown(discs: Path, tmp_path: Path) -> None:
     backgrounds, pictures = [], []
     for number, chosen in enumerate(("auto", "all", (20.0, 50.0), (200.0, 30.0))):
-        told = synthesize_dataset(discs, tmp_path / str(number), "subtle", foreground=chosen)  # type: ignore[arg-type]
+        told = synthesize(discs, tmp_path / str(number), defects="subtle", foreground=chosen)  # type: ignore[arg-type]
         backgrounds.append(told["product"]["background"])
         pictures.append(np.asarray(Image.open(told["foreground"])).astype(int))
         assert told["warnings"] == []
@@ -230,7 +229,7 @@ def test_the_foreground_is_estimated_overridden_and_shown(discs: Path, tmp_path:
 def test_a_foreground_of_nothing_or_everything_is_said(
     discs: Path, tmp_path: Path, chosen: tuple[float, float], share: str
 ) -> None:
-    told = synthesize_dataset(discs, tmp_path / "out", "simple", foreground=chosen)
+    told = synthesize(discs, tmp_path / "out", defects="simple", foreground=chosen)
     (warning,) = told["warnings"]
     assert share in warning and str(tmp_path / "out" / "foreground.png") in warning and "--foreground all" in warning
 
@@ -245,5 +244,5 @@ def test_foregrounds_that_are_none() -> None:
 def test_a_picture_of_ones_own_is_not_overwritten(good_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "foreground.png").write_text("mine")
     with pytest.raises(FlawsightError, match=r"foreground.png.*not from here"):
-        synthesize_dataset(good_dir, tmp_path, "simple", overwrite=True)
+        synthesize(good_dir, tmp_path, defects="simple", overwrite=True)
     assert (tmp_path / "foreground.png").read_text() == "mine"

@@ -9,6 +9,7 @@ import pytest
 from flawsight.defects import make
 from flawsight.metrics import harmonic_mean, operating_point
 from flawsight.report import DefectExample, FitReport, LayerScore
+from flawsight.scoring import ColourScale
 
 KINDS = ("nsa", "cutpaste", "subtle")
 BLOCKS = (("input", 3, 2), ("blocks.0", 7, 2), ("blocks.1", 16, 4), ("blocks.2", 16, 8), ("blocks.3", 26, 16))
@@ -81,12 +82,8 @@ def sample_report() -> FitReport:
         shares=[0.5, 0.37, 0.13],
         examples=[example(kind, seed) for kind in KINDS for seed in range(4)],
         calibration_scores=calibration,
-        threshold=point.threshold,
-        low=10.0,
-        requested_rate=point.requested_rate,
-        rate=point.rate,
-        is_supported=point.is_supported,
-        needed_images=point.needed_images,
+        operating_point=point,
+        colour_scale=ColourScale(10.0, point.threshold),
         product={"texture": True, "background": None, "resize": [0.5, 2.0]},
         timings={
             "Read pictures": 4.2,
@@ -115,8 +112,6 @@ def too_few_pictures(report: FitReport) -> FitReport:
         report,
         summary={"good_images": 40},
         calibration_scores=scores,
-        threshold=point.threshold,
-        rate=point.rate,
-        is_supported=point.is_supported,
-        needed_images=point.needed_images,
+        operating_point=point,
+        colour_scale=ColourScale(report.colour_scale.low, point.threshold),
     )

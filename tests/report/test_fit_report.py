@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from flawsight.core import FlawsightError
-from flawsight.report import DefectExample, DefectScore, write_fit_report
-from flawsight.report.fit_report import render_fit_report
-from flawsight.report.heatmap import ColourScale
+from flawsight.metrics import Metrics
+from flawsight.report import DefectExample, render_fit_report, write_fit_report
 from flawsight.report.plain_language import percent
+from flawsight.scoring import ColourScale
 
 
 class Page(HTMLParser):
@@ -85,7 +85,7 @@ def test_artificial_defects_come_with_figures_and_a_caution(report, page):
 
 
 def test_figures_of_the_finished_choice_replace_those_of_single_layers(report):
-    text = Page(render_fit_report(replace(report, found=[DefectScore("scratch", 0.9871, 0.4321, 0.6)]))).text
+    text = Page(render_fit_report(replace(report, found={"scratch": Metrics(0.9871, 0.4321)}))).text
     assert "almost always, 99 %" in text and "43 %" in text and "1 of 1 kinds" in text
     assert "best chosen layer alone" not in text
 
@@ -118,13 +118,20 @@ def test_a_defect_below_the_limit_is_called_so(report):
 def test_heat_maps_may_have_a_middle_of_their_own(report):
     """Where scores are not maxima of maps, the working point says nothing of colours."""
     peak = float(report.examples[0].anomaly_map.max())
-    hot = replace(report, examples=report.examples[:1], good_examples=[], threshold=-3.0, middle=peak - 1)
+    low = report.colour_scale.low
+    point = replace(report.operating_point, threshold=-3.0)
+    hot = replace(
+        report,
+        examples=report.examples[:1],
+        good_examples=[],
+        operating_point=point,
+        colour_scale=ColourScale(low, peak - 1),
+    )
     assert "below the limit here" not in render_fit_report(hot)
     assert "working point -3<" in render_fit_report(hot)
-    assert "below the limit here" in render_fit_report(replace(hot, middle=peak + 1))
-    assert hot.scale == ColourScale(hot.low, peak - 1) and report.scale == ColourScale(report.low, report.threshold)
+    assert "below the limit here" in render_fit_report(replace(hot, colour_scale=ColourScale(low, peak + 1)))
     with pytest.raises(FlawsightError, match="low < threshold"):
-        replace(report, middle=report.low - 1)
+        replace(report, colour_scale=ColourScale(low, low - 1))
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -190,12 +197,16 @@ def test_an_unwritable_place_is_named(report, tmp_path):
         ({"calibration_scores": np.array([])}, "Calibration scores"),
         ({"calibration_scores": np.array([1.0, np.nan])}, "Calibration scores"),
         ({"chosen": []}, "chosen layers"),
-        ({"low": 1e9}, "low < threshold"),
     ],
 )
 def test_incomplete_reports_are_refused(report, changes, message):
     with pytest.raises(FlawsightError, match=message):
         replace(report, **changes)
+
+
+def test_colours_need_a_cold_end_below_their_middle(report):
+    with pytest.raises(FlawsightError, match="low < threshold"):
+        replace(report, colour_scale=ColourScale(1e9, report.operating_point.threshold))
 
 
 def test_examples_must_fit_together(report):

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from flawsight.report import words
+from flawsight.report import plain_language as words
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,8 @@
 """A search with a limit of time: what is tried first, when it stops, and that enough time changes nothing."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,7 +11,7 @@ from sklearn.base import clone
 
 from flawsight.core import FlawsightError
 from flawsight.features import Extractor
-from flawsight.selection import Candidate, LayerSelection, budget, criterion, search
+from flawsight.selection import Candidate, LayerSelection, budget, criterion, runner, search
 from flawsight.selection.budget import Budget, bisection_order, round_robin
 
 LAYERS = "blocks.1.0.*,blocks.3.0.*"
@@ -60,11 +58,6 @@ def test_what_is_left(seconds: float, share: float, passed: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def images(texture: Callable) -> list[np.ndarray]:
-    return [cv2.resize(texture(seed), (64, 64), interpolation=cv2.INTER_AREA) for seed in range(20)]
-
-
-@pytest.fixture(scope="module")
 def both(quick_detectors: dict) -> dict:
     return {"distance": quick_detectors["distance"](), "scorer": quick_detectors["scorer"](channels=4)}
 
@@ -97,7 +90,7 @@ def test_with_no_time_something_is_measured_in_full_and_the_rest_is_untried(
     tmp_path: Path,
     together: int,
 ) -> None:
-    monkeypatch.setattr(search, "TOGETHER", together)
+    monkeypatch.setattr(runner, "TOGETHER", together)
     hurried = clone(free).set_params(budget=1e-9).fit(network, images, tmp_path)
     coarse = [trial.candidate for trial in hurried.trials_ if trial.stage == "coarse"]
     full = [trial.candidate for trial in hurried.trials_ if trial.stage == "full"]
@@ -114,7 +107,7 @@ def test_with_no_time_something_is_measured_in_full_and_the_rest_is_untried(
     assert max(choice.criterion for choice in hurried.selected_) == max(
         criterion(trial.figures) for trial in hurried.trials_ if trial.stage == "full"
     )
-    assert {(row.same_as or row.layer, row.detector) for row in hurried.rows()} == set(coarse)
+    assert {(row.same_as or row.layer, row.detector) for row in hurried.results()} == set(coarse)
     # Called again with as little time, it is content with what it has; with more it goes on from there.
     again = clone(hurried).fit(network, images, tmp_path)
     assert figures(again) == figures(hurried) and again.selected_ == hurried.selected_
@@ -125,7 +118,7 @@ def test_with_no_time_something_is_measured_in_full_and_the_rest_is_untried(
 def test_those_tried_first_are_spread_over_the_network(
     free: LayerSelection, network: Extractor, images: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "TOGETHER", 2)
+    monkeypatch.setattr(runner, "TOGETHER", 2)
     hurried = clone(free).set_params(budget=1e-9).fit(network, images)
     unique = [layer.name for layer in hurried.layers_ if not layer.same_as]
     tried = [trial.candidate for trial in hurried.trials_ if trial.stage == "coarse"]
@@ -138,7 +131,7 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
         self.made: list[tuple[str, int, float]] = []
-        run_trials = search.run_trials
+        run_trials = runner.run_trials
 
         def timed(extractor, candidates, stage, *rest):  # type: ignore[no-untyped-def]
             self.made.append((stage.name, len(candidates), self.now))
@@ -146,7 +139,7 @@ class Clock:
                 self.now += 1
                 yield replace(trial, seconds=1.0)
 
-        monkeypatch.setattr(search, "run_trials", timed)
+        monkeypatch.setattr(runner, "run_trials", timed)
         monkeypatch.setattr(budget, "monotonic", lambda: self.now)
 
 
@@ -155,7 +148,7 @@ def test_no_group_is_begun_that_would_not_be_done_in_time(
     free: LayerSelection, network: Extractor, images: list[np.ndarray], monkeypatch: pytest.MonkeyPatch, seconds: int
 ) -> None:
     """24 candidates to look at coarsely, four at a time; then the finalists in full, three at a time."""
-    monkeypatch.setattr(search, "TOGETHER", 4)
+    monkeypatch.setattr(runner, "TOGETHER", 4)
     clock = Clock(monkeypatch)
     found = clone(free).set_params(budget=seconds).fit(network, images)
     for stage, share in (("coarse", search.COARSE_SHARE), ("full", 1.0)):
@@ -174,7 +167,7 @@ def test_a_budget_does_not_discard_old_trials(
     free: LayerSelection, network: Extractor, images: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clone(free).fit(network, images, tmp_path)
-    monkeypatch.setattr(search, "run_trials", lambda *_: pytest.fail("a trial was made again"))
+    monkeypatch.setattr(runner, "run_trials", lambda *_: pytest.fail("a trial was made again"))
     again = clone(free).set_params(budget=1e-9).fit(network, images, tmp_path)
     assert figures(again) == figures(free) and again.selected_ == free.selected_ and again.untried_ == ()
 

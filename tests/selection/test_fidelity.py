@@ -15,7 +15,7 @@ from flawsight.selection.fidelity import (
     COARSE_TRAIN,
     fewer,
     high_fidelity,
-    low_fidelity_of,
+    low_fidelity,
     spaced,
 )
 
@@ -93,9 +93,9 @@ def test_a_coarse_patchcore_is_small_and_works(bank: int, grid: int | None) -> N
 @pytest.mark.parametrize(("side", "judged"), [(128, 64), (64, 32), (40, 32), (256, 128)])
 def test_rounds(side: int, judged: int) -> None:
     whole, prototypes = numbered(60, 30, 20), {"patchcore": PatchCore(), "other": Gaussian()}
-    full, coarse = high_fidelity(prototypes, whole, side), low_fidelity_of(prototypes, whole, side)
+    full, coarse = high_fidelity(prototypes, whole, side), low_fidelity(prototypes, whole, side)
     assert (full.name, coarse.name) == ("full", "coarse")
-    assert (full.judge.side, coarse.judge.side) == (side, judged)
+    assert (full.evaluator.side, coarse.evaluator.side) == (side, judged)
     assert full.keeps_maps and not coarse.keeps_maps
     assert full.detectors == prototypes and full.validation is whole
     assert list(coarse.detectors) == list(prototypes)
@@ -103,4 +103,4 @@ def test_rounds(side: int, judged: int) -> None:
         assert coarse.detectors[name].get_params() == prototype.low_fidelity().get_params() != prototype.get_params()
     assert full.steps == 2 * 60 + 30 + 3 * 20
     assert coarse.steps == 2 * COARSE_TRAIN + COARSE_GOOD + 3 * COARSE_BAD
-    assert low_fidelity_of(prototypes, numbered(200, 200, 200), side).steps == coarse.steps
+    assert low_fidelity(prototypes, numbered(200, 200, 200), side).steps == coarse.steps

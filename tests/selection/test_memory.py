@@ -1,9 +1,8 @@
 """Memory: candidates are cut into groups that fit, which changes no result; too small a limit says what it takes."""
 
 import re
-from collections.abc import Callable
+from dataclasses import replace
 
-import cv2
 import numpy as np
 import psutil
 import pytest
@@ -11,15 +10,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flawsight.cli.options import bytes_of
 from flawsight.core import FlawsightError
 from flawsight.defects import Product
 from flawsight.detectors import Gaussian, PatchCore
 from flawsight.features import Extractor, Layer
 from flawsight.inference.feature_pass import release
-from flawsight.selection import Candidate, LayerSelection, Row, ValidationSet, memory, search
-from flawsight.selection.fidelity import Fidelity, high_fidelity, low_fidelity_of
+from flawsight.selection import Candidate, LayerSelection, ValidationSet, memory, runner
+from flawsight.selection.fidelity import Fidelity, high_fidelity, low_fidelity
 from flawsight.selection.memory import groups_that_fit, memory_limit, working_memory
+from flawsight.settings import SearchOptions
 
 MIB = 1 << 20
 MIDDLE = 24 * MIB
@@ -30,7 +29,7 @@ VALIDATION = ValidationSet([INPUT] * 14, [INPUT] * 2, {"nsa": ([INPUT] * 4, [MAS
 DETECTORS = {"patchcore": PatchCore(), "gaussian": Gaussian()}
 STAGES = {
     "full": high_fidelity(DETECTORS, VALIDATION, 64),
-    "coarse": low_fidelity_of(DETECTORS, VALIDATION, 64),
+    "coarse": low_fidelity(DETECTORS, VALIDATION, 64),
     "no sample": high_fidelity(DETECTORS | {"patchcore": PatchCore(max_descriptors=None)}, VALIDATION, 64),
 }
 stages = st.sampled_from(sorted(STAGES)).map(STAGES.__getitem__)
@@ -150,17 +149,12 @@ def test_the_advice_works(gib: float, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FlawsightError) as refused:
         working_memory(1)
     (advice,) = re.findall(r"--max-memory (\S+)", str(refused.value))
-    assert working_memory(bytes_of(advice)) >= memory.LEAST_WORKING
-
-
-@pytest.fixture(scope="module")
-def images(texture: Callable) -> list[np.ndarray]:
-    return [cv2.resize(texture(seed), (64, 64), interpolation=cv2.INTER_AREA) for seed in range(20)]
+    assert working_memory(SearchOptions.of({"max_memory": advice}).max_memory) >= memory.LEAST_WORKING
 
 
 def found(selection: LayerSelection) -> tuple[object, ...]:
     """All that a search finds; how long it took is none of it."""
-    rows = [Row(**{**vars(row), "seconds": 0.0}) for row in selection.rows()]
+    rows = [replace(row, seconds=0.0) for row in selection.results()]
     figures = {(trial.stage, trial.candidate): trial.figures for trial in selection.trials_}
     maps = [(trial.candidate, kind, maps.tobytes()) for trial in selection.trials_ for kind, maps in trial.maps.items()]
     return selection.selected_, selection.figures_, rows, figures, maps
@@ -172,20 +166,20 @@ def test_results_do_not_depend_on_the_memory(
     both = {"patchcore": PatchCore(bank_size=100), "gaussian": Gaussian(dims=8)}
     settings = {"layers": "blocks.1.0.bn?,blocks.3.0.bn?", "defects": "simple", "finalists": 2, "seed": 3}
     groups: dict[int, list[int]] = {1: [], MIDDLE: [], 1 << 40: []}
-    run_trials = search.run_trials
+    run_trials = runner.run_trials
 
     def counted(extractor: Extractor, layers: list[Layer], *rest: object) -> object:
         groups[budget].append(len(layers))
         return run_trials(extractor, layers, *rest)
 
-    monkeypatch.setattr(search, "run_trials", counted)
-    monkeypatch.setattr(memory, "workers", lambda: 2)  # the groups of any machine
+    monkeypatch.setattr(runner, "run_trials", counted)
+    monkeypatch.setattr(memory, "n_jobs", lambda: 2)  # the groups of any machine
     before = torch.get_num_threads()
     torch.set_num_threads(2)  # a group of one learns with all of torch's threads, others share them
     results = []
     try:
         for budget in groups:
-            monkeypatch.setattr(search, "working_memory", lambda _, budget=budget: budget)
+            monkeypatch.setattr(runner, "working_memory", lambda _, budget=budget: budget)
             results.append(found(LayerSelection(both, **settings).fit(network, images)))
     finally:
         torch.set_num_threads(before)

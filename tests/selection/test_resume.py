@@ -1,77 +1,146 @@
-"""The plug is really pulled: a search that is killed again and again ends as one that was left in peace."""
+"""A search goes on where it stopped, from trials that are whole and of the same settings."""
 
-import json
-import subprocess
-import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
-LAYERS = "blocks.1.0.*,blocks.3.0.*"
-KILLS = 3
-SEARCH = f"""
-import json, sys
-from pathlib import Path
-import numpy as np
 from flawsight.detectors import PatchCore
 from flawsight.features import Extractor
-from flawsight.selection import LayerSelection, memory
-
-memory.MOST_TOGETHER = 3  # several passes over the images, so that the plug may be pulled in one
-folder, answer = map(Path, sys.argv[1:])
-rng = np.random.default_rng(11)
-stripes = 120 + 50 * np.sin(np.arange(64) / 3 + rng.uniform(0, 6, (20, 1)))[:, None, :, None]
-images = [*np.clip(stripes + rng.normal(0, 12, (20, 64, 64, 3)), 0, 255).astype(np.uint8)]
-selection = LayerSelection(PatchCore(bank_size=60), {LAYERS!r}, "nsa,simple", seed=5)
-selection.fit(Extractor(image_size=64, device="cpu"), images, folder, "these")
-found = dict(
-    choices=[vars(choice) for choice in selection.choices_],
-    together={{kind: vars(figures) for kind, figures in selection.figures_.items()}},
-    trials=[[t.stage, t.layer, {{k: vars(f) for k, f in t.figures.items()}}] for t in selection.trials_],
-    rows=[{{**vars(row), "seconds": 0}} for row in selection.rows()],
+from flawsight.selection import (
+    Candidate,
+    LayerSelection,
 )
-answer.write_text(json.dumps(found))
-"""
+
+DETECTOR = PatchCore(bank_size=100)
 
 
-def started(folder: Path, answer: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", SEARCH, str(folder), str(answer)], stderr=subprocess.PIPE)
+class PulledError(Exception):
+    pass
 
 
-def finished(process: subprocess.Popen[bytes], answer: Path) -> dict:
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors.decode()
-    return json.loads(answer.read_text())
+def chosen(selection: LayerSelection) -> list[tuple[str, float, float]]:
+    return [(c.layer, c.criterion, c.weight) for c in selection.selected_]
 
 
-def trials(folder: Path) -> dict[str, tuple[int, bytes]]:
-    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.glob("*.npz")}
+def figures(selection: LayerSelection) -> dict:
+    return {(t.stage, t.candidate): t.figures for t in selection.trials_}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_a_search_survives_kill_9(tmp_path: Path) -> None:
-    killed, peaceful = tmp_path / "killed", tmp_path / "peaceful"
-    undisturbed = started(peaceful, tmp_path / "peaceful.json")  # beside the others, to save time
-    rng = np.random.default_rng(3)
-    done: dict[str, tuple[int, bytes]] = {}
-    for _ in range(KILLS):
-        process = started(killed, tmp_path / "killed.json")
-        # At a random moment after it has written one to four more trials, of twenty in all.
-        wanted, pause = len(done) + rng.integers(1, 5), rng.uniform(0, 0.04)
-        deadline = time.monotonic() + 120
-        while len(list(killed.glob("*.npz"))) < wanted and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.001)
-        time.sleep(pause)
-        process.kill()
-        errors = process.communicate()[1]
-        assert process.returncode == -9, errors.decode()
-        now = trials(killed)
-        assert len(now) > len(done) and now.items() >= done.items()
-        done = now
-    assert not (tmp_path / "killed.json").exists()
-    found = finished(started(killed, tmp_path / "killed.json"), tmp_path / "killed.json")
-    assert found == finished(undisturbed, tmp_path / "peaceful.json")
-    assert trials(killed).items() >= done.items()
-    assert len(trials(killed)) == len(found["trials"]) > len(done)
+def by(layer: str) -> Candidate:
+    return Candidate(layer, "patchcore")
+
+
+def test_a_killed_search_goes_on_where_it_stopped(
+    auto: LayerSelection, network: Extractor, images: list[np.ndarray], tmp_path: Path, calls: list, kill_after: type
+) -> None:
+    with pytest.raises(kill_after.Killed):
+        clone(auto).fit(network, images, tmp_path, "these", kill_after(2))
+    first = list(calls)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.npz")}
+    assert len(written) == len(first) and len(first) == len(set(first))
+    calls.clear()
+    selection = clone(auto).fit(network, images, tmp_path, "these")
+    assert calls and not set(calls) & set(first)
+    assert sorted(first + calls) == sorted(figures(selection))
+    assert all(path.stat().st_mtime_ns == time for path, time in written.items())
+    assert figures(selection) == figures(auto)
+    assert chosen(selection) == chosen(auto)
+    assert selection.figures_ == auto.figures_
+
+
+@pytest.fixture
+def finished(network: Extractor, images: list[np.ndarray], tmp_path: Path) -> Callable[..., LayerSelection]:
+    """A quick search with its trials on disk; call it again with other settings."""
+
+    def fit(stamp: str = "these", **settings: object) -> LayerSelection:
+        usual = {"detector": DETECTOR, "layers": "blocks.3.0.bn?", "defects": "simple", "search": "exhaustive"}
+        return LayerSelection(**usual | settings).fit(network, images, tmp_path, stamp)
+
+    fit()
+    return fit
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "byte", "no header", "no figures"])
+def test_a_damaged_trial_is_made_again(finished: Callable, tmp_path: Path, calls: list, damage: str) -> None:
+    expected = figures(finished())
+    path = tmp_path / "full-patchcore-blocks.3.0.bn2.npz"
+    whole = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "text":
+        path.write_text("not a trial")
+    elif damage == "byte":
+        place = whole.index(b"seconds") if b"seconds" in whole else 400
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+    elif damage == "no header":
+        np.savez(path, other=np.zeros(3))
+    else:
+        np.savez(path, header=np.array('{"layer": "blocks.3.0.bn2", "detector": "patchcore", "stage": "full"}'))
+    calls.clear()
+    again = finished()
+    assert calls == [("full", by("blocks.3.0.bn2"))]
+    assert figures(again) == expected
+
+
+@pytest.mark.parametrize("limit", [3 << 30, 1 << 40])
+def test_another_limit_of_memory_keeps_old_trials(finished: Callable, tmp_path: Path, calls: list, limit: int) -> None:
+    first = finished()
+    written = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert len(written) == 4
+    again = finished(max_memory=limit)
+    assert calls == []
+    assert chosen(again) == chosen(first) and again.results() == first.results()
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == written
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"seed": 1},
+        {"defects": "cutpaste"},
+        {"stamp": "others"},
+        {"texture": False},
+        {"max_images": 9},
+        {"finalists": 9},
+        {"fuse": 1},
+        {"detector": PatchCore(bank_size=99)},
+        {"detector": {"patchcore": PatchCore(bank_size=100, neighbours=3)}},
+    ],
+)
+def test_other_settings_discard_old_trials(finished: Callable, tmp_path: Path, calls: list, settings: dict) -> None:
+    calls.clear()
+    finished()
+    assert calls == []
+    (tmp_path / "full-elsewhere.npz").write_bytes(b"old")
+    (tmp_path / "full-trained-layer").mkdir()
+    (tmp_path / "full-trained-layer" / "checkpoint.safetensors").write_bytes(b"old")
+    finished(**settings)
+    assert sorted(candidate.layer for _, candidate in calls) == [f"blocks.3.0.bn{n}" for n in (1, 2, 3)]
+    assert not (tmp_path / "full-elsewhere.npz").exists() and not (tmp_path / "full-trained-layer").exists()
+
+
+def test_a_half_written_trial_is_not_believed(finished: Callable, tmp_path: Path, calls: list) -> None:
+    path = tmp_path / "full-patchcore-blocks.3.0.bn1.npz"
+    path.replace(path.with_suffix(".part"))
+    calls.clear()
+    finished()
+    assert calls == [("full", by("blocks.3.0.bn1"))]
+
+
+def test_a_trial_appears_whole_or_not_at_all(
+    network: Extractor, images: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pulled(file: BinaryIO, **_: object) -> None:
+        file.write(b"PK half a trial")
+        raise PulledError
+
+    monkeypatch.setattr(np, "savez", pulled)
+    with pytest.raises(PulledError):
+        LayerSelection(DETECTOR, "blocks.3.0.bn3", "simple").fit(network, images, tmp_path)
+    assert not list(tmp_path.glob("*.npz"))

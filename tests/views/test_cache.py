@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from flawsight.data import read_image
-from flawsight.inspection import images as module
-from flawsight.views import resize_image
-from flawsight.views.cache import ImageCache
+from flawsight.views import ImageCache, resize_image
+from flawsight.views import cache as module
 
 
 @pytest.fixture

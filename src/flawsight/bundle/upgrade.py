@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from flawsight.core import FlawsightError
+
 
 def upgraded(data: Any) -> Any:
     """A manifest as parsed from JSON, in today's form where it is of an earlier one; anything else as it is."""
     if isinstance(data, dict) and data.get("format") == 2:
-        return _from_2(data)
+        try:
+            return _from_2(data)
+        except (KeyError, TypeError, ValueError) as error:
+            raise FlawsightError(f"a manifest of format 2 that is not whole ({error})") from error
     return data
 
 

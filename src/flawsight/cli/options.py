@@ -101,7 +101,7 @@ def _shown(field: FieldInfo) -> Any:
     if default is None or isinstance(default, SIMPLE):
         return default
     if isinstance(default, tuple):
-        return ":".join(map(str, default)) if isinstance(default[0], float) else ",".join(map(str, default))
+        return ":".join(map(str, default)) if isinstance(default[0], float) else ", ".join(map(str, default))
     return None
 
 

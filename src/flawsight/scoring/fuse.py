@@ -9,6 +9,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
+from flawsight.core import FlawsightError
 from flawsight.scoring.calibration import MapCalibrator, ScoreStandardizer
 from flawsight.scoring.maps import upsample
 from flawsight.scoring.raw import RawPrediction
@@ -29,6 +30,10 @@ class MemberCalibration:
     weight: float
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        if not 0 < self.weight <= 1:
+            raise FlawsightError(f"a member's weight must be above 0 and at most 1, got {self.weight}")
 
     @classmethod
     def of(cls, held_out: Sequence[RawPrediction], weight: float, side: int) -> MemberCalibration:

@@ -45,13 +45,13 @@ def _from_yaml(path: Path) -> dict[str, Any]:
 def _from_manifest(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        settings, paths = manifest["settings"], manifest["settings_paths"]
+        settings, paths = dict(manifest["settings"].items()), list(manifest["settings_paths"])
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise FlawsightError(f"config file '{path}' cannot be read: {error}") from error
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise FlawsightError(f"'{path}' holds no settings: it is no inspector.json, or of an older version") from error
     missing = [name for name in paths if given.get(name) is None]
     if missing:
         flags = " and ".join(flag_of(name) for name in missing)
         raise FlawsightError(f"the fit in '{path}' also took {flags}, whose place it does not keep: say it again")
-    return dict(settings)
+    return settings

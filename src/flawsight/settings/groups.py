@@ -160,7 +160,7 @@ class LearnOptions(Options):
     augment: int = option(0, "Learn from so many changed copies of each image; 0: as it is.", ge=0, metavar="COPIES")
     label_preserving: Names = option(
         ("blur", "contrast", "colour", "noise"),
-        "Changes that leave a good part good: also flip,rotate90,shift,rotate if your part allows.",
+        "Changes that leave a good part good: also flip, rotate90, shift, rotate if your part allows.",
         metavar="CHANGES",
     )
 
