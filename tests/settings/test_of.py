@@ -70,8 +70,8 @@ def test_mistakes(options: dict[str, Any], message: str) -> None:
 def test_what_is_missing_is_named_with_its_help() -> None:
     with pytest.raises(FlawsightError, match=r"^--good is missing: Folder of good images"):
         FitSettings.of({"out": None})
-    with pytest.raises(FlawsightError, match=r"^--out is missing: Folder for the bundle"):
-        FitSettings.of({"good": "good"})
+    with pytest.raises(FlawsightError, match=r"^--out is missing: Folder to write to"):
+        EvaluateSettings.of({"bundle": "a", "dataset": "b"})
     with pytest.raises(FlawsightError, match=r"^--images is missing"):
         InspectSettings.of({"bundle": "b", "out": "o"})
 
