@@ -112,7 +112,7 @@ def natural_key(text: str) -> tuple[list[str | int], str]:
     return [int(p) if i % 2 else p for i, p in enumerate(parts)], text
 
 
-def few_names(paths: Iterable[Path | str]) -> str:
+def few_names(paths: Iterable[Path] | Iterable[str]) -> str:
     """The names of the first few files, and how many more there are."""
     names = [path.name if isinstance(path, Path) else path for path in paths]
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
@@ -126,7 +126,7 @@ def _order_below(folder: Path) -> Callable[[Path], Any]:
 def _found(folder: Path, recursive: bool) -> Iterator[tuple[Path, str]]:
     """Whatever is visible in the folder, and what it is; a folder that was read before is named, not entered."""
     read: set[tuple[int, int]] = set()
-    folders, links = [folder], []
+    folders, links = [folder], list[Path]()
     while folders or links:
         # Links come last, so that a link to a folder that is read anyway is the one that is left out.
         here = folders.pop() if folders else links.pop()

@@ -130,7 +130,7 @@ def _alone(dataset: Dataset, good: Dataset) -> str:
     rest = [sample for sample in dataset if sample.label != GOOD]
     if not rest:
         return f"all {len(good)} images are good, and nothing says which are to test on"
-    kinds = few_names(sorted({sample.kind for sample in rest}))
+    kinds = few_names(sorted({str(sample.kind) for sample in rest}))
     return (
         f"only the {len(good)} good images ({places}) of {dataset.root} are learned from, and {len(rest)} others "
         f"({kinds}) left out; the same good images say too much good of the inspector when it is evaluated"

@@ -27,7 +27,9 @@ class Masks:
     np.int64(400)
     """
 
-    def __init__(self, rule: MaskRule | None, files: int, drawn: int, warnings: tuple[str, ...]) -> None:
+    def __init__(
+        self, rule: MaskRule | None = None, files: int = 0, drawn: int = 0, warnings: tuple[str, ...] = ()
+    ) -> None:
         self.rule = rule
         self.files = files
         self.drawn = drawn
@@ -53,8 +55,7 @@ class Masks:
     def to_dict(self) -> dict[str, Any]:
         """For metrics.json."""
         decided = self.rule.to_dict() if self.rule else {}
-        counts = {"files": self.files, "drawn": self.drawn, "warnings": list(self.warnings)}
-        return {**decided, "rule": self.said, **counts}
+        return {**decided, "rule": self.said, "files": self.files, "drawn": self.drawn}
 
 
 def learn_masks(samples: Iterable[Sample]) -> Masks:

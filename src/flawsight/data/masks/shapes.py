@@ -85,7 +85,7 @@ def ellipse(x: float, y: float, x_radius: float, y_radius: float, degrees: float
     angles, turn = np.linspace(0, 2 * np.pi, 72, endpoint=False), np.deg2rad(degrees)
     across, down = x_radius * np.cos(angles), y_radius * np.sin(angles)
     turned = np.stack([across * np.cos(turn) - down * np.sin(turn), across * np.sin(turn) + down * np.cos(turn)], 1)
-    return Outline(_points(turned + (x, y)))
+    return Outline(_points(turned + np.array([x, y])))
 
 
 def _points(array: np.ndarray) -> Points:

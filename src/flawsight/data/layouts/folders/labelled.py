@@ -28,8 +28,8 @@ def read(root: Path) -> Dataset:
     loose = [path for path, one in said.items() if one is None]
     if loose:
         raise FlawsightError(
-            f"{root} holds images beside its folders of good and of defective ones ({few_names(loose)}); move each into "
-            "the folder where it belongs"
+            f"{root} holds images beside its folders of good and defective ones ({few_names(loose)}); "
+            "move each into the folder where it belongs"
         )
     samples = [
         Sample(path, GOOD) if one.is_good else Sample(path, DEFECTIVE, kind=one.name)

@@ -53,7 +53,7 @@ def base_of(file: Path) -> Path:
 
 
 def read_annotated(root: Path, layout: str, lists: Iterable[tuple[Path, Iterable[Picture]]]) -> Dataset:
-    """The samples of (folder, entries); an image on which nothing is drawn is good, unless it has a tag for defective."""
+    """The samples of (folder, entries); an image is good on which nothing is drawn, unless its tag says otherwise."""
     located: dict[Path, Located] = {}
     samples: dict[Path, Sample] = {}
     problems = Problems()

@@ -19,7 +19,7 @@ def recognises(root: Path) -> bool:
 
 
 def read(root: Path) -> Dataset:
-    """All images: those without an annotation are good, a category's name is the kind; the split is in a file's name."""
+    """All images: without an annotation they are good, a category's name is the kind; a file's name is the split."""
     files = files_in(root, (".json",), _is_ours)
     return read_annotated(root, "coco", [(base_of(file), _pictures(file)) for file in files])
 
@@ -73,7 +73,7 @@ def _shapes(annotation: dict[str, Any]) -> Iterator[Outline | Runs]:
 
 
 def _uncompressed(text: str) -> list[int]:
-    """COCO's runs as text: numbers of 5 bits a character, each from the fourth on the difference to the last but one."""
+    """COCO's runs as text: 5 bits a character, from the fourth number on the difference to the last but one."""
     lengths: list[int] = []
     number = shift = 0
     for character in text:

@@ -51,9 +51,8 @@ class Located:
         """What was found elsewhere than it was said to be."""
         if not self.elsewhere:
             return ()
-        return (
-            f"{len(self.elsewhere)} paths of another place, such as {self.elsewhere[0]}, were found below {self.folder}",
-        )
+        count, first = len(self.elsewhere), self.elsewhere[0]
+        return (f"{count} paths of another place, such as {first}, were found below {self.folder}",)
 
     @cached_property
     def _by_name(self) -> dict[str, list[tuple[tuple[str, ...], Path]]]:

@@ -55,6 +55,6 @@ def _check_complete(without: Sequence[Path], folder: Path) -> None:
     if without:
         names = ", ".join(str(image) for image in without)
         raise FlawsightError(
-            f"no mask for {names}: expected {folder / without[0].stem}_mask.png"
-            f"{' and the like' if len(without) > 1 else ''}; add it, or remove the ground_truth folder to go without masks"
+            f"no mask for {names}: expected {folder / without[0].stem}_mask.png{' and so on' if without[1:] else ''}; "
+            "add it, or remove the ground_truth folder to go without masks"
         )

@@ -34,7 +34,7 @@ def _sample(where: str, row: dict[str, str], root: Path) -> Sample:
     if not row["mask"]:
         raise FlawsightError(f"{where}: the anomaly {row['image']} has no mask; add its path")
     image, mask = _existing(where, root / row["image"]), _existing(where, root / row["mask"])
-    return Sample(image, DEFECTIVE, mask, kind="anomaly", split=row["split"])
+    return Sample(image, DEFECTIVE, (mask,), kind="anomaly", split=row["split"])
 
 
 def _existing(where: str, path: Path) -> Path:
