@@ -67,7 +67,9 @@ def test_unknown_suffixes_are_counted_and_named(tmp_path):
     assert "2 left out (.xyz is not read): a.xyz, b.XYZ" in good_samples(tmp_path).notes
     for i in range(9):
         (tmp_path / f"{i}.dcm").touch()
-    assert any("10 left out (.dcm is not read)" in note and "and 5 more" in note for note in list_images(tmp_path).notes())
+    assert any(
+        "10 left out (.dcm is not read)" in note and "and 5 more" in note for note in list_images(tmp_path).notes()
+    )
 
 
 def test_a_folder_of_nothing_but_unknown_files_says_which(tmp_path):

@@ -113,8 +113,8 @@ def _recognise(root: Path, layout: str) -> str:
     if name is None:
         if root.is_dir():
             find_images(root, recursive=True)  # where there is no image at all, say that
-            hints = "\n".join(f"  {name}: {reader.HINT}" for name, reader in candidates.items())
-        why = f" (not all images are good, as {few_names(names)} say)" if (names := telling(root)) else ""
+        hints = "\n".join(f"  {name}: {reader.HINT}" for name, reader in candidates.items())
+        why = f" (not all images are good, as {few_names(telling(root))} say)" if telling(root) else ""
         raise FlawsightError(f"{root} has no known layout{why}; arrange it as one of these:\n{hints}")
     return name
 

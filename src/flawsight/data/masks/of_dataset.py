@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,23 +69,31 @@ def learn_masks(samples: Iterable[Sample]) -> Masks:
     """
     problems, facts = Problems(), {}
     samples = [sample for sample in samples if sample.masks]
+    fitting = []
     for sample in samples:
+        before = len(problems.found)
         for mask in sample.masks:
             with problems.noted():
                 if isinstance(mask, Path) and mask not in facts:
                     facts[mask] = MaskFacts.of(mask)
                 _check_size(sample, mask, facts[mask].size if isinstance(mask, Path) else mask.size)
+        fitting += [sample] if len(problems.found) == before else []
     rule = None
     with problems.noted():
         rule = learn_rule(list(facts.values())) if facts else None
-        for sample in samples:
+        for sample in fitting:
             with problems.noted():
                 _check_marks(sample, [_share(sample, mask, rule, facts) for mask in sample.masks])
     problems.refuse()
-    against = [one.path for one in inverted(rule, list(facts.values()))] if rule else []
-    warnings = [f"{few_names(against)}: these masks mark nearly all of their picture, rim and all"] if against else []
     drawn = sum(not isinstance(mask, Path) for sample in samples for mask in sample.masks)
-    return Masks(rule, len(facts), drawn, tuple(warnings))
+    return Masks(rule, len(facts), drawn, tuple(_warnings(rule, list(facts.values()))) if rule else ())
+
+
+def _warnings(rule: MaskRule, facts: list[MaskFacts]) -> Iterator[str]:
+    if against := [one.path for one in inverted(rule, facts)]:
+        yield f"{few_names(against)}: these masks mark nearly all of their picture, rim and all"
+    if lossy := [one.path for one in facts if rule.is_soft and rule.loses(read_pixels(one.path))]:
+        yield f"{few_names(lossy)}: these masks have regions that stay below half of the maximum and do not count"
 
 
 def read_mask(path: str | Path, size: tuple[int, int], rule: MaskRule = ANY_NONZERO) -> np.ndarray:
@@ -123,19 +131,19 @@ def _fits(what: str, mask_size: tuple[int, int], size: tuple[int, int]) -> None:
     )
 
 
-def _share(sample: Sample, mask: Path | Drawing, rule: MaskRule | None, facts: dict[Path, MaskFacts]) -> float | None:
-    """How much of a picture its mask marks; None where that could not be read."""
-    if not isinstance(mask, Path):
-        return float(mask.pixels(image_size(sample.path)).mean())
-    return rule.marks(facts[mask].ink(rule.channel))[0] if rule and mask in facts else None
+def _share(sample: Sample, mask: Path | Drawing, rule: MaskRule | None, facts: dict[Path, MaskFacts]) -> float:
+    """How much of a picture its mask marks."""
+    if isinstance(mask, Path):
+        assert rule is not None
+        return rule.marks(facts[mask].ink(rule.channel))[0]
+    return float(mask.pixels(image_size(sample.path)).mean())
 
 
-def _check_marks(sample: Sample, shares: list[float | None]) -> None:
+def _check_marks(sample: Sample, shares: list[float]) -> None:
     names = ", ".join(str(mask if isinstance(mask, Path) else mask.where) for mask in sample.masks)
-    if sample.label == DEFECTIVE and not any(share is None or share for share in shares):
+    if sample.label == DEFECTIVE and not any(shares):
         raise FlawsightError(f"{names} marks nothing, but {sample.path} is defective; correct the mask or the label")
     if sample.label == GOOD and any(shares):
         raise FlawsightError(
-            f"{names} marks {max(share or 0 for share in shares):.2%} of {sample.path}, which is good; "
-            "correct the mask or the label"
+            f"{names} marks {max(shares):.2%} of {sample.path}, which is good; correct the mask or the label"
         )

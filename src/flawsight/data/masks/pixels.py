@@ -101,8 +101,9 @@ class Levels:
 class Ink:
     """What one plane looks like: levels of the darkest and the brightest channel, and how soft its edges are.
 
-    Of the `middle` pixels, those of neither extreme, `between` lie strictly between their neighbours, as on a slope,
-    and `flat` have neighbours like themselves only, as inside a label.
+    Of the `middle` pixels, those of neither extreme nor the commonest value, `between` lie strictly between their
+    neighbours, as on a slope, `flat` have neighbours like themselves only, as inside a label, and `near` are nearly of
+    an extreme, as where a file was compressed.
     """
 
     darkest: Levels
@@ -111,6 +112,7 @@ class Ink:
     middle: int
     between: int
     flat: int
+    near: int
 
     @classmethod
     def of(cls, plane: np.ndarray) -> Ink:
@@ -120,7 +122,7 @@ class Ink:
         darkest = brightest if low is high else Levels.of(low)
         shape = high if not brightest.is_uniform else low
         levels = brightest if not brightest.is_uniform else darkest
-        return cls(darkest, brightest, _names(plane), *_slopes(shape, levels.values))
+        return cls(darkest, brightest, _names(plane), *_slopes(shape, levels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,16 +148,19 @@ class MaskFacts:
         return {"alpha": self.alpha, "over": self.over}.get(channel) or self.colour
 
 
-def _slopes(plane: np.ndarray, values: np.ndarray) -> tuple[int, int, int]:
-    """How many pixels are in the middle, of these on a slope, and of these on a flat."""
-    if len(values) < 3:
-        return 0, 0, 0
+def _slopes(plane: np.ndarray, levels: Levels) -> tuple[int, int, int, int]:
+    """How many pixels are in the middle, and of these on a slope, on a flat, and near an extreme."""
+    if len(levels.values) < 3:
+        return 0, 0, 0, 0
     plane = plane if plane.dtype in (np.uint8, np.uint16) else plane.astype(np.float32)
-    middle = (plane > values[0]) & (plane < values[-1])
+    lowest, highest = float(levels.values[0]), float(levels.values[-1])
+    middle = (plane > lowest) & (plane < highest) & (plane != levels.values[levels.counts.argmax()])
     around = np.ones((3, 3), np.uint8)
-    lowest, highest = cv2.erode(plane, around), cv2.dilate(plane, around)
-    between, flat = (lowest < plane) & (plane < highest), lowest == highest
-    return int(middle.sum()), int((middle & between).sum()), int((middle & flat).sum())
+    below, above = cv2.erode(plane, around), cv2.dilate(plane, around)
+    margin = (highest - lowest) / 16
+    kinds = (below < plane) & (plane < above), below == above, (plane < lowest + margin) | (plane > highest - margin)
+    between, flat, near = (int((middle & kind).sum()) for kind in kinds)
+    return int(middle.sum()), between, flat, near
 
 
 def _names(plane: np.ndarray) -> tuple[str, ...]:

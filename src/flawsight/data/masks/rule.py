@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 
 from flawsight.core import FlawsightError
@@ -13,9 +14,10 @@ from flawsight.data.files import few_names
 from flawsight.data.masks.pixels import Ink, Levels, MaskFacts, MaskPixels, extremes
 
 Channel = Literal["colour", "alpha", "over"]
-_SLOPE, _FLAT = 0.2, 0.25
+_SLOPE, _SLOPE_OF_NOISE, _FLAT = 0.2, 0.05, 0.25
 """Labels have a smaller share of middle pixels on slopes, soft edges a smaller share on flats."""
 _HALF, _MOST, _LITTLE = 0.5, 0.8, 0.1
+_STANDS_OUT = 0.2
 _FEW_VALUES = 32
 
 
@@ -47,6 +49,14 @@ class MaskRule:
         levels = self.levels(ink)
         marked = self.is_marked(levels.values)
         return levels.counts[marked].sum() / levels.counts.sum(), levels.on_rim[marked].sum() / levels.on_rim.sum()
+
+    def loses(self, pixels: MaskPixels) -> bool:
+        """True if soft edges hide a region that stays below half of the maximum, though it stands out."""
+        darkest, brightest = extremes(pixels.plane(self.channel))
+        ink = (self.highest - darkest) if self.ground == "light" else brightest - self.lowest
+        share = ink.astype(np.float32) / (self.highest - self.lowest)
+        count, regions = cv2.connectedComponents((share > _STANDS_OUT).astype(np.uint8), connectivity=8)
+        return count > 1 + len(np.setdiff1d(np.unique(regions[share > _HALF]), 0))
 
     def levels(self, ink: Ink) -> Levels:
         """The values that this rule looks at."""
@@ -102,9 +112,9 @@ def learn_rule(facts: Sequence[MaskFacts]) -> MaskRule:
     if not possible:
         share = float(np.median([readings[0].marks(ink)[0] for ink in inks]))
         raise FlawsightError(
-            f"the masks mark {share:.0%} of a picture if dark is ground, and no less sense-making part if light is: "
-            f"which part is defective cannot be told ({few_names([one.path for one in facts])}); save them with 0 "
-            "where nothing is wrong, or leave them out to go without"
+            f"what is ground in the masks cannot be told: if it is dark, they mark {share:.0%} of a picture, and if "
+            f"it is light, no likely part either ({few_names([one.path for one in facts])}); save them with 0 where "
+            "nothing is wrong, or leave them out to go without"
         )
     rule = possible[0]
     _refuse_mixed(rule, facts, inks)
@@ -128,7 +138,8 @@ def _channel(facts: Sequence[MaskFacts]) -> Channel:
 
 def _is_soft(facts: Sequence[MaskFacts], inks: Sequence[Ink]) -> bool:
     lossy = [one.path for one in facts if one.is_lossy]
-    middle, between, flat = (sum(getattr(ink, name) for ink in inks) for name in ("middle", "between", "flat"))
+    names = ("middle", "between", "flat", "near")
+    middle, between, flat, near = (sum(getattr(ink, name) for ink in inks) for name in names)
     if lossy:
         top = max(ink.brightest.values[-1] for ink in inks)
         if top < _FEW_VALUES:
@@ -137,7 +148,7 @@ def _is_soft(facts: Sequence[MaskFacts], inks: Sequence[Ink]) -> bool:
                 "save them as PNG from where they were drawn"
             )
         return True
-    if not middle or between / middle < _SLOPE:
+    if between <= middle * (_SLOPE_OF_NOISE if near == middle else _SLOPE):
         return False
     if flat / middle < _FLAT:
         return True

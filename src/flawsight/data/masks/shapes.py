@@ -26,7 +26,7 @@ class Outline:
         if not inside.any():
             drawn = np.zeros(canvas.shape, np.uint8)
             corners = np.floor(np.array(self.points)).astype(np.int32)
-            cv2.polylines(drawn, [corners], self.is_closed, 1)
+            cv2.polylines(drawn, [corners if len(corners) > 1 else corners.repeat(2, 0)], self.is_closed, 1)
             inside = drawn > 0
         canvas |= inside
 

@@ -32,9 +32,13 @@ class Located:
         is_foreign = ending != name.replace("\\", "/")
         parts = tuple(part.casefold() for part in ending.split("/") if part not in ("", ".", ".."))
         needed = 1 if is_foreign or self.is_loose else len(parts)
-        shared = {path: _common_end(parts, own) for own, path in self._by_name.get(parts[-1] if parts else "", ())}
-        longest = max(shared.values(), default=0)
-        found = [path for path, length in shared.items() if length == longest]
+        shared = [
+            (_common_end(parts, own), own, path) for own, path in self._by_name.get(parts[-1] if parts else "", ())
+        ]
+        longest = max((length for length, *_ in shared), default=0)
+        best = [(own, path) for length, own, path in shared if length == longest]
+        whole = [path for own, path in best if len(own) == longest]
+        found = whole or [path for _, path in best]
         if not parts or longest < needed:
             raise FlawsightError(
                 f"{where}: no such file: {self.folder / name}; paths are relative to the folder {self.folder}"
