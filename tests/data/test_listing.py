@@ -80,14 +80,14 @@ def test_a_folder_of_nothing_but_unknown_files_says_which(tmp_path):
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     make(tmp_path, "1.png", "locked/2.png")
-    whole = Path.iterdir
+    whole = os.scandir
 
-    def refuse(self: Path):
-        if self.name == "locked":
+    def refuse(folder: Path):
+        if folder.name == "locked":
             raise PermissionError(13, "Permission denied")
-        return whole(self)
+        return whole(folder)
 
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     assert reasons(tmp_path) == {"locked": "cannot be listed: Permission denied"}
 
 

@@ -1,5 +1,6 @@
 """Finding image files in folders: links are followed once, and whatever is left out has a reason."""
 
+import os
 import re
 import stat
 from collections import defaultdict
@@ -129,7 +130,7 @@ def _found(folder: Path, recursive: bool) -> Iterator[tuple[Path, str]]:
     folders, links = [folder], list[Path]()
     while folders or links:
         # Links come last, so that a link to a folder that is read anyway is the one that is left out.
-        here = folders.pop() if folders else links.pop()
+        here = folders.pop() if folders else links.pop(links.index(min(links)))
         identity = here.stat() if here.exists() else None
         if identity and (place := (identity.st_dev, identity.st_ino)) in read:
             yield here, "a link to a folder that is read already"
@@ -137,26 +138,30 @@ def _found(folder: Path, recursive: bool) -> Iterator[tuple[Path, str]]:
         if identity:
             read.add(place)
         try:
-            inside = sorted(here.iterdir())
+            with os.scandir(here) as entries:
+                inside = [entry for entry in entries if not entry.name.startswith(".")]
         except OSError as error:
             if here == folder:
                 raise _not_listed(folder, error) from None
             yield here, f"cannot be listed: {error.strerror}"
             continue
-        for path in inside:
-            if path.name.startswith("."):
-                continue
-            kind = _kind_of(path)
+        for entry in inside:
+            path, kind = here / entry.name, _kind_of(entry)
             if kind == _FOLDER and recursive:
-                (links if path.is_symlink() else folders).append(path)
+                (links if entry.is_symlink() else folders).append(path)
             yield path, kind
 
 
-def _kind_of(path: Path) -> str:
+def _kind_of(entry: os.DirEntry[str]) -> str:
+    if not entry.is_symlink():  # known without asking the disk
+        if entry.is_file():
+            return _FILE
+        if entry.is_dir():
+            return _FOLDER
     try:
-        return _KINDS.get(stat.S_IFMT(path.stat().st_mode), "no plain file")
+        return _KINDS.get(stat.S_IFMT(entry.stat().st_mode), "no plain file")
     except OSError as error:
-        return "a link that leads nowhere" if path.is_symlink() else f"cannot be read: {error.strerror}"
+        return "a link that leads nowhere" if entry.is_symlink() else f"cannot be read: {error.strerror}"
 
 
 def _not_listed(folder: Path, error: OSError) -> FlawsightError:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from flawsight.core import FlawsightError
+
+_FAR = 1_000_000
 Points = tuple[tuple[float, float], ...]
 
 
@@ -22,10 +25,13 @@ class Outline:
 
     def draw(self, canvas: np.ndarray) -> None:
         """Mark the pixels of this shape in a bool array."""
-        inside = _inside(np.array(self.points), canvas.shape) if self.is_closed else np.zeros(canvas.shape, bool)
+        points = np.array(self.points)
+        if points.ndim != 2 or not np.isfinite(points).all():
+            raise FlawsightError("a shape has no points, or some that are no numbers")
+        inside = _inside(points, canvas.shape) if self.is_closed else np.zeros(canvas.shape, bool)
         if not inside.any():
             drawn = np.zeros(canvas.shape, np.uint8)
-            corners = np.floor(np.array(self.points)).astype(np.int32)
+            corners = np.floor(points).clip(-_FAR, _FAR).astype(np.int32)
             cv2.polylines(drawn, [corners if len(corners) > 1 else corners.repeat(2, 0)], self.is_closed, 1)
             inside = drawn > 0
         canvas |= inside
@@ -46,6 +52,8 @@ class Runs:
     def draw(self, canvas: np.ndarray) -> None:
         """Mark the pixels of this shape in a bool array."""
         height, width = self.window
+        if height * width > 4 * canvas.size or min(self.lengths, default=0) < 0 or sum(self.lengths) > height * width:
+            raise FlawsightError(f"runs do not fit their window of {width} x {height} pixels, or that not its image")
         flat = np.zeros(height * width, bool)
         marks = np.repeat(np.arange(len(self.lengths)) % 2 == 1, self.lengths)[: flat.size]
         flat[: marks.size] = marks
@@ -67,7 +75,10 @@ class Drawing:
         """All shapes together as a bool array of this size."""
         canvas = np.zeros(size, bool)
         for shape in self.shapes:
-            shape.draw(canvas)
+            try:
+                shape.draw(canvas)
+            except FlawsightError as error:
+                raise FlawsightError(f"{self.where}: {error}; draw or export it again") from error
         return canvas
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from flawsight.core import FlawsightError
 from flawsight.data.files import few_names, list_images, subfolders
 from flawsight.data.layouts.lists.located import Located
@@ -15,6 +17,11 @@ from flawsight.data.masks.shapes import Drawing, Outline, Runs
 from flawsight.data.problems import Problems
 from flawsight.data.samples import DEFECTIVE, GOOD, Dataset, Sample
 
+DAMAGE = (
+    ArithmeticError, AttributeError, LookupError, OSError, RecursionError, SyntaxError, TypeError, ValueError,
+    Image.DecompressionBombError,
+)  # fmt: skip
+"""What reading a damaged document may raise."""
 _MOST_LISTS = 20
 FOLDERS = ("annotations", "annotation", "labels")
 
@@ -52,8 +59,13 @@ def base_of(file: Path) -> Path:
     return file.parent.parent if file.parent.name.casefold() in FOLDERS else file.parent
 
 
-def read_annotated(root: Path, layout: str, lists: Iterable[tuple[Path, Iterable[Picture]]]) -> Dataset:
-    """The samples of (folder, entries); an image is good on which nothing is drawn, unless its tag says otherwise."""
+def read_annotated(
+    root: Path, layout: str, lists: Iterable[tuple[Path, Iterable[Picture | FlawsightError]]]
+) -> Dataset:
+    """The samples of (folder, entries or what is wrong with them).
+
+    An image is good on which nothing is drawn, unless its tag says otherwise.
+    """
     located: dict[Path, Located] = {}
     samples: dict[Path, Sample] = {}
     problems = Problems()
@@ -61,6 +73,8 @@ def read_annotated(root: Path, layout: str, lists: Iterable[tuple[Path, Iterable
         paths = located.setdefault(base, Located(base, is_loose=True))
         for entry in entries:
             with problems.noted():
+                if isinstance(entry, FlawsightError):
+                    raise entry
                 sample = _sample(entry, paths)
                 if samples.setdefault(sample.path.resolve(), sample) is not sample:
                     raise FlawsightError(f"{entry.where}: {entry.name} is listed already; remove one of them")

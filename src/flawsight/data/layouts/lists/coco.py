@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from flawsight.core import FlawsightError
-from flawsight.data.layouts.lists.annotated import Picture, base_of, files_in, read_annotated, read_json, split_of
+from flawsight.data.layouts.lists.annotated import (
+    DAMAGE,
+    Picture,
+    base_of,
+    files_in,
+    read_annotated,
+    read_json,
+    split_of,
+)
 from flawsight.data.masks.shapes import Outline, Runs, rectangle
 from flawsight.data.samples import Dataset
 
@@ -42,7 +50,7 @@ def _pictures(path: Path) -> Iterator[Picture]:
         images = {image["id"]: image for image in document["images"]}
         strangers = [one.get("id") for image, some in by_image.items() if image not in images for one in some]
         if strangers:
-            raise FlawsightError(f"{path}: annotations {strangers[:5]} belong to no image; export it again")
+            raise LookupError(f"annotations {strangers[:5]} belong to no image")
         for number, image in images.items():
             drawn = [
                 (categories.get(one.get("category_id"), "defect"), shape)
@@ -51,7 +59,7 @@ def _pictures(path: Path) -> Iterator[Picture]:
             ]
             size = (int(image["height"]), int(image["width"])) if image.get("height") and image.get("width") else None
             yield Picture(f"{path}, image {number}", image["file_name"], size, tuple(drawn), split=split_of(path))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except DAMAGE as error:
         raise FlawsightError(
             f"{path} is no whole COCO document ({type(error).__name__}: {error}); export it again"
         ) from error

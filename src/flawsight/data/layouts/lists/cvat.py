@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from flawsight.core import FlawsightError
-from flawsight.data.layouts.lists.annotated import Picture, base_of, files_in, read_annotated
+from flawsight.data.layouts.lists.annotated import DAMAGE, Picture, base_of, files_in, read_annotated
 from flawsight.data.layouts.words import said_by
 from flawsight.data.masks.shapes import Outline, Runs, ellipse, rectangle
 from flawsight.data.samples import Dataset
@@ -27,12 +27,12 @@ def read(root: Path) -> Dataset:
 def _is_ours(path: Path) -> bool:
     try:
         document = ElementTree.parse(path).getroot()
-    except (OSError, ElementTree.ParseError):
+    except DAMAGE:
         return False
     return document.tag == "annotations" and document.find("image") is not None
 
 
-def _pictures(path: Path) -> Iterator[Picture]:
+def _pictures(path: Path) -> Iterator[Picture | FlawsightError]:
     for image in ElementTree.parse(path).getroot().iter("image"):
         where = f"{path}, image {image.get('id')}"
         try:
@@ -41,8 +41,8 @@ def _pictures(path: Path) -> Iterator[Picture]:
             size = (int(image.attrib["height"]), int(image.attrib["width"]))
             split = "train" if said_by(image.get("subset", "")) == "train" else "test"
             yield Picture(where, image.attrib["name"], size, tuple(drawn), tuple(tags), split=split)
-        except (KeyError, ValueError) as error:
-            raise FlawsightError(f"{where} is not whole ({type(error).__name__}: {error}); export it again") from error
+        except DAMAGE as error:
+            yield FlawsightError(f"{where} is not whole ({type(error).__name__}: {error}); export it again")
 
 
 def _shape(shape: ElementTree.Element) -> Outline | Runs:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from flawsight.core import FlawsightError
 from flawsight.data.files import list_images
-from flawsight.data.layouts.lists.annotated import Picture, read_annotated, read_json
+from flawsight.data.layouts.lists.annotated import DAMAGE, Picture, read_annotated, read_json
 from flawsight.data.masks.shapes import Outline, Runs, ellipse, rectangle
 from flawsight.data.samples import Dataset
 
@@ -42,7 +42,7 @@ def _is_ours(path: Path) -> bool:
     return isinstance(document, dict) and isinstance(document.get("shapes"), list)
 
 
-def _picture(root: Path, path: Path) -> Picture:
+def _picture(root: Path, path: Path) -> Picture | FlawsightError:
     name, file = path.relative_to(root).as_posix(), path.with_suffix(".json")
     if not file.is_file():
         return Picture(str(path), name)
@@ -51,8 +51,9 @@ def _picture(root: Path, path: Path) -> Picture:
         drawn = tuple((str(shape["label"]), one) for shape in document["shapes"] for one in _shapes(shape))
         size = (int(document["imageHeight"]), int(document["imageWidth"])) if document.get("imageHeight") else None
         return Picture(str(file), name, size, drawn)
-    except (KeyError, TypeError, ValueError, OSError, IndexError) as error:
-        raise FlawsightError(f"{file} is no whole LabelMe document ({type(error).__name__}: {error})") from error
+    except DAMAGE as error:
+        what = f"{type(error).__name__}: {error}"
+        return FlawsightError(f"{file} is no whole LabelMe document ({what}); save it again, or remove it")
 
 
 def _shapes(shape: dict[str, Any]) -> Iterator[Outline | Runs]:

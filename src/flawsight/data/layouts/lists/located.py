@@ -25,6 +25,7 @@ class Located:
 
     def find(self, where: str, name: str) -> Path:
         """The file; FlawsightError that says where the name stands if there is none, or more than one."""
+        name = str(name)  # whatever the list holds
         for spelling in dict.fromkeys((name, name.replace("\\", "/"))):
             if name and _is_file(self.folder / spelling):
                 return self.folder / spelling

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flawsight.core import FlawsightError
-from flawsight.data.layouts.lists.annotated import Picture, base_of, files_in, read_annotated, split_of
+from flawsight.data.layouts.lists.annotated import DAMAGE, Picture, base_of, files_in, read_annotated, split_of
 from flawsight.data.samples import Dataset
 
 HINT = (
@@ -32,28 +32,28 @@ def _is_ours(path: Path) -> bool:
         with path.open(encoding="utf-8-sig") as file:
             line = file.readline(100_000)
             return line.lstrip().startswith("{") and "source-ref" in json.loads(line)
-    except (OSError, ValueError):
+    except DAMAGE:
         return False
 
 
-def _pictures(path: Path) -> Iterator[Picture]:
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
-        if not line.strip():
-            continue
-        where = f"{path} line {number}"
-        try:
-            entry = json.loads(line)
-            name = entry["source-ref"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise FlawsightError(f"{where} is no JSON object with a source-ref ({error}); correct the line") from error
-        tags = _attributes(entry, "label", _CLASS)
-        masks = _attributes(entry, "mask-ref", _MASK)
-        words = [_class_of(entry, key) for key in tags]
-        if not words and masks:
-            words = ["anomaly"]
-        if not words:
-            raise FlawsightError(f"{where}: {name} has no label; add anomaly-label, or remove the line")
-        yield Picture(where, name, tags=tuple(words), masks=tuple(entry[key] for key in masks), split=split_of(path))
+def _pictures(path: Path) -> Iterator[Picture | FlawsightError]:
+    for number, line in enumerate(path.read_bytes().decode("utf-8-sig", "replace").splitlines(), 1):
+        if line.strip():
+            try:
+                yield _picture(f"{path} line {number}", json.loads(line), split_of(path))
+            except DAMAGE as error:
+                what = f"{type(error).__name__}: {error}"
+                yield FlawsightError(
+                    f"{path} line {number} is no entry with a source-ref and a label ({what}); correct it"
+                )
+
+
+def _picture(where: str, entry: dict[str, Any], split: str) -> Picture:
+    labels, masks = _attributes(entry, "label", _CLASS), _attributes(entry, "mask-ref", _MASK)
+    tags = tuple(_class_of(entry, key) for key in labels) or ("anomaly",) * len(masks)
+    if not tags:
+        raise KeyError("anomaly-label")
+    return Picture(where, entry["source-ref"], tags=tags, masks=tuple(entry[key] for key in masks), split=split)
 
 
 def _attributes(entry: dict[str, Any], ending: str, kind: str) -> list[str]:
