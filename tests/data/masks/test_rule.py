@@ -270,3 +270,22 @@ def test_without_masks(tmp_path):
     assert masks.said == "none" and masks.rule is None
     assert masks.of(Sample(tmp_path / "a.png", DEFECTIVE), SIZE) is None
     assert not masks.of(Sample(tmp_path / "a.png", GOOD), SIZE).any()
+
+
+def test_small_blurred_defects_count_as_well_as_large_ones(tmp_path):
+    regions = []
+    for radius in (6, 9, 12, 20):
+        drawn = np.zeros(SIZE, np.uint8)
+        cv2.circle(drawn, (60, 48), radius, 1, -1)
+        regions.append(drawn)
+    found = samples(tmp_path, [Image.fromarray(cv2.GaussianBlur(mask * 255, (0, 0), 6)) for mask in regions])
+    masks = learn_masks(found)
+    for sample, mask in zip(found, regions, strict=True):
+        assert overlap(masks.of(sample, SIZE), mask > 0) > 0.5
+
+
+def test_an_empty_jpeg_mask_marks_nothing(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 4, SIZE).astype(np.uint8)
+    found = samples(tmp_path, [*(grey(255)(region(s)) for s in range(4)), Image.fromarray(noise)], ".jpg")
+    with pytest.raises(FlawsightError, match=r"4_mask\.jpg marks nothing"):
+        learn_masks(found)

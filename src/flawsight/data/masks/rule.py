@@ -23,9 +23,10 @@ _FEW_VALUES = 32
 
 @dataclass(frozen=True)
 class MaskRule:
-    """From the values in mask files to what is marked: anything but the ground's, or above half of the maximum.
+    """From the values in mask files to what is marked: anything but the ground's, or above half of a file's maximum.
 
-    `ground` is the `dark` or the `light` end of `lowest` to `highest`; `channel` is what carries the mask.
+    With soft edges, a file that stays below a tenth of the whole range marks nothing: compression left that. `ground` is
+    the `dark` or the `light` end of `lowest` to `highest`; `channel` is what carries the mask.
 
     >>> rule = learn_masks(open_dataset(dataset)).rule
     >>> rule.said
@@ -53,8 +54,8 @@ class MaskRule:
     def loses(self, pixels: MaskPixels) -> bool:
         """True if soft edges hide a region that stays below half of the maximum, though it stands out."""
         darkest, brightest = extremes(pixels.plane(self.channel))
-        ink = (self.highest - darkest) if self.ground == "light" else brightest - self.lowest
-        share = ink.astype(np.float32) / (self.highest - self.lowest)
+        ink = self._ink(darkest if self.ground == "light" else brightest)
+        share = ink / max(ink.max(), 1e-9)
         count, regions = cv2.connectedComponents((share > _STANDS_OUT).astype(np.uint8), connectivity=8)
         return count > 1 + len(np.setdiff1d(np.unique(regions[share > _HALF]), 0))
 
@@ -63,11 +64,16 @@ class MaskRule:
         return ink.darkest if self.ground == "light" else ink.brightest
 
     def is_marked(self, values: np.ndarray) -> np.ndarray:
-        """True where a value marks a defect."""
+        """True where a value marks a defect, of all values of a file."""
         if self.is_soft:
-            middle = (self.lowest + self.highest) / 2
-            return values < middle if self.ground == "light" else values > middle
+            ink = self._ink(values)
+            return ink > max(ink.max() / 2, _STANDS_OUT / 2 * (self.highest - self.lowest))
         return values != (self.highest if self.ground == "light" else self.lowest)
+
+    def _ink(self, values: np.ndarray) -> np.ndarray:
+        """How far values are from the ground's."""
+        far = values.astype(np.float32)
+        return self.highest - far if self.ground == "light" else far - self.lowest
 
     @property
     def said(self) -> str:
@@ -75,8 +81,7 @@ class MaskRule:
         ground = self.highest if self.ground == "light" else self.lowest
         listed = f" (values: {', '.join(self.values)})" if self.values else ""
         if self.is_soft:
-            side = "below" if self.ground == "light" else "above"
-            what = f"edges are soft: {side} {(self.lowest + self.highest) / 2:g}, half of the maximum, marks a defect"
+            what = f"edges are soft ({self.lowest:g} to {self.highest:g}): half of the maximum of each marks a defect"
         else:
             what = f"{ground:g} is ground, all else marks a defect{listed}"
         inverted = "; the ground is light, the defects dark" if self.ground == "light" else ""
