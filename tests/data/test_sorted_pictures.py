@@ -95,6 +95,13 @@ def test_a_name_that_says_defective_among_others(tmp_path, odd):
     assert odd in note
 
 
+@pytest.mark.parametrize("odd", ["bad_3.png", "broken.png"])
+def test_a_name_that_may_speak_of_the_file_is_said(tmp_path, odd):
+    make(tmp_path, "a.png", "b.png", odd)
+    found = good_samples(tmp_path)
+    assert len(found) == 3 and odd in found.notes[0] and "taken for good" in found.notes[0]
+
+
 def test_a_word_in_every_name_is_said_but_means_nothing(tmp_path):
     make(tmp_path / "defective", "defect_1.png", "defect_2.png")
     found = good_samples(tmp_path / "defective")

@@ -25,8 +25,8 @@ _FEW_VALUES = 32
 class MaskRule:
     """From the values in mask files to what is marked: anything but the ground's, or above half of a file's maximum.
 
-    With soft edges, a file that stays below a tenth of the whole range marks nothing: compression left that. `ground` is
-    the `dark` or the `light` end of `lowest` to `highest`; `channel` is what carries the mask.
+    With soft edges, a file that stays below a tenth of the whole range marks nothing: compression left that.
+    `ground` is the `dark` or the `light` end of `lowest` to `highest`; `channel` is what carries the mask.
 
     >>> rule = learn_masks(open_dataset(dataset)).rule
     >>> rule.said

@@ -1,5 +1,6 @@
 """A plain folder of good images, nested as the user likes."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from flawsight.data.files import few_names, find_images, has_images, subfolders
 from flawsight.data.layouts.words import said_by
 from flawsight.data.samples import GOOD, Dataset, Sample
 
+_OF_THE_FILE = re.compile("bad|broken|damage|fail", re.IGNORECASE)
+"""Words in an image's name that may speak of the file instead of the part."""
 HINT = "FOLDER of good images only, nested or not, with no subfolder named test, bad, masks or the like"
 
 
@@ -32,13 +35,17 @@ def telling(root: Path) -> list[Path]:
 def read(root: Path) -> Dataset:
     """All images are good and belong to the train split, but for those whose own name says otherwise."""
     images = find_images(root, recursive=True)
-    suspects = [path for path in images if said_by(path.stem) in ("bad", "mask")]
     notes = _sidecars(images)
-    if suspects and len(suspects) < len(images):
-        notes.append(f"{len(suspects)} images left out, for their names say defective or mask: {few_names(suspects)}")
-        images = [path for path in images if path not in set(suspects)]
-    elif suspects:
-        notes.append(f"all images are taken for good, though their names say otherwise: {few_names(suspects)}")
+    suspects = [path for path in images if said_by(path.stem) in ("bad", "mask")]
+    left_out = {path for path in suspects if not _OF_THE_FILE.search(path.stem)}
+    if len(left_out) == len(images):
+        left_out = set()  # a word in every name tells nothing apart
+    if left_out:
+        names = few_names(sorted(left_out))
+        notes.append(f"{len(left_out)} images left out, for their names say defective or mask: {names}")
+        images = [path for path in images if path not in left_out]
+    if kept := [path for path in suspects if path not in left_out]:
+        notes.append(f"{len(kept)} images are taken for good, though their names say otherwise: {few_names(kept)}")
     if said_by(root.absolute().name) in ("bad", "mask"):
         notes.append(f"all images are taken for good, though their folder is called '{root.absolute().name}'")
     return Dataset([Sample(path, GOOD, split="train") for path in images], root, "folder", notes)
