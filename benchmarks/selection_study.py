@@ -19,12 +19,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks._inputs import good_paths
-from flawsight.data import Dataset, Sample, open_dataset, read_image
+from flawsight.data import Dataset, Masks, Sample, open_dataset, read_image
 from flawsight.detectors import PatchCore
 from flawsight.features import Extractor
 from flawsight.inference import LayerSet, MemberSpec, fit_detectors, predict_raw
 from flawsight.inspection import Inspector, evaluate
-from flawsight.inspection.evaluation import mask_of
 from flawsight.metrics import PixelTruth, auroc, harmonic_mean
 from flawsight.pipeline import FitResult, fit, run_fit
 from flawsight.scoring import upsample
@@ -165,7 +164,7 @@ def baselines(extractor: Extractor, paths: Sequence[Path], test: Sequence[Sample
 
 
 def small_mask(sample: Sample, picture: np.ndarray) -> np.ndarray:
-    mask = mask_of(sample, picture.shape[:2])
+    mask = Masks().of(sample, picture.shape[:2])
     assert mask is not None, f"{sample.path} has no mask"
     return cv2.resize(mask.view(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST) > 0
 

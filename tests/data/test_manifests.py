@@ -53,7 +53,6 @@ def test_manifest(tmp_path):
         ("path,label,kind\na.png,1,good\n", "line 2.*contradicts"),
         ("path,label,mask\na.png,1,m.png\n", r"line 2.*m\.png"),
         ("path,label,masks\na.png,1,m.png\n", "unknown column 'masks'"),
-        ("path;label\na.png;good\n", "no column 'path'"),
         ("path,label,label\na.png,1,1\n", "'label' twice"),
         ("", "no column 'path'"),
         ("path,label\n", "lists no image"),

@@ -21,7 +21,11 @@ def test_native_figures(fitted: Inspector, labelled_set: Path) -> None:
     seen: list[int] = []
     dataset = open_dataset(labelled_set)
     found = fs.evaluate(fitted, dataset, advance=seen.append)
-    assert set(found) == KEYS | {"kinds"} and set(found["kinds"]) == {"spot"} and set(found["kinds"]["spot"]) == KEYS
+    assert (
+        set(found) == KEYS | {"kinds", "masks", "warnings"}
+        and set(found["kinds"]) == {"spot"}
+        and set(found["kinds"]["spot"]) == KEYS
+    )
     assert found["images"] == found["pixel_images"] == sum(seen) == 7
     test = list(dataset.select(split="test"))
     results = [fitted.inspect(sample.path) for sample in test]

@@ -109,8 +109,8 @@ def fit(settings: FitSettings, as_json: bool) -> None:
         "threshold": manifest.operating_point.threshold,
         "false_alarm_rate": manifest.operating_point.rate,
         "images": manifest.data.images,
+        "warnings": (concerns := [*result.record.notes, *result.record.recipe.concerns]),
     }
-    concerns = result.record.recipe.concerns
     _print(as_json, summary, lambda: show_fit(manifest, out, concerns))
 
 

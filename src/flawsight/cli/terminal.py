@@ -61,6 +61,9 @@ def show_figures(figures: dict[str, Any], path: Path) -> None:
         cells = ["-" if values[name] is None else f"{values[name]:.3f}" for name in FIGURES]
         table.add_row(kind, str(values["images"]), *cells)
     console().print(table)
+    say(f"Masks: {figures['masks']['rule']}")
+    for warning in figures["warnings"]:
+        say(f"Mind: {warning}.", "yellow")
     say(f"Figures: {path}")
 
 

@@ -2,11 +2,12 @@
 
 from flawsight.core import lazy_names
 from flawsight.data.augmentation import AUGMENTATIONS, LABEL_PRESERVING, augment, augmented, check_label_preserving
-from flawsight.data.decode import MAX_PIXELS, image_size, read_image, read_mask
-from flawsight.data.files import IMAGE_SUFFIXES, find_images
+from flawsight.data.decode import MAX_PIXELS, image_size, read_image
+from flawsight.data.files import IMAGE_SUFFIXES, Listing, find_images, list_images
 from flawsight.data.fingerprint import fingerprint
-from flawsight.data.layouts import LAYOUTS, good_images, open_dataset
+from flawsight.data.layouts import LAYOUTS, good_images, good_samples, open_dataset
 from flawsight.data.lazy import LazyImages
+from flawsight.data.masks import MaskRule, Masks, learn_masks, read_mask
 from flawsight.data.samples import DEFECTIVE, GOOD, Dataset, Sample
 from flawsight.data.splits import MIN_GOOD, GoodSplit, folds, split_good
 
@@ -22,6 +23,9 @@ __all__ = [
     "Dataset",
     "GoodSplit",
     "LazyImages",
+    "Listing",
+    "MaskRule",
+    "Masks",
     "Sample",
     "augment",
     "augmented",
@@ -30,7 +34,10 @@ __all__ = [
     "fingerprint",
     "folds",
     "good_images",
+    "good_samples",
     "image_size",
+    "learn_masks",
+    "list_images",
     "open_dataset",
     "read_image",
     "read_mask",

@@ -47,31 +47,6 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         return np.array(_over(image, "white"))
 
 
-def read_mask(path: str | Path, size: tuple[int, int]) -> np.ndarray:
-    """Read a defect mask as (H, W) bool: True where any channel is not zero (transparent counts as zero).
-
-    `size` is the image's (H, W), after EXIF rotation. Raises FlawsightError if the mask has another size, is
-    unreadable, or is a JPEG, whose compression leaves non-zero pixels all around a defect.
-
-    >>> mask = read_mask(dataset / "ground_truth" / "spot" / "000_mask.png", size=(64, 80))
-    >>> int(mask.sum())
-    400
-    """
-    path = Path(path)
-    with _opened(path) as file:
-        if file.format in _JPEGS:
-            raise FlawsightError(f"mask {path} is a JPEG, which blurs its edges; threshold it and save it as PNG")
-        height, width = _upright_size(file)
-        if (height, width) != tuple(size):
-            raise FlawsightError(
-                f"mask {path} is {width} x {height} pixels but its image is {size[1]} x {size[0]}; "
-                "give a mask of the image's size"
-            )
-        image = _upright(file)
-        pixels = np.asarray(_over(image, "black") if image.mode in _EIGHT_BIT else image)
-        return np.any(pixels.reshape(height, width, -1), axis=2)
-
-
 def image_size(path: str | Path) -> tuple[int, int]:
     """(H, W) of a picture as `read_image` would return it, from the file's header alone.
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from flawsight.core import FlawsightError, Progress, default_progress, writable_folder, written_whole
-from flawsight.data import DEFECTIVE, GOOD, MAX_PIXELS, Dataset, Sample, read_image, read_mask
+from flawsight.data import DEFECTIVE, MAX_PIXELS, Dataset, Sample, learn_masks, read_image
 from flawsight.inspection.inspector import CHUNK, Inspector
 from flawsight.metrics import evaluate_maps
 from flawsight.settings import EvaluateSettings
@@ -28,19 +28,21 @@ def evaluate(
 ) -> dict[str, Any]:
     """The figures of `metrics.evaluate_maps` over the labelled test samples of `dataset`.
 
-    Maps meet masks at each image's own size, as in the official code, or at `resolution` x `resolution`.
+    Maps meet masks at each image's own size, as in the official code, or at `resolution` x `resolution`. What the masks
+    mean is decided from all of them first; "masks" says how.
 
     >>> figures = evaluate(inspector, fs.data.open_dataset(dataset))
     >>> figures["images"], figures["auroc"], list(figures["kinds"])
     (6, 1.0, ['spot'])
     """
     samples = test_samples(dataset)
+    truth = learn_masks(samples)
     labels, scores, maps, masks = [], [], [], []
     for start in range(0, len(samples), CHUNK):
         chunk = samples[start : start + CHUNK]
         images = [read_image(sample.path, max_pixels) for sample in chunk]
         for sample, image, result in zip(chunk, images, inspector.inspect_many(images), strict=True):
-            mask = mask_of(sample, image.shape[:2])
+            mask = truth.of(sample, image.shape[:2])
             labels.append(int(sample.label == DEFECTIVE))
             scores.append(result.score)
             maps.append(_resized(result.anomaly_map, resolution, cv2.INTER_LINEAR))
@@ -48,7 +50,7 @@ def evaluate(
         if advance:
             advance(len(chunk))
     has_masks = any(mask is not None for mask, label in zip(masks, labels, strict=True) if label)
-    return evaluate_maps(
+    figures = evaluate_maps(
         scores,
         labels,
         maps if has_masks else None,
@@ -56,6 +58,7 @@ def evaluate(
         inspector.threshold,
         kinds=[sample.kind for sample in samples],
     )
+    return figures | {"masks": truth.to_dict(), "warnings": [*dataset.notes, *truth.warnings]}
 
 
 def evaluate_to_folder(
@@ -76,13 +79,6 @@ def test_samples(dataset: Dataset) -> Sequence[Sample]:
     if not samples:
         raise FlawsightError(f"'{dataset.root}' has no labelled test images: evaluate needs good and defective ones")
     return samples
-
-
-def mask_of(sample: Sample, size: tuple[int, int]) -> np.ndarray | None:
-    """The sample's bool mask: all False for a good image, None where a defective one has no mask file."""
-    if sample.label == GOOD:
-        return np.zeros(size, bool)
-    return None if sample.mask_path is None else read_mask(sample.mask_path, size)
 
 
 def _resized(values: np.ndarray, resolution: Resolution, interpolation: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -58,10 +59,13 @@ def fit(
     >>> sorted(path.name for path in (tmp / "bundle").iterdir())
     ['detectors.safetensors', 'inspector.json', 'network.safetensors', 'report.html']
     """
-    if isinstance(good, FitSettings):
-        return run_fit(good, progress).inspector
-    images = good if isinstance(good, str | Path) else tuple(Path(path) for path in good)
-    return run_fit(FitSettings.of({"good": images, "out": out, **options}), progress).inspector
+    if not isinstance(good, FitSettings):
+        images = good if isinstance(good, str | Path) else tuple(Path(path) for path in good)
+        good = FitSettings.of({"good": images, "out": out, **options})
+    result = run_fit(good, progress)
+    for note in result.record.notes:
+        warnings.warn(note, stacklevel=2)
+    return result.inspector
 
 
 def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResult:
@@ -74,7 +78,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResul
     """
     run = Run(progress or default_progress())
     plan = make_plan(settings)
-    paths = find_good(settings.good, settings.layout, settings.category, settings.good_class)
+    paths, notes = find_good(settings.good, settings.layout, settings.category, settings.good_class)
     network = Extractor(settings.extractor, settings.weights, settings.image_size, settings.device)
     for names in plan.fixed or ():
         network.prepare(names)  # an unknown layer is named before anything is read
@@ -93,7 +97,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResul
     inspector = Inspector(TorchBackend(network, learned.members), manifest)
     selection = ensemble.selection
     defects = selection.validation_.bad if selection else preview_defects(good.images, recipe, settings)
-    record = FitRecord(selection, good.images, recipe, defects, found.held_out_maps, run.timings)
+    record = FitRecord(selection, good.images, recipe, defects, found.held_out_maps, run.timings, notes)
     if plan.folder and plan.work:
         save(inspector, plan.folder, settings.overwrite)
         shutil.rmtree(plan.work, ignore_errors=True)

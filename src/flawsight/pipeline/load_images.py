@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flawsight.core import FlawsightError, Progress
-from flawsight.data import MIN_GOOD, fingerprint, good_images
+from flawsight.data import MIN_GOOD, fingerprint, good_samples
 from flawsight.settings import FitSettings
 from flawsight.views import ImageCache
 
@@ -25,17 +25,24 @@ class GoodImages:
         return self.images.paths
 
 
-def find_good(good: Path | Sequence[Path], layout: str, category: str | None, good_class: str | None) -> list[Path]:
-    """The sorted paths of the good images in a folder or data set, or of a list; FlawsightError for too few."""
+def find_good(
+    good: Path | Sequence[Path], layout: str, category: str | None, good_class: str | None
+) -> tuple[list[Path], tuple[str, ...]]:
+    """The sorted paths of the good images in a folder or data set, or of a list, and what to mind about them.
+
+    FlawsightError for too few.
+    """
     if isinstance(good, Path):
-        paths, where = good_images(good, layout, category, good_class), f"'{good}'"
+        samples = good_samples(good, layout, category, good_class)
+        paths, notes, where = [sample.path for sample in samples], samples.notes, f"'{good}'"
     else:
-        paths, where = list(good), "the list"
+        paths, notes, where = list(good), (), "the list"
     if len(paths) < MIN_GOOD:
         raise FlawsightError(
             f"{where} holds {len(paths)} good images, but at least {MIN_GOOD} are needed: add pictures of good parts"
+            + "".join(f"; {note}" for note in notes)
         )
-    return sorted(paths)
+    return sorted(paths), notes
 
 
 def load_images(paths: Sequence[Path], settings: FitSettings, progress: Progress) -> GoodImages:

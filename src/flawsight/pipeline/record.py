@@ -20,7 +20,8 @@ class FitRecord:
     """The fitted search (None where there was none), the images learned from, and seconds per stage.
 
     `recipe`: which kinds of defects were made, of what; `defects` are the search's, or else a few to look at.
-    `held_out_maps` (side, side) show the first few images to detectors that had not seen them.
+    `held_out_maps` (side, side) show the first few images to detectors that had not seen them; `notes` say what to mind
+    about the images.
 
     >>> record = fitted.record
     >>> len(record.images), record.recipe.kinds, len(record.defects["nsa"][0])
@@ -33,6 +34,7 @@ class FitRecord:
     defects: MadeDefects
     held_out_maps: list[np.ndarray]
     timings: dict[str, float]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

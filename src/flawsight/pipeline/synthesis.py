@@ -89,7 +89,7 @@ def run_synthesize(settings: SynthesizeSettings, progress: Progress | None = Non
     """
     progress, out = progress or default_progress(), settings.out
     kinds = defect_kinds(settings.defects)
-    paths = find_good(settings.good, settings.layout, settings.category, settings.good_class)
+    paths, notes = find_good(settings.good, settings.layout, settings.category, settings.good_class)
     split = split_good(len(paths), settings.seed)
     _check(out, paths, settings.overwrite)
     training = [paths[i] for i in split.train]
@@ -98,7 +98,7 @@ def run_synthesize(settings: SynthesizeSettings, progress: Progress | None = Non
     _clear(out)
     sources = [read_image(path, settings.max_pixels) for path in training[:_SOURCES]]
     product = described_product(sources, settings.seed, settings.texture, settings.foreground)
-    concerns = [*recipe.concerns, foreground_preview(sources, product, out / PREVIEW)]
+    concerns = [*notes, *recipe.concerns, foreground_preview(sources, product, out / PREVIEW)]
     bad = _rounds([int(index) for index in split.val_bad], settings.count)
     writer = _Writer(out, _names(paths))
     total = len(split.train) + len(split.val_good) + len(kinds) * len(bad)

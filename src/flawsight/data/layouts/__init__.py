@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Protocol
 
 from flawsight.core import FlawsightError, Registry, unknown
-from flawsight.data.files import find_images, subfolders
-from flawsight.data.layouts import classes
+from flawsight.data.files import Listing, few_names, find_images, list_images, subfolders
+from flawsight.data.layouts.folders import classes
+from flawsight.data.layouts.folders.folder import telling
 from flawsight.data.samples import GOOD, Dataset
 
 
@@ -15,23 +16,28 @@ class Layout(Protocol):
     HINT: str
 
     def recognises(self, root: Path) -> bool:
-        """True if the folder (or table) is laid out this way."""
+        """True if the folder (or file) is laid out this way."""
 
     def read(self, root: Path) -> Dataset:
         """Its samples."""
 
 
-OURS = ("manifest", "visa", "btad", "mvtec", "classes", "labelled", "folder")
-LAYOUTS: Registry[Layout] = Registry(
-    "layout", "flawsight.layouts", {name: f"flawsight.data.layouts.{name}" for name in OURS}
-)
-WITH_CATEGORIES = ("visa", "btad", "mvtec")
+# Lists first, for they name their images; the last takes any folder of images.
+PLACES = (
+    "lists.manifest", "lists.lookout", "lists.coco", "lists.cvat",
+    "trees.visa", "trees.mvtec_ad_2", "trees.loco", "trees.btad", "trees.mvtec",
+    "folders.classes", "lists.labelme", "folders.labelled", "folders.folder",
+)  # fmt: skip
+OURS = {place.partition(".")[2]: f"flawsight.data.layouts.{place}" for place in PLACES}
+LAYOUTS: Registry[Layout] = Registry("layout", "flawsight.layouts", OURS)
+WITH_CATEGORIES = [place.partition(".")[2] for place in PLACES if place.startswith("trees.")]
+LISTS = (".csv", ".tsv", ".json", ".jsonl", ".manifest", ".xml")
 
 
 def open_dataset(
     path: str | Path, layout: str = "auto", category: str | None = None, good_class: str | None = None
 ) -> Dataset:
-    """Read a data set from a folder or a CSV table.
+    """Read a data set from a folder, or from a file that lists its images.
 
     `category` names the subfolder to read where the root holds several products; `good_class` is what the layout
     "classes" calls good. Raises FlawsightError if nothing fits or anything that the layout promises is missing.
@@ -43,31 +49,44 @@ def open_dataset(
     if not root.exists():
         raise FlawsightError(f"no such file or folder: {root}; check the path")
     name = _recognise(root, layout)
-    if name == "classes":
-        return classes.read(root, good_class)
-    if good_class is not None:
+    if name != "classes" and good_class is not None:
         raise FlawsightError(f"{root} has the layout {name}, which takes no good_class; leave it out")
-    return LAYOUTS[name].read(root)
+    found = classes.read(root, good_class) if name == "classes" else LAYOUTS[name].read(root)
+    return Dataset(found, root, name, (*found.notes, *_left_out(root, name)))
 
 
-def good_images(
+def good_samples(
     path: str | Path, layout: str = "auto", category: str | None = None, good_class: str | None = None
-) -> list[Path]:
-    """The images to learn from: all of a plain folder, or the good training images of a data set; never a test image.
+) -> Dataset:
+    """The samples to learn from, with notes on what was left out.
 
-    Raises FlawsightError as `open_dataset` does, or if the data set has no good training image.
+    All of a plain folder, or the good training images of a data set; of a data set that is not parted into training
+    and test, its good images. Raises FlawsightError as `open_dataset` does, or if there is no good image to learn from.
 
-    >>> len(good_images(dataset)), len(good_images(good))
-    (12, 12)
+    >>> good_samples(dataset)
+    Dataset(mvtec at '...': 12 train, 0 test; 12 good, 0 defective; no masks)
     """
     dataset = open_dataset(path, layout, category, good_class)
-    good = [sample.path for sample in dataset.select("train", GOOD)]
+    is_parted = bool(dataset.select("train"))
+    good = dataset.select("train" if is_parted else None, GOOD)
     if not good:
         raise FlawsightError(
             f"{dataset.root} (layout {dataset.layout}) has no good training image; give a folder of good images only, "
             "such as its folder good, or mark rows of a table with the split train"
         )
-    return good
+    notes = dataset.notes if is_parted else (_alone(dataset, good), *dataset.notes)
+    return Dataset(good, dataset.root, dataset.layout, notes)
+
+
+def good_images(
+    path: str | Path, layout: str = "auto", category: str | None = None, good_class: str | None = None
+) -> list[Path]:
+    """The paths of `good_samples`.
+
+    >>> len(good_images(dataset)), len(good_images(good))
+    (12, 12)
+    """
+    return [sample.path for sample in good_samples(path, layout, category, good_class)]
 
 
 def _category_root(path: Path, category: str | None) -> Path:
@@ -95,10 +114,34 @@ def _recognise(root: Path, layout: str) -> str:
         if root.is_dir():
             find_images(root, recursive=True)  # where there is no image at all, say that
         hints = "\n".join(f"  {name}: {reader.HINT}" for name, reader in candidates.items())
-        raise FlawsightError(f"{root} has no known layout; arrange it as one of these:\n{hints}")
+        why = f" (not all images are good, as {few_names(telling(root))} say)" if telling(root) else ""
+        raise FlawsightError(f"{root} has no known layout{why}; arrange it as one of these:\n{hints}")
     return name
 
 
 def _categories(root: Path) -> list[str]:
     readers = [LAYOUTS[name] for name in WITH_CATEGORIES]
     return [sub.name for sub in subfolders(root) if any(reader.recognises(sub) for reader in readers)]
+
+
+def _alone(dataset: Dataset, good: Dataset) -> str:
+    """What the good images of a data set are learned without."""
+    places = few_names(sorted({sample.path.parent for sample in good}))
+    rest = [sample for sample in dataset if sample.label != GOOD]
+    if not rest:
+        return f"all {len(good)} images are good, and nothing says which are to test on"
+    kinds = few_names(sorted({str(sample.kind) for sample in rest}))
+    return (
+        f"only the {len(good)} good images ({places}) of {dataset.root} are learned from, and {len(rest)} others "
+        f"({kinds}) left out; the same good images say too much good of the inspector when it is evaluated"
+    )
+
+
+def _left_out(root: Path, layout: str) -> tuple[str, ...]:
+    """Sentences on what lies in the folder but is not read."""
+    if not root.is_dir():
+        return ()
+    listing = list_images(root)
+    if f"lists.{layout}" in PLACES:
+        listing = Listing((), tuple(item for item in listing.skipped if item[0].suffix.lower() not in LISTS))
+    return listing.notes()

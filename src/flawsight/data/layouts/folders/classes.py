@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from flawsight.core import FlawsightError
-from flawsight.data.files import find_images, subfolders
+from flawsight.data.files import find_images, folder_named, subfolders
 from flawsight.data.samples import DEFECTIVE, GOOD, Dataset, Sample
 
 HINT = "{train,test}/CLASS/*.jpg, read with good_class="
@@ -11,16 +11,18 @@ HINT = "{train,test}/CLASS/*.jpg, read with good_class="
 
 def recognises(root: Path) -> bool:
     """True if train/ and test/ both hold class folders and there is no ground truth."""
-    return all(subfolders(root / split) for split in ("train", "test")) and not (root / "ground_truth").is_dir()
+    parts = (folder_named(root, "train", "training"), folder_named(root, "test", "testing"))
+    return all(map(subfolders, parts)) and not folder_named(root, "ground_truth").is_dir()
 
 
 def read(root: Path, good_class: str | None = None) -> Dataset:
     """Train on one class, test on all: the other classes are defective, each a kind of its own, without masks."""
-    known = [folder.name for folder in subfolders(root / "train")]
+    train, test = folder_named(root, "train", "training"), folder_named(root, "test", "testing")
+    known = [folder.name for folder in subfolders(train)]
     if good_class not in known:
         raise FlawsightError(f"{root}: good_class is {good_class!r}; give one of its classes: {', '.join(known)}")
-    samples = [Sample(path, GOOD, split="train") for path in find_images(root / "train" / good_class)]
-    for folder in subfolders(root / "test"):
+    samples = [Sample(path, GOOD, split="train") for path in find_images(train / good_class)]
+    for folder in subfolders(test):
         if folder.name == good_class:
             samples += [Sample(path, GOOD) for path in find_images(folder)]
         else:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from flawsight.data.layouts.tree import is_tree, read_tree
+from flawsight.data.layouts.trees import btad, loco
+from flawsight.data.layouts.trees.tree import good_part, read_tree
 from flawsight.data.samples import Dataset
 
 HINT = "CATEGORY/{train/good, test/good, test/KIND, ground_truth/KIND/NAME_mask.png}"
@@ -10,9 +11,9 @@ HINT = "CATEGORY/{train/good, test/good, test/KIND, ground_truth/KIND/NAME_mask.
 
 def recognises(root: Path) -> bool:
     """True if train/ holds the folder good and no other."""
-    return is_tree(root, "good")
+    return good_part(root) is not None and not btad.recognises(root) and not loco.recognises(root)
 
 
 def read(root: Path) -> Dataset:
     """The samples of one category."""
-    return read_tree(root, "good", "mvtec")
+    return read_tree(root, "mvtec")

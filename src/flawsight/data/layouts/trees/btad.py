@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from flawsight.data.layouts.tree import is_tree, read_tree
+from flawsight.data.layouts.trees.tree import good_part, read_tree
 from flawsight.data.samples import Dataset
 
 HINT = "CATEGORY/{train/ok, test/ok, test/ko, ground_truth/ko/NAME.*}"
@@ -10,9 +10,10 @@ HINT = "CATEGORY/{train/ok, test/ok, test/ko, ground_truth/ko/NAME.*}"
 
 def recognises(root: Path) -> bool:
     """True if train/ holds the folder ok and no other."""
-    return is_tree(root, "ok")
+    good = good_part(root)
+    return good is not None and good.name.casefold() == "ok"
 
 
 def read(root: Path) -> Dataset:
     """The samples of one category."""
-    return read_tree(root, "ok", "btad")
+    return read_tree(root, "btad")

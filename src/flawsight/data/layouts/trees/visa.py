@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from flawsight.core import FlawsightError
-from flawsight.data.layouts.tables import read_rows
+from flawsight.data.layouts.lists.tables import Table
 from flawsight.data.samples import DEFECTIVE, GOOD, SPLITS, Dataset, Sample
 
 HINT = "CATEGORY/Data/{Images,Masks}, with split_csv/1cls.csv beside CATEGORY"
@@ -19,7 +19,7 @@ def read(root: Path) -> Dataset:
     """The samples of one category as the one-class split table lists them; the defect kind is "anomaly"."""
     category = root.absolute()
     table = category.parent / "split_csv" / "1cls.csv"
-    rows = read_rows(table, required=("object", "split", "label", "image", "mask"))
+    rows = Table(table, required=("object", "split", "label", "image", "mask")).rows()
     samples = [_sample(where, row, category.parent) for where, row in rows if row["object"] == category.name]
     if not samples:
         raise FlawsightError(f"{table} lists no image of {category.name!r}; check the category folder's name")
@@ -34,7 +34,7 @@ def _sample(where: str, row: dict[str, str], root: Path) -> Sample:
     if not row["mask"]:
         raise FlawsightError(f"{where}: the anomaly {row['image']} has no mask; add its path")
     image, mask = _existing(where, root / row["image"]), _existing(where, root / row["mask"])
-    return Sample(image, DEFECTIVE, mask, kind="anomaly", split=row["split"])
+    return Sample(image, DEFECTIVE, (mask,), kind="anomaly", split=row["split"])
 
 
 def _existing(where: str, path: Path) -> Path:

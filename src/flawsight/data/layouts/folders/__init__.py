@@ -1,0 +1,1 @@
+"""Folders that sort pictures by their names."""

@@ -1,0 +1,1 @@
+"""Files that list pictures and what is known of them."""

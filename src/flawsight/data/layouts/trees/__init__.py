@@ -1,0 +1,1 @@
+"""Data sets as they are published: parts, kinds and ground truth in folders."""

@@ -1,0 +1,60 @@
+"""The tree that most published data sets share: train/GOOD, test/{GOOD,KIND}, ground_truth/KIND."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from flawsight.core import FlawsightError
+from flawsight.data.files import few_names, find_images, folder_named, has_images, list_images, subfolders
+from flawsight.data.layouts.trees.truth import masks_of
+from flawsight.data.layouts.words import said_by
+from flawsight.data.problems import Problems
+from flawsight.data.samples import DEFECTIVE, GOOD, Dataset, Sample
+
+TRUTH = ("ground_truth", "groundtruth", "gt", "masks", "mask")
+
+
+def good_part(root: Path) -> Path | None:
+    """The folder of good images that train/ holds, if it holds no other: with more it is a set of classes."""
+    inside = subfolders(folder_named(root, "train", "training"))
+    return inside[0] if len(inside) == 1 and said_by(inside[0].name) == "good" else None
+
+
+def read_tree(root: Path, layout: str, test: str = "test", truth: Path | None = None) -> Dataset:
+    """Train and test samples; without any ground_truth folder there are no masks, with it every defect needs one."""
+    good = good_part(root)
+    assert good is not None
+    truth = truth or folder_named(root, *TRUTH)
+    samples = [Sample(path, GOOD, split="train") for path in find_images(good)]
+    problems, notes = Problems(), [*_unused(root)]
+    for folder in subfolders(folder_named(root, test)):
+        if folder == truth:
+            continue
+        images, place = find_images(folder), folder_named(truth, folder.name)
+        masks, orphans = masks_of(images, place)
+        if orphans:
+            notes.append(f"{len(orphans)} masks belong to no image of {folder}: {few_names(orphans)}")
+        is_good = said_by(folder.name) == "good"
+        if truth.is_dir() and not is_good:
+            with problems.noted():
+                _check_complete([image for image in images if image not in masks], place)
+        label, kind = (GOOD, "good") if is_good else (DEFECTIVE, folder.name)
+        samples += [Sample(path, label, masks.get(path, ()), kind) for path in images]
+    problems.refuse()
+    return Dataset(samples, root, layout, notes)
+
+
+def _unused(root: Path) -> list[str]:
+    """Good pictures that the data set sets apart from those to learn from and to test on."""
+    apart = folder_named(root, "validation", "val", "valid")
+    if not apart.is_dir() or not has_images(apart, recursive=True):
+        return []
+    return [f"{len(list_images(apart).images)} images in {apart} are not used: neither to learn from nor to test on"]
+
+
+def _check_complete(without: Sequence[Path], folder: Path) -> None:
+    if without:
+        names = ", ".join(str(image) for image in without)
+        raise FlawsightError(
+            f"no mask for {names}: expected {folder / without[0].stem}_mask.png{' and so on' if without[1:] else ''}; "
+            "add it, or remove the ground_truth folder to go without masks"
+        )
