@@ -2,13 +2,24 @@
 
 from flawsight.core import lazy_names
 from flawsight.data.augmentation import AUGMENTATIONS, LABEL_PRESERVING, augment, augmented, check_label_preserving
-from flawsight.data.decode import MAX_PIXELS, image_size, read_image, read_mask
+from flawsight.data.decode import read_mask
 from flawsight.data.files import IMAGE_SUFFIXES, find_images
 from flawsight.data.fingerprint import fingerprint
 from flawsight.data.layouts import LAYOUTS, good_images, open_dataset
 from flawsight.data.lazy import LazyImages
+from flawsight.data.pixels import (
+    PixelFormat,
+    change_as_a_whole,
+    check_shape,
+    image_size,
+    learn_pixel_format,
+    measured,
+    read_image,
+    usual_looks,
+)
 from flawsight.data.samples import DEFECTIVE, GOOD, Dataset, Sample
 from flawsight.data.splits import MIN_GOOD, GoodSplit, folds, split_good
+from flawsight.settings import MAX_PIXELS
 
 __all__ = [
     "AUGMENTATIONS",
@@ -22,19 +33,25 @@ __all__ = [
     "Dataset",
     "GoodSplit",
     "LazyImages",
+    "PixelFormat",
     "Sample",
     "augment",
     "augmented",
+    "change_as_a_whole",
     "check_label_preserving",
+    "check_shape",
     "find_images",
     "fingerprint",
     "folds",
     "good_images",
     "image_size",
+    "learn_pixel_format",
+    "measured",
     "open_dataset",
     "read_image",
     "read_mask",
     "split_good",
+    "usual_looks",
 ]
 __getattr__ = lazy_names(
     __name__, renamed={"SAFE": "LABEL_PRESERVING", "check_safe": "check_label_preserving", "enlarged": "augmented"}

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from flawsight.core import FlawsightError
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".jp2", ".pgm", ".ppm", ".pnm", ".pbm",
+)  # fmt: skip
 
 
 def find_images(folder: str | Path, recursive: bool = False) -> list[Path]:

@@ -1,0 +1,127 @@
+"""Learning once, from the good pictures, what the camera delivers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from flawsight.core import FlawsightError
+from flawsight.data.pixels.check import kind_text
+from flawsight.data.pixels.containers.opened import Opened
+from flawsight.data.pixels.containers.opening import open_picture
+from flawsight.data.pixels.depth import learned_range, usual_level
+from flawsight.data.pixels.facts import MOSAIC, Facts, facts_of
+from flawsight.data.pixels.format import Alpha, Bayer, PixelFormat
+from flawsight.data.pixels.odd import refuse_odd
+from flawsight.data.pixels.shape import extremes, odd_shapes, ranges_of
+from flawsight.settings import MAX_PIXELS
+
+SAMPLE = 4
+"""Pictures of 8 bits without transparency that are decoded to see whether they have colour; of others all are."""
+
+
+def learn_pixel_format(
+    paths: Sequence[Path], bayer: Bayer | None = None, bits: int | None = None, max_pixels: int = MAX_PIXELS
+) -> PixelFormat:
+    """Depth, colour, transparency and shape of the good pictures; FlawsightError names those that differ from most.
+
+    `bayer` says that grey values are raw ones under a filter of colours, `bits` how many of 16 the camera uses.
+    Unreadable files are left to whoever decodes them, unless all are.
+
+    >>> learn_pixel_format(find_images(good)).text
+    'colour 8-bit'
+    """
+    headers = _headers(paths, max_pixels)
+    samples = Counter(one.samples for one in headers).most_common(1)[0][0]
+    refuse_odd({one.path: kind_text(one, one.channels > 2) for one in headers if one.samples != samples}, len(headers))
+    facts = _facts(headers, max_pixels)
+    is_colour = _is_colour(headers, facts)
+    alpha = _alpha(headers, facts)
+    low, high, doubt = learned_range(facts, samples, bits) if samples != "byte" else (0.0, 255.0, "")
+    sizes = {one.path: one.size for one in headers}
+    pattern = min((one.mosaic for one in facts), default=0.0)
+    if bayer and is_colour:
+        raise FlawsightError(f"--bayer {bayer} is for raw grey pictures, but these have colours: leave it out")
+    is_raw = pattern > MOSAIC and not bayer and len(facts) >= SAMPLE
+    return PixelFormat(
+        is_colour=is_colour,
+        samples=samples,
+        low=low,
+        high=high,
+        alpha=alpha,
+        bayer=bayer,
+        mosaic=pattern,
+        level=usual_level(facts),
+        sizes=extremes(list(sizes.values())),
+        aspects=ranges_of(sizes.values()),
+        concerns=tuple(filter(None, (doubt, _RAW if is_raw else "", odd_shapes(sizes)))),
+    )
+
+
+_RAW = (
+    "the grey pictures have a pattern of 2 x 2 pixels, as raw pictures of a colour camera have: if they are raw, name "
+    "its filter with --bayer RG, GR, GB or BG"
+)
+
+
+def _headers(paths: Sequence[Path], max_pixels: int) -> list[Opened]:
+    """Those that can be read; the first error where none can."""
+    found, errors = [], []
+    for path in paths:
+        try:
+            with open_picture(Path(path)) as picture:
+                found.append(picture)
+        except FlawsightError as error:
+            errors.append(error)
+    usable = [one for one in found if one.size[0] * one.size[1] <= max_pixels]
+    if not found:
+        raise errors[0] if errors else FlawsightError("no pictures to learn from: give at least one file")
+    return usable or found
+
+
+def _facts(headers: Sequence[Opened], max_pixels: int) -> list[Facts]:
+    """Facts of all pictures where that may matter, else of a few."""
+    few = {id(one) for one in headers[:: max(1, len(headers) // SAMPLE)]}
+    is_mixed = len({one.channels > 2 for one in headers}) > 1
+    wanted = [one for one in headers if is_mixed or one.samples != "byte" or one.has_alpha or id(one) in few]
+    facts = [found for one in wanted if (found := _fact(one, max_pixels))]
+    if len({one.is_colour for one in facts if one.picture.channels > 2}) > 1 and len(wanted) < len(headers):
+        rest = [one for one in headers if all(one is not other for other in wanted)]
+        facts += [found for one in rest if (found := _fact(one, max_pixels))]
+    return facts
+
+
+def _fact(header: Opened, max_pixels: int) -> Facts | None:
+    if header.size[0] * header.size[1] > max_pixels:
+        return None
+    try:
+        with open_picture(header.path) as picture:
+            return facts_of(picture, picture.values())
+    except FlawsightError:
+        return None
+
+
+def _is_colour(headers: Sequence[Opened], facts: Sequence[Facts]) -> bool:
+    """Whether most pictures have colours; the others are refused by name."""
+    known: Mapping[Path, bool] = {one.picture.path: one.is_colour for one in facts}
+    rest = any(known.values())  # those that were not looked at are all of one kind
+    colours = {one.path: known.get(one.path, rest and one.channels > 2) for one in headers}
+    is_colour = 2 * sum(colours.values()) >= len(colours)
+    refuse_odd({path: "colour" if has else "grey" for path, has in colours.items() if has != is_colour}, len(headers))
+    return is_colour
+
+
+def _alpha(headers: Sequence[Opened], facts: Sequence[Facts]) -> Alpha:
+    """Transparency is laid over white if most of it has meaning; then all pictures must have some, or none."""
+    transparent = [one for one in facts if one.transparency != "opaque"]
+    if not transparent:
+        return "none"
+    if 2 * sum(one.transparency == "meaningful" for one in transparent) <= len(transparent):
+        return "ignored"
+    without = [one.path for one in headers if not one.has_alpha]
+    with_some = [one.picture.path for one in transparent]
+    if without and len(with_some) < len(without):
+        refuse_odd(dict.fromkeys(with_some, "partly transparent"), len(headers))
+    refuse_odd(dict.fromkeys(without, "without transparency"), len(headers))
+    return "white"
