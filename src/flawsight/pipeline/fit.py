@@ -83,7 +83,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResul
     given = settings.textures is not None or settings.generator is not None
     with run.timed("pictures for defects") if given else nullcontext():
         may_replace = settings.defects == "auto"
-        recipe = defect_sources(settings, plan.kinds, paths, run.progress, may_replace=may_replace)
+        recipe = defect_sources(settings, plan.kinds, paths, good.pixels, run.progress, may_replace=may_replace)
     ensemble = choose_members(plan, network, good, recipe, run)
     with run.timed("learning and calibrating"):
         learned = learn_members(plan, network, good, recipe, ensemble, run)

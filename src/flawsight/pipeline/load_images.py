@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flawsight.core import FlawsightError, Progress
-from flawsight.data import MIN_GOOD, fingerprint, good_images
-from flawsight.settings import FitSettings
+from flawsight.data import (
+    MIN_GOOD,
+    PixelFormat,
+    fingerprint,
+    good_images,
+    learn_pixel_format,
+    measured,
+    usual_looks,
+)
+from flawsight.settings import DefectSettings, FitSettings
 from flawsight.views import ImageCache
 
 
 @dataclass(frozen=True, eq=False)
 class GoodImages:
-    """Squares of the good images at these sorted paths, and a digest of the files."""
+    """Squares of the good images at these sorted paths, a digest of the files, and what their pixels are like."""
 
     images: ImageCache
     fingerprint: str
+    pixels: PixelFormat
 
     @property
     def paths(self) -> list[Path]:
         """Where they come from."""
         return self.images.paths
+
+    @property
+    def key(self) -> str:
+        """Names the images as they are read."""
+        return self.fingerprint + self.pixels.key
 
 
 def find_good(good: Path | Sequence[Path], layout: str, category: str | None, good_class: str | None) -> list[Path]:
@@ -39,10 +53,16 @@ def find_good(good: Path | Sequence[Path], layout: str, category: str | None, go
 
 
 def load_images(paths: Sequence[Path], settings: FitSettings, progress: Progress) -> GoodImages:
-    """Decode every image once."""
-    images = ImageCache(paths, settings.image_size, settings.max_pixels)
+    """Learn what the camera delivers, then decode every image once by it."""
+    pixels = learned_pixels(paths, settings)
+    images, rows = ImageCache(paths, settings.image_size, settings.max_pixels, pixels), []
     with progress.stage("Checking images", len(images)) as advance:
         for index in range(len(images)):
-            images[index]
+            rows.append(measured(images[index]))
             advance(1)
-    return GoodImages(images, fingerprint(paths))
+    return GoodImages(images, fingerprint(paths), replace(pixels, looks=usual_looks(rows)))
+
+
+def learned_pixels(paths: Sequence[Path], settings: DefectSettings) -> PixelFormat:
+    """The format of these pictures, with what the settings say of the camera."""
+    return learn_pixel_format(paths, settings.bayer, settings.bits, settings.max_pixels)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from flawsight.core import FlawsightError
+from flawsight.data.decode import check_size
 from flawsight.data.pixels.check import kind_text
 from flawsight.data.pixels.containers.opened import Opened
 from flawsight.data.pixels.containers.opening import open_picture
@@ -35,7 +36,7 @@ def learn_pixel_format(
     headers = _headers(paths, max_pixels)
     samples = Counter(one.samples for one in headers).most_common(1)[0][0]
     refuse_odd({one.path: kind_text(one, one.channels > 2) for one in headers if one.samples != samples}, len(headers))
-    facts = _facts(headers, max_pixels)
+    facts = _facts(headers)
     is_colour = _is_colour(headers, facts)
     alpha = _alpha(headers, facts)
     low, high, doubt = learned_range(facts, samples, bits) if samples != "byte" else (0.0, 255.0, "")
@@ -71,35 +72,36 @@ def _headers(paths: Sequence[Path], max_pixels: int) -> list[Opened]:
     for path in paths:
         try:
             with open_picture(Path(path)) as picture:
+                check_size(picture.path, picture.size, max_pixels)
                 found.append(picture)
         except FlawsightError as error:
             errors.append(error)
-    usable = [one for one in found if one.size[0] * one.size[1] <= max_pixels]
     if not found:
         raise errors[0] if errors else FlawsightError("no pictures to learn from: give at least one file")
-    return usable or found
+    return found
 
 
-def _facts(headers: Sequence[Opened], max_pixels: int) -> list[Facts]:
-    """Facts of all pictures where that may matter, else of a few."""
+def _facts(headers: Sequence[Opened]) -> list[Facts]:
+    """Facts of all pictures where that may matter, else of a few; the first error where none can be decoded."""
     few = {id(one) for one in headers[:: max(1, len(headers) // SAMPLE)]}
     is_mixed = len({one.channels > 2 for one in headers}) > 1
-    wanted = [one for one in headers if is_mixed or one.samples != "byte" or one.has_alpha or id(one) in few]
-    facts = [found for one in wanted if (found := _fact(one, max_pixels))]
-    if len({one.is_colour for one in facts if one.picture.channels > 2}) > 1 and len(wanted) < len(headers):
-        rest = [one for one in headers if all(one is not other for other in wanted)]
-        facts += [found for one in rest if (found := _fact(one, max_pixels))]
-    return facts
+    found: dict[int, Facts] = {}
+    errors: list[FlawsightError] = []
 
+    def look(wanted: Iterable[Opened]) -> None:
+        for one in wanted:
+            try:
+                with open_picture(one.path) as picture:
+                    found[id(one)] = facts_of(picture, picture.values())
+            except FlawsightError as error:
+                errors.append(error)
 
-def _fact(header: Opened, max_pixels: int) -> Facts | None:
-    if header.size[0] * header.size[1] > max_pixels:
-        return None
-    try:
-        with open_picture(header.path) as picture:
-            return facts_of(picture, picture.values())
-    except FlawsightError:
-        return None
+    look(one for one in headers if is_mixed or one.samples != "byte" or one.has_alpha or id(one) in few)
+    if len({one.is_colour for one in found.values() if one.picture.channels > 2}) > 1:
+        look(one for one in headers if id(one) not in found)
+    if not found:
+        raise errors[0]
+    return list(found.values())
 
 
 def _is_colour(headers: Sequence[Opened], facts: Sequence[Facts]) -> bool:
