@@ -1,4 +1,4 @@
-"""The chi-square working point: exact on normal data of known distribution, by simulation and by SciPy."""
+"""The chi-square operating point: exact on normal data of known distribution, by simulation and by SciPy."""
 
 import math
 

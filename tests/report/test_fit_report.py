@@ -116,7 +116,7 @@ def test_a_defect_below_the_limit_is_called_so(report):
 
 
 def test_heat_maps_may_have_a_middle_of_their_own(report):
-    """Where scores are not maxima of maps, the working point says nothing of colours."""
+    """Where scores are not maxima of maps, the operating point says nothing of colours."""
     peak = float(report.examples[0].anomaly_map.max())
     low = report.colour_scale.low
     point = replace(report.operating_point, threshold=-3.0)
@@ -128,7 +128,7 @@ def test_heat_maps_may_have_a_middle_of_their_own(report):
         colour_scale=ColourScale(low, peak - 1),
     )
     assert "below the limit here" not in render_fit_report(hot)
-    assert "working point -3<" in render_fit_report(hot)
+    assert "operating point -3<" in render_fit_report(hot)
     assert "below the limit here" in render_fit_report(replace(hot, colour_scale=ColourScale(low, peak + 1)))
     with pytest.raises(FlawsightError, match="low < threshold"):
         replace(report, colour_scale=ColourScale(low, low - 1))

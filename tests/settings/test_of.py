@@ -60,6 +60,14 @@ def of(**options: Any) -> FitSettings:
         ({"parameter": ["=3"]}, "--parameter .*'=3': write it such as"),
         ({"parameter": "channels=[1"}, "--parameter .*'channels=\\[1': '\\[1' is not a value"),
         ({"texture": "perhaps"}, "--texture 'perhaps'"),
+        ({"parameter": 5}, "--parameter '5': write NAME=VALUE, such as epochs=40"),
+        ({"parameter": [5]}, "--parameter .*'5': write it such as epochs=40"),
+        ({"fixed_layers": 3}, r"--fixed-layers '3': write the layers of each member, such as a\+b,c"),
+        ({"fixed_layers": [3]}, r"--fixed-layers '\[3\]': write the layers of each member"),
+        ({"fixed_layers": [[3]]}, "--fixed-layers '3': input should be a valid string"),
+        ({"label_preserving": 5}, "--label-preserving '5': input should be a valid tuple"),
+        ({"strength": [1, 2, 3]}, "--strength"),
+        ({"layers": 5}, "--layers '5': input should be a valid string"),
     ],
 )
 def test_mistakes(options: dict[str, Any], message: str) -> None:
@@ -70,8 +78,8 @@ def test_mistakes(options: dict[str, Any], message: str) -> None:
 def test_what_is_missing_is_named_with_its_help() -> None:
     with pytest.raises(FlawsightError, match=r"^--good is missing: Folder of good images"):
         FitSettings.of({"out": None})
-    with pytest.raises(FlawsightError, match=r"^--out is missing: Folder for the bundle"):
-        FitSettings.of({"good": "good"})
+    with pytest.raises(FlawsightError, match=r"^--out is missing: Folder to write to"):
+        EvaluateSettings.of({"bundle": "a", "dataset": "b"})
     with pytest.raises(FlawsightError, match=r"^--images is missing"):
         InspectSettings.of({"bundle": "b", "out": "o"})
 

@@ -1,4 +1,4 @@
-"""The working point of paper C: a threshold from the assumption that features are normal, and from nothing else."""
+"""The operating point of paper C: a threshold from the assumption that features are normal, and from nothing else."""
 
 import math
 

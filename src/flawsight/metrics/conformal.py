@@ -1,4 +1,4 @@
-"""A working point with a stated false-alarm rate, from good images alone (conformal p-values).
+"""An operating point with a stated false-alarm rate, from good images alone (conformal p-values).
 
 The guarantee: if the calibration scores and the score of a new good image are exchangeable, the new image is called
 defective with probability at most `OperatingPoint.rate`, whatever the distribution of the scores. It holds on average
@@ -92,7 +92,7 @@ def _calibration(scores: ArrayLike) -> NDArray[Any]:
     """Return the calibration scores in ascending order, checked."""
     values = score_vector(scores, "Calibration scores")
     if not values.size:
-        raise FlawsightError("There are no calibration scores; a working point needs at least one good image.")
+        raise FlawsightError("There are no calibration scores; an operating point needs at least one good image.")
     if not np.isfinite(values).all():
         raise FlawsightError("Calibration scores contain infinity; check the detector, or leave those images out.")
     return np.sort(values)

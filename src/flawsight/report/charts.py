@@ -82,7 +82,7 @@ def histogram(scores: NDArray[np.floating], threshold: float) -> str:
         f'<line class="cut" x1="{line:.1f}" x2="{line:.1f}" y1="30" y2="{base + 6}"/>',
         _text(line - 10, 44, f"{len(scores) - stopped:,} passed ◂", "end", "strong"),
         _text(line + 10, 44, f"▸ {stopped:,} stopped", "start", "strong"),
-        _text(line, 20, f"working point {number(threshold)}", "middle" if LEFT + 80 < line < WIDTH - 90 else "end"),
+        _text(line, 20, f"operating point {number(threshold)}", "middle" if LEFT + 80 < line < WIDTH - 90 else "end"),
         *(
             _text(line + (tick - threshold) / width * unit, base + 20, number(tick))
             for tick in _ticks(threshold + first * width, threshold + last * width)
@@ -93,7 +93,7 @@ def histogram(scores: NDArray[np.floating], threshold: float) -> str:
             for count in (0, int(counts.max()))
         ),
     ]
-    return _svg(base + 54, "Histogram of the good pictures' scores with the working point", [*bars, *marks])
+    return _svg(base + 54, "Histogram of the good pictures' scores with the operating point", [*bars, *marks])
 
 
 def _tops(panels: int) -> list[int]:

@@ -11,6 +11,8 @@ def parameters_of(given: Any) -> Any:
     """`NAME=VALUE` texts as a dict; values are read as in YAML: 40, 0.5, 1e-3, true, null, a word."""
     if isinstance(given, Mapping) or given is None:
         return dict(given or {})
+    if not isinstance(given, str | Sequence):
+        raise ValueError("write NAME=VALUE, such as epochs=40")
     return dict(_pair(text) for text in ([given] if isinstance(given, str) else given))
 
 
@@ -71,4 +73,8 @@ def members_of(given: Any) -> Any:
     """`a+b,c` as the layers of each member: (a, b) and (c,)."""
     if isinstance(given, str):
         return tuple(tuple(layer.strip() for layer in member.split("+")) for member in given.split(","))
-    return None if given is None else tuple((one,) if isinstance(one, str) else tuple(one) for one in given)
+    if given is None:
+        return None
+    if not isinstance(given, Sequence) or not all(isinstance(one, str | Sequence) for one in given):
+        raise ValueError("write the layers of each member, such as a+b,c")
+    return tuple((one,) if isinstance(one, str) else tuple(one) for one in given)
