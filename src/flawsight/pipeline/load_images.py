@@ -12,8 +12,10 @@ from flawsight.data import (
     PixelFormat,
     fingerprint,
     good_images,
+    has_colour,
     learn_pixel_format,
     measured,
+    mixed_colours,
     usual_looks,
 )
 from flawsight.settings import DefectSettings, FitSettings
@@ -53,13 +55,20 @@ def find_good(good: Path | Sequence[Path], layout: str, category: str | None, go
 
 
 def load_images(paths: Sequence[Path], settings: FitSettings, progress: Progress) -> GoodImages:
-    """Learn what the camera delivers, then decode every image once by it."""
+    """Learn what the camera delivers, then decode every image once by it; a bad one is named."""
     pixels = learned_pixels(paths, settings)
-    images, rows = ImageCache(paths, settings.image_size, settings.max_pixels, pixels), []
+    # A few were looked at: grey among colour is named, with all of them, once all have been seen.
+    as_they_are = pixels if pixels.bayer else replace(pixels, is_colour=None)
+    images = ImageCache(paths, settings.image_size, settings.max_pixels, as_they_are)
+    rows, colours = [], {}
     with progress.stage("Checking images", len(images)) as advance:
-        for index in range(len(images)):
-            rows.append(measured(images[index]))
+        for path, image in zip(paths, images, strict=True):
+            rows.append(measured(image))
+            colours[path] = has_colour(image)
             advance(1)
+    mixed = "" if pixels.bayer or pixels.is_colour is None else mixed_colours(colours)
+    if mixed:
+        pixels = replace(pixels, is_colour=None, concerns=(mixed, *pixels.concerns))
     return GoodImages(images, fingerprint(paths), replace(pixels, looks=usual_looks(rows)))
 
 

@@ -11,6 +11,8 @@ from flawsight.data.pixels.facts import MOSAIC, facts_of, has_colour, is_opaque,
 from flawsight.data.pixels.format import PixelFormat, depth_words
 from flawsight.data.pixels.shape import check_shape
 
+_TRACE = 4 / 255
+
 
 def check_header(picture: Opened, pixels: PixelFormat) -> None:
     """Raise for another shape or another kind of values, before anything is decoded."""
@@ -22,8 +24,9 @@ def check_header(picture: Opened, pixels: PixelFormat) -> None:
 def check_values(picture: Opened, values: np.ndarray, pixels: PixelFormat) -> None:
     """Raise for grey instead of colour, unknown transparency, or values of another depth."""
     colours, alpha = split(values)
-    is_colour = has_colour(colours)
-    if is_colour != pixels.is_colour:
+    # Compression leaves a little colour in grey pictures; of those learned in colour none may have lost all of it.
+    is_colour = has_colour(colours, 0 if pixels.is_colour else _TRACE * (pixels.high - pixels.low))
+    if pixels.is_colour not in (None, is_colour):
         raise misfit(picture, pixels, kind_text(picture, is_colour, values))
     if alpha is not None and pixels.alpha == "none" and not is_opaque(alpha):
         raise misfit(picture, pixels, "transparency")

@@ -13,6 +13,7 @@ from flawsight.data.pixels.odd import refuse_odd
 WHITES = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
 _ALIKE = (0.7, 1.4)
 _MARGIN = 0.1
+_ROUNDED = 1.001
 _DARK = 0.5
 
 Level = tuple[float, float]
@@ -73,7 +74,7 @@ def _value_range(facts: Sequence[Facts], samples: Samples) -> tuple[float, float
     if samples == "word" and low >= 0 and bits:
         return 0.0, float((1 << bits) - 1)
     # Floating point that was made from whole numbers keeps their white.
-    usual = next((white for white in WHITES if white / 2 < high <= white), None)
+    usual = next((white for white in WHITES if white / 2 < high <= _ROUNDED * white), None)
     if low >= 0 and usual:
         return 0.0, usual
     margin = _MARGIN * (high - low) or 1.0

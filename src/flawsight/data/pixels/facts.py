@@ -53,11 +53,18 @@ def split(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     return values, None
 
 
-def has_colour(colours: np.ndarray) -> bool:
-    """Whether channels differ anywhere; those of a grey picture stored as RGB are the same."""
+def has_colour(colours: np.ndarray, slack: float = 0) -> bool:
+    """Whether channels differ anywhere; those of a grey picture stored as RGB are the same.
+
+    `slack` is how much they may differ all the same.
+
+    >>> has_colour(images[0]), has_colour(images[0][..., :1])
+    (True, False)
+    """
 
     def differ(part: np.ndarray) -> bool:
-        return bool((part[..., 1:] != part[..., :1]).any())
+        is_equal = not (part[..., 1:] != part[..., :1]).any()
+        return not is_equal and (slack == 0 or float((part.max(axis=2) - part.min(axis=2)).max()) > slack)
 
     return differ(colours[::16]) or differ(colours)  # most pictures with colours show them at once
 

@@ -9,6 +9,7 @@ from typing import Literal
 from flawsight.data.pixels.containers.opened import Samples
 
 Bayer = Literal["RG", "GR", "GB", "BG"]
+_COLOURS = {True: "colour", False: "grey", None: "colour and grey"}
 Alpha = Literal["none", "ignored", "white"]
 
 
@@ -16,16 +17,17 @@ Alpha = Literal["none", "ignored", "white"]
 class PixelFormat:
     """How values become 8-bit RGB: those of `low` become black, those of `high` white.
 
-    `alpha` is ignored, or laid over white. `level` is the mean and the deviation of a usual picture's values, `sizes`
-    the smallest and the largest (H, W), `aspects` are ranges of width / height, and `looks` says by name what pictures
-    are like as a whole: the usual value, and how much it varies. `concerns` are sentences for whoever learns.
+    `is_colour` is None where both occur, `alpha` is ignored or laid over white. `level` is the mean and deviation of
+    a usual picture's values, `sizes` the smallest and the largest (H, W), `aspects` are ranges of width / height.
+    `looks` says by name what pictures are like as a whole: the usual value, and how much it varies. `concerns` are
+    sentences for whoever learns.
 
     >>> learned = learn_pixel_format(find_images(good))
     >>> learned.text, learned.sizes
     ('colour 8-bit', ((64, 80), (64, 80)))
     """
 
-    is_colour: bool = True
+    is_colour: bool | None = True
     samples: Samples = "byte"
     low: float = 0.0
     high: float = 255.0
@@ -57,7 +59,7 @@ class PixelFormat:
     @property
     def kind(self) -> str:
         """Colour and depth in words."""
-        words = f"Bayer {self.bayer}" if self.bayer else "colour" if self.is_colour else "grey"
+        words = f"Bayer {self.bayer}" if self.bayer else _COLOURS[self.is_colour]
         return f"{words} {depth_words(self.samples, self.bits)}"
 
     @property

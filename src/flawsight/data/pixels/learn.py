@@ -14,7 +14,7 @@ from flawsight.data.pixels.containers.opening import open_picture
 from flawsight.data.pixels.depth import learned_range, usual_level
 from flawsight.data.pixels.facts import MOSAIC, Facts, facts_of
 from flawsight.data.pixels.format import Alpha, Bayer, PixelFormat
-from flawsight.data.pixels.odd import refuse_odd
+from flawsight.data.pixels.odd import odd_ones, refuse_odd
 from flawsight.data.pixels.shape import extremes, odd_shapes, ranges_of
 from flawsight.settings import MAX_PIXELS
 
@@ -37,12 +37,13 @@ def learn_pixel_format(
     samples = Counter(one.samples for one in headers).most_common(1)[0][0]
     refuse_odd({one.path: kind_text(one, one.channels > 2) for one in headers if one.samples != samples}, len(headers))
     facts = _facts(headers)
-    is_colour = _is_colour(headers, facts)
+    colours = _colours(headers, facts)
+    is_colour = next(iter(colours.values())) if len(set(colours.values())) == 1 else None
     alpha = _alpha(headers, facts)
     low, high, doubt = learned_range(facts, samples, bits) if samples != "byte" else (0.0, 255.0, "")
     sizes = {one.path: one.size for one in headers}
     pattern = min((one.mosaic for one in facts), default=0.0)
-    if bayer and is_colour:
+    if bayer and is_colour is not False:
         raise FlawsightError(f"--bayer {bayer} is for raw grey pictures, but these have colours: leave it out")
     is_raw = pattern > MOSAIC and not bayer and len(facts) >= SAMPLE
     return PixelFormat(
@@ -56,7 +57,7 @@ def learn_pixel_format(
         level=usual_level(facts),
         sizes=extremes(list(sizes.values())),
         aspects=ranges_of(sizes.values()),
-        concerns=tuple(filter(None, (doubt, _RAW if is_raw else "", odd_shapes(sizes)))),
+        concerns=tuple(filter(None, (mixed_colours(colours), doubt, _RAW if is_raw else "", odd_shapes(sizes)))),
     )
 
 
@@ -104,14 +105,21 @@ def _facts(headers: Sequence[Opened]) -> list[Facts]:
     return list(found.values())
 
 
-def _is_colour(headers: Sequence[Opened], facts: Sequence[Facts]) -> bool:
-    """Whether most pictures have colours; the others are refused by name."""
-    known: Mapping[Path, bool] = {one.picture.path: one.is_colour for one in facts}
-    rest = any(known.values())  # those that were not looked at are all of one kind
-    colours = {one.path: known.get(one.path, rest and one.channels > 2) for one in headers}
+def _colours(headers: Sequence[Opened], facts: Sequence[Facts]) -> dict[Path, bool]:
+    """Whether each picture has colours; those that were not looked at are like those that were."""
+    known = {one.picture.path: one.is_colour for one in facts}
+    return {one.path: known.get(one.path, any(known.values()) and one.channels > 2) for one in headers}
+
+
+def mixed_colours(colours: Mapping[Path, bool]) -> str:
+    """A sentence that names the fewer ones where some good pictures have colours and some have none.
+
+    >>> mixed_colours({path: path.name != "003.png" for path in find_images(good)})
+    '1 of 12 good pictures are unlike the others: 003.png is grey'
+    """
     is_colour = 2 * sum(colours.values()) >= len(colours)
-    refuse_odd({path: "colour" if has else "grey" for path, has in colours.items() if has != is_colour}, len(headers))
-    return is_colour
+    odd = {path: "colour" if has else "grey" for path, has in colours.items() if has != is_colour}
+    return odd_ones(odd, len(colours)) if odd else ""
 
 
 def _alpha(headers: Sequence[Opened], facts: Sequence[Facts]) -> Alpha:

@@ -11,7 +11,7 @@ MOST_NAMED = 10
 
 
 def named(odd: Mapping[Path, str]) -> str:
-    """Files and what each is, the first ten of many."""
+    """Files and what each is, at most ten."""
     said = [f"{path.name} is {what}" for path, what in list(odd.items())[:MOST_NAMED]]
     more = [f"and {len(odd) - MOST_NAMED} more"] if len(odd) > MOST_NAMED else []
     return ", ".join(said + more)
@@ -20,6 +20,9 @@ def named(odd: Mapping[Path, str]) -> str:
 def refuse_odd(odd: Mapping[Path, str], total: int) -> None:
     """Raise if there are any."""
     if odd:
-        raise FlawsightError(
-            f"{len(odd)} of {total} good pictures are unlike the others: {named(odd)}; take them out, or save all alike"
-        )
+        raise FlawsightError(f"{odd_ones(odd, total)}; take them out, or save all alike")
+
+
+def odd_ones(odd: Mapping[Path, str], total: int) -> str:
+    """A sentence about them."""
+    return f"{len(odd)} of {total} good pictures are unlike the others: {named(odd)}"

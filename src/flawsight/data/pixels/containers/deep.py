@@ -54,8 +54,8 @@ def _png(head: bytes) -> Look:
 
 def _portable(head: bytes) -> Look:
     """The header is text: a magic number, width, height and white."""
-    _, _, _, white = re.sub(rb"#[^\n]*", b"", head[:4096]).split(maxsplit=4)[:4]
-    return int(white).bit_length(), _decode_portable
+    magic, _, _, white = re.sub(rb"#[^\n]*", b"", head[:4096]).split(maxsplit=4)[:4]
+    return 1 if magic in (b"P1", b"P4") else int(white).bit_length(), _decode_portable
 
 
 def _decode_portable(data: bytes) -> np.ndarray:
