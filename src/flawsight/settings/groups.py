@@ -52,7 +52,11 @@ class DataOptions(PixelOptions):
 
 
 class CameraOptions(Options):
-    """What the camera delivers, where the files do not say it."""
+    """What the camera delivers, where the files do not say it.
+
+    >>> CameraOptions.of({"bayer": "RG"}).bits is None
+    True
+    """
 
     bayer: Literal["RG", "GR", "GB", "BG"] | None = option(
         None, "The pictures are raw: the colours of the first two pixels.", metavar="RG|GR|GB|BG"
