@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import cv2
 import numpy as np
 
 from flawsight.data.pixels.containers.opened import Opened
@@ -34,14 +35,15 @@ def facts_of(picture: Opened, values: np.ndarray) -> Facts:
     colours, alpha = split(values)
     kept = colours if colours.dtype.kind != "f" else colours[np.isfinite(colours)]
     kept = kept if kept.size else np.zeros(1)
+    mean, deviation = cv2.meanStdDev(kept.reshape(-1, 1) if kept.dtype == np.uint16 else kept.astype(float).ravel())
     return Facts(
         picture,
         has_colour(colours),
         "opaque" if alpha is None else transparency(colours, alpha),
         float(kept.min()),
         float(kept.max()),
-        float(kept.mean(dtype=np.float64)),
-        float(kept.std(dtype=np.float32)),
+        float(mean[0, 0]),
+        float(deviation[0, 0]),
         mosaic(colours),
     )
 
@@ -63,7 +65,8 @@ def has_colour(colours: np.ndarray, slack: float = 0) -> bool:
     """
 
     def differ(part: np.ndarray) -> bool:
-        is_equal = not (part[..., 1:] != part[..., :1]).any()
+        others = (part[..., channel] for channel in range(1, part.shape[2]))
+        is_equal = all(np.array_equal(part[..., 0], one) for one in others)
         return not is_equal and (slack == 0 or float((part.max(axis=2) - part.min(axis=2)).max()) > slack)
 
     return differ(colours[::16]) or differ(colours)  # most pictures with colours show them at once

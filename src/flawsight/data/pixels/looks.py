@@ -57,10 +57,10 @@ def usual_looks(rows: Sequence[Mapping[str, float]]) -> Looks:
 
 
 def change_as_a_whole(learned: Mapping[str, tuple[float, float]], rows: Sequence[Mapping[str, float]]) -> str | None:
-    """A sentence if the median of these pictures lies far outside what was learned, else None.
+    """A sentence if three quarters of these pictures lie far outside what was learned, else None.
 
     Far: by more than 4 deviations of the good pictures, and by more than 10 % (brightness), 20 % (contrast) or 30 %
-    (sharpness). At least five pictures are needed.
+    (sharpness). At least five pictures are needed. What is said is the change of the median.
 
     >>> rows = [measured(image) for image in images]
     >>> bright = [{**row, "brightness": 1.4 * row["brightness"]} for row in rows]
@@ -71,9 +71,10 @@ def change_as_a_whole(learned: Mapping[str, tuple[float, float]], rows: Sequence
         return None
     said = []
     for name, (usual, deviation) in learned.items():
-        change = float(np.median([row[name] for row in rows])) - usual
+        lower, change, upper = np.percentile([row[name] for row in rows], (25, 50, 75)) - usual
         least = _LEAST[name] * abs(usual) if name in _LEAST else _LEAST_TINT
-        if abs(change) <= max(MOST_SPREADS * deviation, least):
+        far = max(MOST_SPREADS * deviation, least)
+        if lower <= far and upper >= -far:
             continue
         more, less = (_WORDS | _TINTS)[name]
         share = f"{abs(change) / max(abs(usual), 1e-9):.0%} ".replace("%", " %") if name in _LEAST else ""

@@ -66,7 +66,7 @@ def _rgb(picture: Opened, values: np.ndarray, pixels: PixelFormat) -> np.ndarray
         top = np.iinfo(alpha.dtype).max if alpha.dtype.kind == "u" else 1
         share = alpha if alpha.dtype == np.uint8 else np.rint(alpha.clip(0, top) * (255 / top)).astype(np.uint8)
         return _over_white(np.dstack((np.broadcast_to(eight, (*eight.shape[:2], 3)), share)))
-    return np.ascontiguousarray(eight) if eight.shape[2] == 3 else np.repeat(eight[..., :1], 3, axis=2)
+    return np.ascontiguousarray(eight) if eight.shape[2] == 3 else cv2.cvtColor(eight, cv2.COLOR_GRAY2RGB)
 
 
 def _eight_bit(values: np.ndarray, pixels: PixelFormat) -> np.ndarray:

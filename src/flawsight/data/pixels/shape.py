@@ -15,6 +15,7 @@ TOLERANCE = 1.05
 _MOST_TOLERANCE = 1.25
 _GAP = 1.1
 _FEW = 0.25
+_MOST_RANGES = 3
 MOST_RESIZED = 2.0
 """Sides may differ by this factor from the smallest and the largest that were learned."""
 
@@ -22,14 +23,14 @@ Size = tuple[int, int]
 
 
 def ranges_of(sizes: Iterable[Size]) -> tuple[tuple[float, float], ...]:
-    """Ranges of width / height without gaps."""
+    """Ranges of width / height without gaps; one where there are many, for then pictures are cut out as needed."""
     found: list[tuple[float, float]] = []
     for aspect in sorted({width / height for height, width in sizes}):
         if found and aspect <= _GAP * found[-1][1]:
             found[-1] = (found[-1][0], aspect)
         else:
             found.append((aspect, aspect))
-    return tuple(found)
+    return tuple(found) if len(found) <= _MOST_RANGES else ((found[0][0], found[-1][1]),)
 
 
 def extremes(sizes: Sequence[Size]) -> tuple[Size, Size]:
