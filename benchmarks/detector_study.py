@@ -38,7 +38,7 @@ from flawsight.studies import SupervisedClassifier
 from flawsight.views import resize_image
 
 CATEGORIES = ("magnetic_tile", "kolektorsdd_tiles", "cookie", "paper_pa_bft01_tl")
-STUDIED = [name for name, detector in DETECTORS.items() if detector.reads != "both"]
+STUDIED = [name for name in DETECTORS if make_detectors(name, {}, 0)[name].tags.input != "image+features"]
 """The others make no use of one layer: RealNet has a study of its own."""
 LAYERS = 4
 LABELLED = 150
@@ -133,7 +133,7 @@ def study(product: Product, name: str, seed: int, budget: float, most_test: int)
     if name == "classifier":
         yield upper_bound(extractor, product, seed)
         return
-    if DETECTORS[name].reads == "images":
+    if make_detectors(name, {}, 0)[name].tags.input == "image":
         yield {"method": "pictures"} | measured(extractor, product, name, (INPUT,), seed)
         return
     unique = [layer.name for layer in extractor.layers if not layer.same_as]

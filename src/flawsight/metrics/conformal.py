@@ -36,7 +36,7 @@ class OperatingPoint:
     threshold: float
     calibration_size: int
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         if not (0 < self.requested_rate < 1 and 0 < self.rate <= 1):

@@ -30,7 +30,7 @@ class MapCalibrator:
     knots: tuple[float, ...]
     tail_scale: float
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         if len(self.knots) != _KNOTS or not self.tail_scale > 0:
@@ -67,7 +67,7 @@ class ScoreStandardizer:
     mean: float
     deviation: float
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         if not self.deviation > 0:

@@ -23,7 +23,7 @@ class ColourScale:
     low: float
     threshold: float
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.low) and np.isfinite(self.threshold) and self.low < self.threshold):

@@ -29,7 +29,7 @@ class MemberCalibration:
     scores: ScoreStandardizer
     weight: float
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         if not 0 < self.weight <= 1:

@@ -23,7 +23,12 @@ CHECKS: dict[str, Check] = {
 
 
 def detector_checks(detector: Detector) -> Iterator[tuple[str, Callable[[], None]]]:
-    """The name of each check, and the check of this detector: call it; AssertionError says what is wrong."""
+    """The name of each check, and the check of this detector: call it; AssertionError says what is wrong.
+
+    >>> from flawsight.detectors import PatchCore
+    >>> len(list(detector_checks(PatchCore()))) > 30
+    True
+    """
     for name in CHECKS:
         yield name, partial(_run, name, detector)
 
@@ -32,6 +37,9 @@ def check_detector(detector: Detector, *, expected_failures: Mapping[str, str] |
     """Raise AssertionError, naming the checks, unless the detector passes all but those expected to fail.
 
     `expected_failures`: names of checks and why each fails; one that passes after all is reported, too.
+
+    >>> from flawsight.detectors import KNearest
+    >>> check_detector(KNearest())
     """
     expected = _reasons(expected_failures)
     failed = []
@@ -51,7 +59,12 @@ def check_detector(detector: Detector, *, expected_failures: Mapping[str, str] |
 def parametrize_with_checks(
     detectors: Sequence[Detector], *, expected_failures: Mapping[str, str] | None = None
 ) -> pytest.MarkDecorator:
-    """Make a test of each check of each detector: `def test_contract(check): check()`."""
+    """Make a test of each check of each detector: `def test_contract(check): check()`.
+
+    >>> from flawsight.detectors import KNearest
+    >>> parametrize_with_checks([KNearest()]).name
+    'parametrize'
+    """
     import pytest
 
     expected = _reasons(expected_failures)

@@ -15,7 +15,10 @@ SIZES = ((32, 32), (64, 97), (255, 120), (512, 300))
 
 
 def check_defect(kind_or_instance: str | SyntheticDefect) -> None:
-    """Raise AssertionError unless a kind of defect, by its name or made, is what others can rely on."""
+    """Raise AssertionError unless a kind of defect, by its name or made, is what others can rely on.
+
+    >>> check_defect("scratch")
+    """
     named = isinstance(kind_or_instance, str)
     defect = make(kind_or_instance) if isinstance(kind_or_instance, str) else kind_or_instance
     title = kind_or_instance if named else type(defect).__name__

@@ -18,7 +18,11 @@ MOST_ALONE = 12
 
 
 def check_extractor(extractor: str | Extractor, *, image_size: int = 64) -> None:
-    """Raise AssertionError unless a network, by its name or made, can be relied on; a name is made at `image_size`."""
+    """Raise AssertionError unless a network, by its name or made, can be relied on; a name is made at `image_size`.
+
+    >>> from flawsight.features import Extractor
+    >>> check_extractor(Extractor("timm:resnet10t", weights="random", image_size=32, device="cpu"))
+    """
     made = Extractor(extractor, image_size=image_size) if isinstance(extractor, str) else extractor
     for check in (check_names, check_rows, check_single_layers, check_batches, check_nothing_is_overwritten, check_cut):
         try:
