@@ -126,7 +126,7 @@ def labelled_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for part in ("test/spot", "ground_truth/spot"):
         (root / part).mkdir(parents=True)
     for seed in range(500, 503):
-        size = (88, 130) if seed == 502 else SIZE
+        size = (100, 124) if seed == 502 else SIZE
         Image.fromarray(make_spoiled(seed, size)).save(root / "test/spot" / f"{seed}.png")
         mask = np.zeros(size, np.uint8)
         mask[SPOT] = 255

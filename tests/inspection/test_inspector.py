@@ -15,7 +15,7 @@ def new_good(texture: Callable) -> list[np.ndarray]:
     return [texture(seed) for seed in range(100, 108)]
 
 
-@pytest.mark.parametrize("size", [(80, 96), (200, 90), (64, 64), (70, 333)])
+@pytest.mark.parametrize("size", [(80, 96), (150, 180), (64, 64), (70, 82)])
 def test_the_map_has_the_size_of_the_image(fitted: Inspector, spoiled: Callable, size: tuple[int, int]) -> None:
     image = spoiled(7, size)
     result = fitted.inspect(image)
@@ -24,13 +24,13 @@ def test_the_map_has_the_size_of_the_image(fitted: Inspector, spoiled: Callable,
     assert np.isfinite(result.anomaly_map).all()
 
 
-@pytest.mark.parametrize(("row", "column"), [(15, 250), (60, 30), (20, 120)])
+@pytest.mark.parametrize(("row", "column"), [(15, 166), (120, 30), (40, 80)])
 def test_a_defect_is_hottest_where_it_is(fitted: Inspector, texture: Callable, row: int, column: int) -> None:
-    image = np.kron(texture(3, (80, 96)), np.ones((1, 3, 1), np.uint8))
-    image[row - 5 : row + 5, column - 15 : column + 15] = 255
+    image = np.kron(texture(3, (80, 96)), np.ones((2, 2, 1), np.uint8))
+    image[row - 10 : row + 10, column - 10 : column + 10] = 255
     result = fitted.inspect(image)
     found_row, found_column = np.unravel_index(result.anomaly_map.argmax(), image.shape[:2])
-    assert abs(found_row - row) <= 10 and abs(found_column - column) <= 30
+    assert abs(found_row - row) <= 20 and abs(found_column - column) <= 20
     assert result.is_defective and result.verdict == "defective"
 
 
@@ -53,7 +53,7 @@ def test_a_score_at_the_threshold_is_good(fitted: Inspector, spoiled: Callable) 
 
 
 def test_batches_do_not_change_a_result(fitted: Inspector, new_good: list, spoiled: Callable) -> None:
-    images = [*new_good, *(spoiled(seed, (90 + seed, 100)) for seed in range(3))]
+    images = [*new_good, *(spoiled(seed, (82 + seed, 100)) for seed in range(3))]
     together = list(fitted.inspect_many(images))
     for image, result in zip(images, together, strict=True):
         alone = fitted.inspect(image)

@@ -160,7 +160,7 @@ def made(
 
 @pytest.fixture(scope="module")
 def pictures(texture: Callable, spoiled: Callable) -> list[np.ndarray]:
-    return [*(texture(seed) for seed in range(100, 104)), spoiled(1), spoiled(2, (200, 90))]
+    return [*(texture(seed) for seed in range(100, 104)), spoiled(1), spoiled(2, (150, 180))]
 
 
 def test_a_loaded_bundle_is_bit_equal(made: tuple[Inspector, Path, FitRecord], pictures: list[np.ndarray]) -> None:

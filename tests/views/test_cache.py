@@ -14,7 +14,7 @@ from flawsight.views import cache as module
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The paths that are really decoded, in order."""
     seen: list[Path] = []
-    monkeypatch.setattr(module, "read_image", lambda path, most: seen.append(path) or read_image(path, most))
+    monkeypatch.setattr(module, "read_image", lambda path, *how: seen.append(path) or read_image(path, *how))
     return seen
 
 

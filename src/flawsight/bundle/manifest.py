@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from flawsight.bundle.upgrade import upgraded
 from flawsight.core import INPUT, Layer
+from flawsight.data import PixelFormat
 from flawsight.metrics import OperatingPoint
 from flawsight.scoring import ColourScale, MemberCalibration
 
@@ -72,6 +73,7 @@ class DataInfo(_Strict):
     """Which good images were learned from, and from how many augmented copies of each, by which groups.
 
     `defects`: the kinds that were made on them to learn from, if any; `sources_digest` names the images blended in.
+    `pixels`: what the camera delivers; none where an older version did not learn it.
 
     >>> data = read_manifest(bundle).data
     >>> data.images, data.augment
@@ -84,6 +86,7 @@ class DataInfo(_Strict):
     label_preserving: list[str]
     defects: list[str] = Field(default_factory=list)
     sources_digest: str = ""
+    pixels: PixelFormat | None = None
 
 
 class SelectionInfo(_Strict):

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from flawsight.cli.options import command
-from flawsight.cli.terminal import columns, console, say, show_figures, show_fit, show_synthesized
+from flawsight.cli.terminal import columns, console, mind, say, show_figures, show_fit, show_synthesized
 from flawsight.core import FlawsightError
 from flawsight.settings import (
     DemoSettings,
@@ -100,6 +100,7 @@ def fit(settings: FitSettings, as_json: bool) -> None:
         raise FlawsightError("--out is missing: name the folder for the bundle")
     result = run_fit(settings)
     manifest = result.inspector.manifest
+    pixels, concerns = manifest.data.pixels, [*result.record.notes, *result.record.recipe.concerns]
     summary = {
         "bundle": str(out),
         "report": str(out / "report.html"),
@@ -109,7 +110,8 @@ def fit(settings: FitSettings, as_json: bool) -> None:
         "threshold": manifest.operating_point.threshold,
         "false_alarm_rate": manifest.operating_point.rate,
         "images": manifest.data.images,
-        "warnings": (concerns := [*result.record.notes, *result.record.recipe.concerns]),
+        "pictures": pixels.text if pixels else None,
+        "warnings": concerns,
     }
     _print(as_json, summary, lambda: show_fit(manifest, out, concerns))
 
@@ -120,16 +122,18 @@ def inspect(settings: InspectSettings, as_json: bool) -> None:
     from flawsight.inference import load
     from flawsight.inspection import inspect_to_folder
 
-    out = settings.out
-    rows = inspect_to_folder(load(settings.bundle, settings.device), settings.images, out, settings.max_pixels)
+    out, found = settings.out, list[str]()
+    inspector = load(settings.bundle, settings.device)
+    rows = inspect_to_folder(inspector, settings.images, out, settings.max_pixels, warn=found.append)
     counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in ("good", "defective", "error")}
-    document = {"out": str(out), **counts, "results": [asdict(row) for row in rows]}
+    document = {"out": str(out), **counts, "warnings": found, "results": [asdict(row) for row in rows]}
 
     def show() -> None:
         say(
             f"{counts['good']} good, {counts['defective']} defective, {counts['error']} not readable.\n"
             f"Results: {out / 'results.csv'}\nHeat maps: {out / 'heatmaps'}"
         )
+        mind(found)
 
     _print(as_json, document, show)
     for row in rows:

@@ -23,6 +23,12 @@ def say(text: str, style: str | None = None) -> None:
     console().print(text, style=style, soft_wrap=True)
 
 
+def mind(concerns: Sequence[str]) -> None:
+    """What to mind, a line each."""
+    for concern in concerns:
+        say(f"Mind: {concern}.", "yellow")
+
+
 def columns(*names: str) -> Table:
     """An empty table with these columns."""
     return Table(*(Column(name, overflow="fold") for name in names))
@@ -36,8 +42,9 @@ def show_fit(manifest: Manifest, out: Path, concerns: Sequence[str]) -> None:
     if manifest.selection and manifest.selection.untried:
         left_out = f"{manifest.selection.untried} candidates were not tried, or not in full"
         say(f"{left_out}, for want of time: see --budget.", "yellow")
-    for concern in concerns:
-        say(f"Mind: {concern}.", "yellow")
+    if manifest.data.pixels and not manifest.data.pixels.is_plain:
+        say(f"Pictures: {manifest.data.pixels.text}")
+    mind(concerns)
     if not any(member.detector.localizes for member in manifest.members):
         say("This method scores whole images: its heat maps do not show where.", "yellow")
     say(f"Operating point: score > {point.threshold:.3f}, at most {point.rate:.2%} of good parts stopped.")
@@ -62,15 +69,13 @@ def show_figures(figures: dict[str, Any], path: Path) -> None:
         table.add_row(kind, str(values["images"]), *cells)
     console().print(table)
     say(f"Masks: {figures['masks']['rule']}")
-    for warning in figures["warnings"]:
-        say(f"Mind: {warning}.", "yellow")
+    mind(figures["warnings"])
     say(f"Figures: {path}")
 
 
 def show_synthesized(written: dict[str, Any], out: Path) -> None:
     """What was made, and what to mind."""
-    for warning in written["warnings"]:
-        say(f"Mind: {warning}.", "yellow")
+    mind(written["warnings"])
     for kind, images in written["kinds"].items():
         say(f"{images} images with '{kind}' defects: {out / 'test' / kind}")
     say(f"Masks: {out / 'ground_truth'}\nWhere defects may lie: {written['foreground']}")

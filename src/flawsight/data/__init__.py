@@ -2,14 +2,26 @@
 
 from flawsight.core import lazy_names
 from flawsight.data.augmentation import AUGMENTATIONS, LABEL_PRESERVING, augment, augmented, check_label_preserving
-from flawsight.data.decode import MAX_PIXELS, image_size, read_image
 from flawsight.data.files import IMAGE_SUFFIXES, Listing, find_images, list_images
 from flawsight.data.fingerprint import fingerprint
 from flawsight.data.layouts import LAYOUTS, good_images, good_samples, open_dataset
 from flawsight.data.lazy import LazyImages
 from flawsight.data.masks import MaskRule, Masks, learn_masks, read_mask
+from flawsight.data.pixels import (
+    PixelFormat,
+    change_as_a_whole,
+    check_shape,
+    has_colour,
+    image_size,
+    learn_pixel_format,
+    measured,
+    mixed_colours,
+    read_image,
+    usual_looks,
+)
 from flawsight.data.samples import DEFECTIVE, GOOD, Dataset, Sample
 from flawsight.data.splits import MIN_GOOD, GoodSplit, folds, split_good
+from flawsight.settings import MAX_PIXELS
 
 __all__ = [
     "AUGMENTATIONS",
@@ -26,22 +38,30 @@ __all__ = [
     "Listing",
     "MaskRule",
     "Masks",
+    "PixelFormat",
     "Sample",
     "augment",
     "augmented",
+    "change_as_a_whole",
     "check_label_preserving",
+    "check_shape",
     "find_images",
     "fingerprint",
     "folds",
     "good_images",
     "good_samples",
+    "has_colour",
     "image_size",
     "learn_masks",
+    "learn_pixel_format",
     "list_images",
+    "measured",
+    "mixed_colours",
     "open_dataset",
     "read_image",
     "read_mask",
     "split_good",
+    "usual_looks",
 ]
 __getattr__ = lazy_names(
     __name__, renamed={"SAFE": "LABEL_PRESERVING", "check_safe": "check_label_preserving", "enlarged": "augmented"}

@@ -11,7 +11,9 @@ from typing import Any
 
 from flawsight.core import FlawsightError
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".jp2", ".pgm", ".ppm", ".pnm", ".pbm",
+)  # fmt: skip
 # What nobody takes for a picture, so that nobody misses it.
 _NO_PICTURES = (".txt", ".md", ".yaml", ".yml", ".html", ".pdf", ".log")
 _CLUTTER = ("thumbs.db", "desktop.ini", "readme", "license")

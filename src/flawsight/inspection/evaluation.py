@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,8 +12,9 @@ import cv2
 import numpy as np
 
 from flawsight.core import FlawsightError, Progress, default_progress, writable_folder, written_whole
-from flawsight.data import DEFECTIVE, MAX_PIXELS, Dataset, Sample, learn_masks, read_image
+from flawsight.data import DEFECTIVE, GOOD, MAX_PIXELS, Dataset, Sample, learn_masks, read_image
 from flawsight.inspection.inspector import CHUNK, Inspector
+from flawsight.inspection.onlooker import Onlooker
 from flawsight.metrics import evaluate_maps
 from flawsight.settings import EvaluateSettings
 
@@ -25,11 +27,13 @@ def evaluate(
     resolution: Resolution = "native",
     max_pixels: int = MAX_PIXELS,
     advance: Callable[[float], None] | None = None,
+    warn: Callable[[str], object] = warnings.warn,
 ) -> dict[str, Any]:
     """The figures of `metrics.evaluate_maps` over the labelled test samples of `dataset`.
 
     Maps meet masks at each image's own size, as in the official code, or at `resolution` x `resolution`. What the masks
-    mean is decided from all of them first; "masks" says how.
+    mean is decided from all of them first; "masks" says how. `warn` is told where the good images differ as a whole
+    from those learned.
 
     >>> figures = evaluate(inspector, fs.data.open_dataset(dataset))
     >>> figures["images"], figures["auroc"], list(figures["kinds"])
@@ -38,9 +42,11 @@ def evaluate(
     samples = test_samples(dataset)
     truth = learn_masks(samples)
     labels, scores, maps, masks = [], [], [], []
+    onlooker = Onlooker(inspector)
     for start in range(0, len(samples), CHUNK):
         chunk = samples[start : start + CHUNK]
-        images = [read_image(sample.path, max_pixels) for sample in chunk]
+        images = [read_image(sample.path, max_pixels, inspector.manifest.data.pixels) for sample in chunk]
+        onlooker.see([image for image, sample in zip(images, chunk, strict=True) if sample.label == GOOD])
         for sample, image, result in zip(chunk, images, inspector.inspect_many(images), strict=True):
             mask = truth.of(sample, image.shape[:2])
             labels.append(int(sample.label == DEFECTIVE))
@@ -49,6 +55,7 @@ def evaluate(
             masks.append(None if mask is None else _resized(mask.view(np.uint8), resolution, cv2.INTER_NEAREST) > 0)
         if advance:
             advance(len(chunk))
+    onlooker.tell(warn)
     has_masks = any(mask is not None for mask, label in zip(masks, labels, strict=True) if label)
     figures = evaluate_maps(
         scores,
@@ -64,10 +71,12 @@ def evaluate(
 def evaluate_to_folder(
     inspector: Inspector, dataset: Dataset, settings: EvaluateSettings, progress: Progress | None = None
 ) -> tuple[dict[str, Any], Path]:
-    """`evaluate`, with its figures in metrics.json of the settings' folder, and that file."""
+    """`evaluate`, with its figures and warnings in metrics.json of the settings' folder, and that file."""
+    found: list[str] = []
     path = writable_folder(settings.out) / "metrics.json"
     with (progress or default_progress()).stage("Inspecting", len(test_samples(dataset))) as advance:
-        figures = evaluate(inspector, dataset, settings.resolution, settings.max_pixels, advance)
+        figures = evaluate(inspector, dataset, settings.resolution, settings.max_pixels, advance, found.append)
+    figures["warnings"] += found
     with written_whole(path) as partial:
         partial.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return figures, path

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import cv2
 import numpy as np
 
 from flawsight.core import FlawsightError, Progress, default_progress, writable_folder
-from flawsight.data import MAX_PIXELS, find_images, read_image
+from flawsight.data import MAX_PIXELS, PixelFormat, find_images, read_image
 from flawsight.inspection.inspector import CHUNK, Inspector, Result
+from flawsight.inspection.onlooker import Onlooker
 from flawsight.report import overlay
 from flawsight.scoring import ColourScale
 
@@ -39,8 +41,11 @@ def inspect_to_folder(
     out: Path,
     max_pixels: int = MAX_PIXELS,
     progress: Progress | None = None,
+    warn: Callable[[str], object] = warnings.warn,
 ) -> list[ResultRow]:
     """Inspect images and folders of images; write results.csv and heatmaps/. An unreadable image gets an error row.
+
+    So does one that is not as the good ones. `warn` is told where all together differ from those learned.
 
     >>> rows = inspect_to_folder(inspector, [dataset / "test" / "spot"], tmp / "results")
     >>> len(rows), sorted(path.name for path in (tmp / "results").iterdir())
@@ -49,8 +54,9 @@ def inspect_to_folder(
     paths = _expand(inputs)
     writable_folder(out)
     pictures = _heatmap_paths(paths, writable_folder(out / "heatmaps"))
-    scale = inspector.manifest.colour_scale
+    scale, pixels = inspector.manifest.colour_scale, inspector.manifest.data.pixels
     rows: list[ResultRow] = []
+    onlooker = Onlooker(inspector)
     with (
         (out / "results.csv").open("w", newline="", encoding="utf-8") as file,
         (progress or default_progress()).stage("Inspecting", len(paths)) as advance,
@@ -59,8 +65,9 @@ def inspect_to_folder(
         writer.writeheader()
         for start in range(0, len(paths), CHUNK):
             chunk = paths[start : start + CHUNK]
-            decoded = [_decode(path, max_pixels) for path in chunk]
+            decoded = [_decode(path, max_pixels, pixels) for path in chunk]
             images = [image for image in decoded if isinstance(image, np.ndarray)]
+            onlooker.see(images)
             results = inspector.inspect_many(images) if images else iter(())
             for path, image in zip(chunk, decoded, strict=True):
                 if isinstance(image, np.ndarray):
@@ -71,6 +78,7 @@ def inspect_to_folder(
                 writer.writerow(asdict(row))
             file.flush()
             advance(len(chunk))
+    onlooker.tell(warn)
     return rows
 
 
@@ -82,9 +90,9 @@ def _expand(inputs: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(paths))
 
 
-def _decode(path: Path, max_pixels: int) -> np.ndarray | str:
+def _decode(path: Path, max_pixels: int, pixels: PixelFormat | None) -> np.ndarray | str:
     try:
-        return read_image(path, max_pixels)
+        return read_image(path, max_pixels, pixels)
     except FlawsightError as error:
         return str(error)
 

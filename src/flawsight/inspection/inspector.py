@@ -11,7 +11,7 @@ import numpy as np
 
 from flawsight.bundle import Manifest
 from flawsight.core import FlawsightError
-from flawsight.data import MAX_PIXELS, read_image
+from flawsight.data import MAX_PIXELS, check_shape, read_image
 from flawsight.inspection.backend import Backend
 from flawsight.metrics import p_values
 from flawsight.scoring import fuse_members, to_image_size
@@ -73,20 +73,22 @@ class Inspector:
         return np.array(self.manifest.calibration.scores)
 
     def inspect(self, image: str | Path | np.ndarray, max_pixels: int = MAX_PIXELS) -> Result:
-        """Score one image."""
+        """Score one image; a file that is not as the good ones, in depth or colour, is a FlawsightError."""
         if isinstance(image, str | Path):
-            image = read_image(image, max_pixels)
+            image = read_image(image, max_pixels, self.manifest.data.pixels)
         return next(self.inspect_many([image]))
 
     def inspect_many(self, images: Sequence[np.ndarray]) -> Iterator[Result]:
-        """Score RGB uint8 arrays of any sizes, in order; pass about `CHUNK` at once for speed."""
+        """Score RGB uint8 arrays of the proportions that were learned, in order; about `CHUNK` at once for speed."""
         if not len(images):
             return
+        side, pixels = self.manifest.extractor.image_size, self.manifest.data.pixels
         for image in images:
             is_picture = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3
             if not is_picture or image.shape[2] != 3 or not image.size:
                 raise FlawsightError("an image must be a uint8 array of shape (H, W, 3) in RGB order, or a path")
-        side = self.manifest.extractor.image_size
+            if pixels and image.shape[:2] != (side, side):  # those are as the network sees them
+                check_shape("the image", image.shape[:2], pixels)
         found = self.backend.predict_raw([resize_image(image, side) for image in images])
         calibrations = [member.calibration for member in self.manifest.members]
         for index, image in enumerate(images):

@@ -49,7 +49,7 @@ def _searched(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRe
         defect_parameters=recipe.parameters,
     )
     with run.timed("choosing layers"):
-        key = good.fingerprint + recipe.sources_digest
+        key = good.key + recipe.sources_digest
         selection.fit(network, good.images, plan.work, cache_key=key, progress=run.progress)
     chosen = (MemberSpec((one.layer,), plan.detectors[one.detector], one.weight) for one in selection.selected_)
     return Ensemble(tuple(chosen), selection)

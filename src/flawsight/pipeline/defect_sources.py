@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from flawsight.core import FlawsightError, Progress, cache_key
-from flawsight.data import fingerprint
+from flawsight.data import PixelFormat, fingerprint
 from flawsight.defects import Image, apply_defects, defect_kinds, described_product, make, read_textures
 from flawsight.detectors import AnomalySynthesis
 from flawsight.features import Extractor
@@ -45,6 +45,7 @@ def defect_sources(
     settings: DefectSettings,
     kinds: Sequence[str],
     paths: Sequence[Path],
+    pixels: PixelFormat,
     progress: Progress,
     *,
     generator: Path | None = None,
@@ -70,10 +71,10 @@ def defect_sources(
 
     folder = settings.generator or generator
     assert folder is not None
-    card = _card(settings, folder, paths, progress)
+    card = _card(settings, folder, paths, pixels, progress)
     pictures = load_or_sample(folder, PICTURES, settings.strength, settings.seed, progress, settings.device)
     concerns = [card.concern] if card.concern else []
-    if card.settings.stamp != fingerprint(paths):
+    if card.settings.stamp != fingerprint(paths) + pixels.key:
         concerns.append(f"the generator in '{folder}' learned from other images than these")
     if may_replace and card.is_useless:
         kinds = tuple(dict.fromkeys("perlin" if kind == "sdas" else kind for kind in kinds))
@@ -83,7 +84,9 @@ def defect_sources(
     return DefectRecipe(tuple(kinds), found, _digest(found), card.summary(), tuple(concerns))
 
 
-def _card(settings: DefectSettings, folder: Path, paths: Sequence[Path], progress: Progress) -> Any:
+def _card(
+    settings: DefectSettings, folder: Path, paths: Sequence[Path], pixels: PixelFormat, progress: Progress
+) -> Any:
     """What the generator in the folder is, once it is there."""
     from flawsight.generation import CARD, Generator, check_sampling, ensure_trained, find_preset, read_card
 
@@ -102,9 +105,9 @@ def _card(settings: DefectSettings, folder: Path, paths: Sequence[Path], progres
                 )
         return card
     preset, steps = settings.generator_preset, settings.generator_steps
-    images = ImageCache(paths, find_preset(preset).side, settings.max_pixels)
+    images = ImageCache(paths, find_preset(preset).side, settings.max_pixels, pixels)
     generator = Generator(preset, steps, seed=settings.seed, device=settings.device)
-    return ensure_trained(images, folder, generator, fingerprint(paths), progress)
+    return ensure_trained(images, folder, generator, fingerprint(paths) + pixels.key, progress)
 
 
 def anomaly_synthesis(

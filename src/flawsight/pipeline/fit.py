@@ -87,7 +87,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResul
     given = settings.textures is not None or settings.generator is not None
     with run.timed("pictures for defects") if given else nullcontext():
         may_replace = settings.defects == "auto"
-        recipe = defect_sources(settings, plan.kinds, paths, run.progress, may_replace=may_replace)
+        recipe = defect_sources(settings, plan.kinds, paths, good.pixels, run.progress, may_replace=may_replace)
     ensemble = choose_members(plan, network, good, recipe, run)
     with run.timed("learning and calibrating"):
         learned = learn_members(plan, network, good, recipe, ensemble, run)
@@ -97,6 +97,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResul
     inspector = Inspector(TorchBackend(network, learned.members), manifest)
     selection = ensemble.selection
     defects = selection.validation_.bad if selection else preview_defects(good.images, recipe, settings)
+    notes = (*notes, *good.pixels.concerns)
     record = FitRecord(selection, good.images, recipe, defects, found.held_out_maps, run.timings, notes)
     if plan.folder and plan.work:
         save(inspector, plan.folder, settings.overwrite)

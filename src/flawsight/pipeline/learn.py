@@ -52,7 +52,7 @@ def learn_members(
     members = [(one.layers, type(one.detector).__name__, one.detector.get_params()) for one in ensemble.members]
     weights = (network.name, network.image_size, network.weights_sha256)
     options = settings.slice(LearnOptions, DefectOptions), settings.seed
-    key = cache_key(weights, members, good.fingerprint, recipe.kinds, recipe.sources_digest, options)
+    key = cache_key(weights, members, good.key, recipe.kinds, recipe.sources_digest, options)
     training = TrainingContext(plan.work / key if plan.work else None)
     with run.progress.stage("Learning from all good images", steps) as advance:
         return cross_fit(network, images, ensemble.members, settings.seed, advance, training, copies)

@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flawsight.core import FlawsightError, Progress
-from flawsight.data import MIN_GOOD, fingerprint, good_samples
-from flawsight.settings import FitSettings
+from flawsight.data import (
+    MIN_GOOD,
+    PixelFormat,
+    fingerprint,
+    good_samples,
+    has_colour,
+    learn_pixel_format,
+    measured,
+    mixed_colours,
+    usual_looks,
+)
+from flawsight.settings import DefectSettings, FitSettings
 from flawsight.views import ImageCache
 
 
 @dataclass(frozen=True, eq=False)
 class GoodImages:
-    """Squares of the good images at these sorted paths, and a digest of the files."""
+    """Squares of the good images at these sorted paths, a digest of the files, and what their pixels are like."""
 
     images: ImageCache
     fingerprint: str
+    pixels: PixelFormat
 
     @property
     def paths(self) -> list[Path]:
         """Where they come from."""
         return self.images.paths
+
+    @property
+    def key(self) -> str:
+        """Names the images as they are read."""
+        return self.fingerprint + self.pixels.key
 
 
 def find_good(
@@ -46,10 +62,23 @@ def find_good(
 
 
 def load_images(paths: Sequence[Path], settings: FitSettings, progress: Progress) -> GoodImages:
-    """Decode every image once."""
-    images = ImageCache(paths, settings.image_size, settings.max_pixels)
+    """Learn what the camera delivers, then decode every image once by it; a bad one is named."""
+    pixels = learned_pixels(paths, settings)
+    # A few were looked at: grey among colour is named, with all of them, once all have been seen.
+    as_they_are = pixels if pixels.bayer else replace(pixels, is_colour=None)
+    images = ImageCache(paths, settings.image_size, settings.max_pixels, as_they_are)
+    rows, colours = [], {}
     with progress.stage("Checking images", len(images)) as advance:
-        for index in range(len(images)):
-            images[index]
+        for path, image in zip(paths, images, strict=True):
+            rows.append(measured(image))
+            colours[path] = has_colour(image)
             advance(1)
-    return GoodImages(images, fingerprint(paths))
+    mixed = "" if pixels.bayer or pixels.is_colour is None else mixed_colours(colours)
+    if mixed:
+        pixels = replace(pixels, is_colour=None, concerns=(mixed, *pixels.concerns))
+    return GoodImages(images, fingerprint(paths), replace(pixels, looks=usual_looks(rows)))
+
+
+def learned_pixels(paths: Sequence[Path], settings: DefectSettings) -> PixelFormat:
+    """The format of these pictures, with what the settings say of the camera."""
+    return learn_pixel_format(paths, settings.bayer, settings.bits, settings.max_pixels)

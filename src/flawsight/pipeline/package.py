@@ -71,6 +71,7 @@ def make_manifest(
             label_preserving=sorted(settings.label_preserving) if settings.augment else [],
             defects=list(recipe.kinds) if learns_defects else [],
             sources_digest=recipe.sources_digest if learns_defects else "",
+            pixels=good.pixels,
         ),
         seed=settings.seed,
         selection=_selection_info(ensemble.selection),

@@ -11,6 +11,7 @@ import numpy as np
 
 from flawsight.bundle import Member
 from flawsight.core import written_whole
+from flawsight.data import PixelFormat
 from flawsight.inspection import Inspector
 from flawsight.pipeline.defect_sources import MadeDefects
 from flawsight.pipeline.record import FitRecord
@@ -82,6 +83,7 @@ def _settings(inspector: Inspector, record: FitRecord) -> dict[str, object]:
         "extractor": manifest.extractor.name,
         "weights": manifest.extractor.weights_sha256[:16],
         "image size": manifest.extractor.image_size,
+        **_pixel_settings(manifest.data.pixels),
         **_detector_settings(manifest.members),
         **(_search_settings(record.selection) if record.selection else {}),
         **({"defects learned from": ", ".join(manifest.data.defects)} if manifest.data.defects else {}),
@@ -91,6 +93,14 @@ def _settings(inspector: Inspector, record: FitRecord) -> dict[str, object]:
         "data fingerprint": manifest.data.fingerprint[:16],
         **manifest.versions,
     }
+
+
+def _pixel_settings(pixels: PixelFormat | None) -> dict[str, object]:
+    """What the pictures are, and what to mind about them."""
+    if pixels is None:
+        return {}
+    mind = {"mind about the pictures": "; ".join(pixels.concerns)} if pixels.concerns else {}
+    return {"pictures": pixels.text, **mind}
 
 
 def _search_settings(selection: LayerSelection) -> dict[str, object]:

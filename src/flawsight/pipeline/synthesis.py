@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
@@ -25,7 +25,7 @@ from flawsight.defects import (
 )
 from flawsight.defects.foreground import PREVIEW
 from flawsight.pipeline.defect_sources import defect_sources
-from flawsight.pipeline.load_images import find_good
+from flawsight.pipeline.load_images import find_good, learned_pixels
 from flawsight.settings import SynthesizeSettings
 
 MANIFEST = "synthetic.csv"
@@ -93,24 +93,29 @@ def run_synthesize(settings: SynthesizeSettings, progress: Progress | None = Non
     split = split_good(len(paths), settings.seed)
     _check(out, paths, settings.overwrite)
     training = [paths[i] for i in split.train]
+    pixels = learned_pixels(paths, settings)
+
+    def image_of(index: int) -> np.ndarray:
+        return read_image(paths[index], settings.max_pixels, pixels)
+
     # Before anything is removed: an interrupted training goes on when the same command is given again.
-    recipe = defect_sources(settings, kinds, training, progress, generator=out / GENERATOR)
+    recipe = defect_sources(settings, kinds, training, pixels, progress, generator=out / GENERATOR)
     _clear(out)
-    sources = [read_image(path, settings.max_pixels) for path in training[:_SOURCES]]
+    sources = [image_of(index) for index in split.train[:_SOURCES]]
     product = described_product(sources, settings.seed, settings.texture, settings.foreground)
-    concerns = [*notes, *recipe.concerns, foreground_preview(sources, product, out / PREVIEW)]
+    concerns = [*notes, *pixels.concerns, *recipe.concerns, foreground_preview(sources, product, out / PREVIEW)]
     bad = _rounds([int(index) for index in split.val_bad], settings.count)
     writer = _Writer(out, _names(paths))
     total = len(split.train) + len(split.val_good) + len(kinds) * len(bad)
     with progress.stage("Writing images", total) as advance:
         for part, indices in (("train/good", split.train), ("test/good", split.val_good)):
             for index in indices:
-                writer.good(part, index, read_image(paths[index], settings.max_pixels))
+                writer.good(part, index, image_of(index))
                 advance(1)
         for kind in kinds:
             defect = make(kind, product=product, **recipe.parameters.get(kind, {}))
             for number, place in enumerate(bad):
-                _write_bad(writer, settings, paths, defect, kind, number, place, sources)
+                _write_bad(writer, settings, image_of, defect, kind, number, place, sources)
                 advance(1)
     writer.table(settings.seed)
     return {
@@ -128,7 +133,7 @@ def run_synthesize(settings: SynthesizeSettings, progress: Progress | None = Non
 def _write_bad(
     writer: _Writer,
     settings: SynthesizeSettings,
-    paths: Sequence[Path],
+    image_of: Callable[[int], np.ndarray],
     defect: SyntheticDefect,
     kind: str,
     number: int,
@@ -137,7 +142,7 @@ def _write_bad(
 ) -> None:
     """One defective image: of large ones not all can be held together, so that each has its own seed."""
     index, turn = place
-    image = read_image(paths[index], settings.max_pixels)
+    image = image_of(index)
     chance = f"{kind}-{index}-{turn}" if turn else f"{kind}-{index}"
     images, masks = apply_defects([image], defect, kind=chance, seed=settings.seed, sources=sources)
     name = writer.names[index] if settings.count is None else f"{number:05d}_{writer.names[index]}"

@@ -11,6 +11,7 @@ from flawsight.settings.base import Options, Text, option
 from flawsight.settings.groups import (
     DEFAULT_EXTRACTOR,
     CalibrationOptions,
+    CameraOptions,
     DataOptions,
     DefectOptions,
     DetectorOptions,
@@ -36,7 +37,7 @@ def _several(given: Any) -> Any:
     return [given] if isinstance(given, str | Path) else given
 
 
-class DefectSettings(RunOptions, DeviceOptions, DataOptions, DefectOptions):
+class DefectSettings(RunOptions, DeviceOptions, CameraOptions, DataOptions, DefectOptions):
     """What commands that make defects have in common.
 
     >>> DefectSettings.of({"defects": ["nsa", "scratch"], "seed": 7}).defects

@@ -51,6 +51,19 @@ class DataOptions(PixelOptions):
     good_class: str | None = option(None, "For class folders: the class that is good.")
 
 
+class CameraOptions(Options):
+    """What the camera delivers, where the files do not say it.
+
+    >>> CameraOptions.of({"bayer": "RG"}).bits is None
+    True
+    """
+
+    bayer: Literal["RG", "GR", "GB", "BG"] | None = option(
+        None, "The pictures are raw: the colours of the first two pixels.", metavar="RG|GR|GB|BG"
+    )
+    bits: int | None = option(None, "So many of 16 bits are used; default: by the brightest value.", ge=8, le=16)
+
+
 class DeviceOptions(Options):
     """Where to compute.
 

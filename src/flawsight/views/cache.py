@@ -10,7 +10,7 @@ from threading import Lock
 
 import numpy as np
 
-from flawsight.data import MAX_PIXELS, LazyImages, read_image
+from flawsight.data import MAX_PIXELS, LazyImages, PixelFormat, read_image
 from flawsight.views.resize import resize_image
 
 MOST_STORED = 1 << 30
@@ -18,17 +18,20 @@ MOST_STORED = 1 << 30
 
 
 class ImageCache(LazyImages):
-    """The images at `paths`, each (side, side, 3) uint8 RGB; a slice is a list.
+    """The images at `paths`, read by a learned format, each (side, side, 3) uint8 RGB; a slice is a list.
 
     >>> squares = ImageCache(fs.data.find_images(good), side=64)
     >>> len(squares), squares[0].shape
     (12, (64, 64, 3))
     """
 
-    def __init__(self, paths: Sequence[Path], side: int, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(
+        self, paths: Sequence[Path], side: int, max_pixels: int = MAX_PIXELS, pixels: PixelFormat | None = None
+    ) -> None:
         self.paths = list(paths)
         self.side = side
         self.max_pixels = max_pixels
+        self.pixels = pixels
         self._bytes = 3 * side * side
         self._stored: set[int] = set()
         self._lock = Lock()
@@ -40,7 +43,7 @@ class ImageCache(LazyImages):
     def _image(self, number: int) -> np.ndarray:
         if number in self._stored:
             return self._read(number)
-        image = resize_image(read_image(self.paths[number], self.max_pixels), self.side)
+        image = resize_image(read_image(self.paths[number], self.max_pixels, self.pixels), self.side)
         if (number + 1) * self._bytes <= MOST_STORED:
             self._write(number, image)
         return image

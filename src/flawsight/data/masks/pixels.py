@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from flawsight.data.decode import _opened, _upright
+from flawsight.data.decode import opened, upright
 
 LOSSY = ("JPEG", "MPO")
 
@@ -39,9 +39,9 @@ class MaskPixels:
 
 def read_pixels(path: Path) -> MaskPixels:
     """Decode a mask file, turned as its EXIF orientation says; FlawsightError if it cannot be read."""
-    with _opened(path) as file:
+    with opened(path) as file:
         is_lossy = file.format in LOSSY
-        image = _upright(file)
+        image = upright(file)
         if image.mode == "1":
             image = image.convert("L")
         has_alpha = image.has_transparency_data
