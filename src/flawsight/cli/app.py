@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
+from flawsight.cli.ending import BAD_INPUT, complain, print_json, run
 from flawsight.cli.options import command
 from flawsight.cli.terminal import columns, console, say, show_figures, show_fit, show_synthesized
 from flawsight.core import FlawsightError
@@ -24,41 +22,14 @@ from flawsight.settings import (
     SynthesizeSettings,
 )
 
-BAD_INPUT = 2
-INTERRUPTED = 130
-
 app = typer.Typer(
     help="A folder of good pictures becomes a visual inspector.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 
 
-class _Interrupted(BaseException):
-    """Ctrl-C, under a name that Typer does not turn into exit code 1."""
-
-
-def _interrupt(*_: object) -> None:
-    raise _Interrupted
-
-
 def main() -> None:
     """Run the command line; bad input exits with 2 and one clear message, an interrupt with 130."""
-    signal.signal(signal.SIGINT, _interrupt)
-    try:
-        app()
-    except FlawsightError as error:
-        _fail(str(error), BAD_INPUT)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("flawsight"):
-            raise
-        extra = "demo" if error.name == "elpv_dataset" else "fit"
-        _fail(f"this command needs the package '{error.name}': pip install 'flawsight[{extra}]'", BAD_INPUT)
-    except _Interrupted:
-        _fail("interrupted; a search goes on where it stopped when the same command is given again", INTERRUPTED)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    print(f"flawsight: {message}", file=sys.stderr)
-    sys.exit(code)
+    run(app)
 
 
 def _show_version(asked: bool) -> None:
@@ -78,9 +49,13 @@ def _root(
 
 def _print(as_json: bool, document: dict[str, Any], show: Callable[[], None]) -> None:
     if as_json:
-        print(json.dumps(document, indent=2))
+        print_json(document)
     else:
         show()
+
+
+def _skipped(skipped: Iterable[Any]) -> list[dict[str, str]]:
+    return [{"path": str(one.path), "reason": one.reason} for one in skipped]
 
 
 @command(app, FitSettings, "flawsight fit pictures/good --out inspector")
@@ -102,32 +77,37 @@ def fit(settings: FitSettings, as_json: bool) -> None:
         "threshold": manifest.operating_point.threshold,
         "false_alarm_rate": manifest.operating_point.rate,
         "images": manifest.data.images,
+        "warnings": list(result.record.concerns),
+        "skipped": _skipped(result.record.skipped),
     }
-    concerns = result.record.recipe.concerns
-    _print(as_json, summary, lambda: show_fit(manifest, out, concerns))
+    _print(as_json, summary, lambda: show_fit(manifest, out, result.record.concerns))
 
 
 @command(app, InspectSettings, "flawsight inspect inspector new_pictures --out results")
 def inspect(settings: InspectSettings, as_json: bool) -> None:
     """Sort images into good and defective: results.csv and heat maps. A bad image does not stop the rest."""
+    from flawsight.data import left_out
     from flawsight.inference import load
     from flawsight.inspection import inspect_to_folder
 
     out = settings.out
     rows = inspect_to_folder(load(settings.bundle, settings.device), settings.images, out, settings.max_pixels)
     counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in ("good", "defective", "error")}
-    document = {"out": str(out), **counts, "results": [asdict(row) for row in rows]}
+    results = [asdict(row) for row in rows]
+    document = {"out": str(out), **counts, "results": results, "skipped": _skipped(rows.skipped)}
 
     def show() -> None:
         say(
             f"{counts['good']} good, {counts['defective']} defective, {counts['error']} not readable.\n"
             f"Results: {out / 'results.csv'}\nHeat maps: {out / 'heatmaps'}"
         )
+        for sentence in left_out(rows.skipped):
+            say(f"{sentence}.", "yellow")
 
     _print(as_json, document, show)
     for row in rows:
         if row.verdict == "error":
-            print(f"flawsight: {row.reason}", file=sys.stderr)
+            complain(row.reason)
     if counts["error"]:
         raise typer.Exit(BAD_INPUT)
 

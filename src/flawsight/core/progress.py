@@ -51,4 +51,5 @@ class Bars:
 
 def default_progress() -> Progress:
     """Bars where standard error is a terminal, else silence."""
-    return Bars() if sys.stderr.isatty() else Silent()
+    # Without a console, as under pythonw, there is no standard error at all.
+    return Bars() if sys.stderr is not None and sys.stderr.isatty() else Silent()

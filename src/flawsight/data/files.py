@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from flawsight.core import FlawsightError
+from flawsight.data.own_output import is_own_folder, is_own_output
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -42,7 +43,7 @@ def natural_key(text: str) -> tuple[list[str | int], str]:
 
 
 def _visible(folder: Path, recursive: bool) -> Iterable[Path]:
-    """Everything in the folder whose path below it has no hidden part."""
+    """Everything in the folder whose path below it has no hidden part, but what Flawsight wrote there itself."""
     try:
         found = list(folder.rglob("*") if recursive else folder.iterdir())
     except FileNotFoundError:
@@ -51,4 +52,6 @@ def _visible(folder: Path, recursive: bool) -> Iterable[Path]:
         raise FlawsightError(f"{folder} is a file; give the folder that holds the images") from None
     except OSError as error:
         raise FlawsightError(f"cannot list {folder}: {error.strerror}; check its permissions") from error
-    return [p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
+    shown = [p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
+    own = {p for p in shown if p.is_dir() and (is_own_output(p) or is_own_folder(p))}
+    return [p for p in shown if p not in own and not own.intersection(p.parents)] if own else shown

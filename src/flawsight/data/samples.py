@@ -8,6 +8,7 @@ from types import EllipsisType
 from typing import overload
 
 from flawsight.core import FlawsightError
+from flawsight.data.listing import Skipped
 
 GOOD, DEFECTIVE = 0, 1
 SPLITS = ("train", "test")
@@ -30,10 +31,14 @@ class Sample:
 
 
 class Dataset(Sequence[Sample]):
-    """The samples of one product, in a fixed order, with the folder (or table) and the layout they were read from."""
+    """The samples of one product, in a fixed order, with the folder (or table) and the layout they were read from.
 
-    def __init__(self, samples: Iterable[Sample], root: Path, layout: str) -> None:
+    `skipped`: what lies beside the samples and was left out.
+    """
+
+    def __init__(self, samples: Iterable[Sample], root: Path, layout: str, skipped: Iterable[Skipped] = ()) -> None:
         self._samples = tuple(samples)
+        self.skipped = tuple(skipped)
         self.root = root
         self.layout = layout
 
@@ -75,7 +80,7 @@ class Dataset(Sequence[Sample]):
         return tuple(sorted({s.kind for s in self if s.label == DEFECTIVE}))
 
     def _with(self, samples: Iterable[Sample]) -> "Dataset":
-        return Dataset(samples, self.root, self.layout)
+        return Dataset(samples, self.root, self.layout, self.skipped)
 
 
 def _check_split(split: str) -> None:

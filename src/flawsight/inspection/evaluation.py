@@ -10,7 +10,15 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from flawsight.core import FlawsightError, Progress, default_progress, writable_folder, written_whole
+from flawsight.core import (
+    FlawsightError,
+    Progress,
+    all_of,
+    default_progress,
+    readable_document,
+    writable_folder,
+    write_whole,
+)
 from flawsight.data import DEFECTIVE, GOOD, MAX_PIXELS, Dataset, Sample, read_image, read_mask
 from flawsight.inspection.inspector import CHUNK, Inspector
 from flawsight.metrics import evaluate_maps
@@ -32,17 +40,22 @@ def evaluate(
     """
     samples = test_samples(dataset)
     labels, scores, maps, masks = [], [], [], []
+    errors: list[FlawsightError] = []
     for start in range(0, len(samples), CHUNK):
         chunk = samples[start : start + CHUNK]
-        images = [read_image(sample.path, max_pixels) for sample in chunk]
-        for sample, image, result in zip(chunk, images, inspector.inspect_many(images), strict=True):
-            mask = mask_of(sample, image.shape[:2])
+        read = [one for sample in chunk if (one := _read(sample, max_pixels, errors)) is not None]
+        if errors:
+            continue  # nothing is measured any more, only looked for what else is wrong
+        results = inspector.inspect_many([image for image, _ in read])
+        for sample, (_, mask), result in zip(chunk, read, results, strict=True):
             labels.append(int(sample.label == DEFECTIVE))
             scores.append(result.score)
             maps.append(_resized(result.anomaly_map, resolution, cv2.INTER_LINEAR))
             masks.append(None if mask is None else _resized(mask.view(np.uint8), resolution, cv2.INTER_NEAREST) > 0)
         if advance:
             advance(len(chunk))
+    if errors:
+        raise all_of(f"{len(errors)} of {len(samples)} test images cannot be used", errors)
     has_masks = any(mask is not None for mask, label in zip(masks, labels, strict=True) if label)
     return evaluate_maps(
         scores,
@@ -61,8 +74,7 @@ def evaluate_to_folder(
     path = writable_folder(settings.out) / "metrics.json"
     with (progress or default_progress()).stage("Inspecting", len(test_samples(dataset))) as advance:
         figures = evaluate(inspector, dataset, settings.resolution, settings.max_pixels, advance)
-    with written_whole(path) as partial:
-        partial.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(readable_document(figures), indent=2) + "\n")
     return figures, path
 
 
@@ -72,6 +84,16 @@ def test_samples(dataset: Dataset) -> Sequence[Sample]:
     if not samples:
         raise FlawsightError(f"'{dataset.root}' has no labelled test images: evaluate needs good and defective ones")
     return samples
+
+
+def _read(sample: Sample, max_pixels: int, errors: list[FlawsightError]) -> tuple[np.ndarray, np.ndarray | None] | None:
+    """The sample's image and mask, or None where one of them is bad, which is noted."""
+    try:
+        image = read_image(sample.path, max_pixels)
+        return image, mask_of(sample, image.shape[:2])
+    except FlawsightError as error:
+        errors.append(error)
+        return None
 
 
 def mask_of(sample: Sample, size: tuple[int, int]) -> np.ndarray | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flawsight.core import FlawsightError, Progress
-from flawsight.data import MIN_GOOD, fingerprint, good_images
-from flawsight.settings import FitSettings
+from flawsight.core import FlawsightError, Progress, all_of
+from flawsight.data import MIN_GOOD, Skipped, fingerprint, good_samples, left_out, no_file
+from flawsight.settings import DataOptions, FitSettings
 from flawsight.views import ImageCache
 
 
@@ -25,24 +25,43 @@ class GoodImages:
         return self.images.paths
 
 
-def find_good(good: Path | Sequence[Path], layout: str, category: str | None, good_class: str | None) -> list[Path]:
-    """The sorted paths of the good images in a folder or data set, or of a list; FlawsightError for too few."""
+def find_good(settings: DataOptions, good: Path | Sequence[Path]) -> tuple[list[Path], tuple[Skipped, ...]]:
+    """The sorted paths of the good images in a folder or data set, or of a list, and what was left out beside them.
+
+    FlawsightError for too few.
+    """
+    skipped: tuple[Skipped, ...] = ()
     if isinstance(good, Path):
-        paths, where = good_images(good, layout, category, good_class), f"'{good}'"
+        samples = good_samples(good, settings.layout, settings.category, settings.good_class)
+        paths, skipped, where = [sample.path for sample in samples], samples.skipped, f"'{good}'"
     else:
         paths, where = list(good), "the list"
     if len(paths) < MIN_GOOD:
         raise FlawsightError(
-            f"{where} holds {len(paths)} good images, but at least {MIN_GOOD} are needed: add pictures of good parts"
+            f"{where} holds {len(paths)} good images, but at least {MIN_GOOD} are needed: "
+            + "; ".join(["add pictures of good parts", *left_out(skipped)])
         )
-    return sorted(paths)
+    return sorted(paths), skipped
 
 
 def load_images(paths: Sequence[Path], settings: FitSettings, progress: Progress) -> GoodImages:
-    """Decode every image once."""
+    """Decode every image once; FlawsightError names all that cannot be read."""
     images = ImageCache(paths, settings.image_size, settings.max_pixels)
-    with progress.stage("Checking images", len(images)) as advance:
-        for index in range(len(images)):
-            images[index]
-            advance(1)
+    check_images(paths, images.__getitem__, progress)
     return GoodImages(images, fingerprint(paths))
+
+
+def check_images(paths: Sequence[Path], read: Callable[[int], object], progress: Progress) -> None:
+    """Read every image by its number; FlawsightError names all that cannot be read."""
+    errors: list[FlawsightError] = []
+    with progress.stage("Checking images", len(paths)) as advance:
+        for number, path in enumerate(paths):
+            try:
+                if kind := no_file(path):
+                    raise FlawsightError(f"{path} is {kind}, not a file; give an image file")
+                read(number)
+            except FlawsightError as error:
+                errors.append(error)
+            advance(1)
+    if errors:
+        raise all_of(f"{len(errors)} of {len(paths)} images cannot be used", errors)

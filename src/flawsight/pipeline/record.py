@@ -10,6 +10,7 @@ from time import perf_counter
 import numpy as np
 
 from flawsight.core import Progress
+from flawsight.data import Skipped
 from flawsight.pipeline.defect_sources import DefectRecipe, MadeDefects
 from flawsight.selection import LayerSelection
 from flawsight.views import ImageCache
@@ -20,7 +21,8 @@ class FitRecord:
     """The fitted search (None where there was none), the images learned from, and seconds per stage.
 
     `recipe`: which kinds of defects were made, of what; `defects` are the search's, or else a few to look at.
-    `held_out_maps` (side, side) show the first few images to detectors that had not seen them.
+    `held_out_maps` (side, side) show the first few images to detectors that had not seen them. `concerns` are what to
+    mind, a sentence each; `skipped` is what lay beside the images and was left out.
     """
 
     selection: LayerSelection | None
@@ -29,6 +31,8 @@ class FitRecord:
     defects: MadeDefects
     held_out_maps: list[np.ndarray]
     timings: dict[str, float]
+    concerns: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
 
 @dataclass(frozen=True)

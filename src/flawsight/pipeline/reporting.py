@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from flawsight.bundle import Member
-from flawsight.core import written_whole
+from flawsight.core import readable, written_whole
 from flawsight.inspection import Inspector
 from flawsight.pipeline.defect_sources import MadeDefects
 from flawsight.pipeline.record import FitRecord
@@ -41,8 +41,9 @@ def fit_report(inspector: Inspector, record: FitRecord, folder: Path) -> FitRepo
     """What the report in this folder says."""
     manifest, selection, maps = inspector.manifest, record.selection, record.held_out_maps
     return FitReport(
-        title=f"Inspector {folder.name}",
-        summary={"good_images": manifest.data.images, "bundle": str(folder)},
+        title=f"Inspector {readable(folder.resolve().name)}",
+        # Its name alone: a report travels, and where it was made is nobody's business.
+        summary={"good_images": manifest.data.images, "bundle": readable(folder.resolve().name)},
         scores=[row for row in (selection.results() if selection else ()) if not row.same_as],
         chosen=list(inspector.layers),
         shares=[member.calibration.weight for member in manifest.members],
@@ -56,6 +57,7 @@ def fit_report(inspector: Inspector, record: FitRecord, folder: Path) -> FitRepo
         settings=_settings(inspector, record),
         good_examples=list(zip(record.images[: len(maps)], maps, strict=True)),
         found=selection.figures_ if selection else {},
+        concerns=record.concerns,
     )
 
 

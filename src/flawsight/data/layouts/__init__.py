@@ -54,8 +54,15 @@ def good_images(
 
     Raises FlawsightError as `open_dataset` does, or if the data set has no good training image.
     """
+    return [sample.path for sample in good_samples(path, layout, category, good_class)]
+
+
+def good_samples(
+    path: str | Path, layout: str = "auto", category: str | None = None, good_class: str | None = None
+) -> Dataset:
+    """The samples of `good_images`, with what was left out beside them."""
     dataset = open_dataset(path, layout, category, good_class)
-    good = [sample.path for sample in dataset.select("train", GOOD)]
+    good = dataset.select("train", GOOD)
     if not good:
         raise FlawsightError(
             f"{dataset.root} (layout {dataset.layout}) has no good training image; give a folder of good images only, "
