@@ -5,6 +5,7 @@ And detectors that learn in no time, of each sort that the search and the inspec
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -16,12 +17,10 @@ from hypothesis import settings
 from PIL import Image
 
 import flawsight as fs
-from flawsight.detectors import DETECTORS, Detector, FeatureMaps
-from flawsight.detectors.bases.buffered import BufferedDetector
+from flawsight.detectors import DETECTORS, BufferedDetector, Detector, DetectorTags, FeatureMaps
 from flawsight.features import Extractor
 from flawsight.inspection import Inspector
-from flawsight.report import write_report
-from flawsight.training import TrainingContext, seeded, train
+from flawsight.training import Schedule, TrainingContext, seeded, train
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # several processes: threads of each on all cores would slow all down
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -86,13 +85,18 @@ def fit_options() -> dict[str, object]:
 
 
 @pytest.fixture(scope="session")
-def fitted(good_dir: Path, fit_options: dict, tmp_path_factory: pytest.TempPathFactory) -> Inspector:
-    """An inspector fresh from its fit; its bundle and report lie in `bundle`."""
+def fit_result(good_dir: Path, fit_options: dict, tmp_path_factory: pytest.TempPathFactory) -> fs.FitResult:
+    """A fit with its record; its bundle and report lie in `bundle`."""
     folder = tmp_path_factory.mktemp("fitted") / "bundle"
-    inspector = fs.fit(good_dir, folder, **fit_options)
-    write_report(inspector, folder)
-    inspector.folder = folder  # type: ignore[attr-defined]
-    return inspector
+    result = fs.run_fit(fs.FitSettings.of({"good": good_dir, "out": folder, **fit_options}))
+    result.inspector.folder = folder  # type: ignore[attr-defined]
+    return result
+
+
+@pytest.fixture(scope="session")
+def fitted(fit_result: fs.FitResult) -> Inspector:
+    """An inspector fresh from its fit."""
+    return fit_result.inspector
 
 
 @pytest.fixture(scope="session")
@@ -118,15 +122,17 @@ def labelled_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@dataclass(eq=False, repr=False)
 class Distance(BufferedDetector):
     """Distance of a position's first `channels` channels to their mean over all images and positions."""
 
-    folds = 2
+    channels: int = 8
+    power: float = 2.0
+    seed: int = 0
 
-    def __init__(self, channels: int = 8, power: float = 2.0, seed: int = 0) -> None:
-        self.channels = channels
-        self.power = power
-        self.seed = seed
+    @property
+    def tags(self) -> DetectorTags:
+        return DetectorTags(cv_folds=2)
 
     def _learn(self, collected: Sequence[torch.Tensor], training: TrainingContext | None) -> None:
         del training
@@ -152,8 +158,8 @@ class Scorer(Distance):
     """Scores an image in its own way: by how far its mean is from the usual one, in units of its own."""
 
     @property
-    def scores_images(self) -> bool:
-        return True
+    def tags(self) -> DetectorTags:
+        return replace(super().tags, image_score=True)
 
     def image_scores(self, features: FeatureMaps) -> torch.Tensor:
         return 1000 + 50 * self.standardised(features).mean((2, 3)).norm(dim=1)
@@ -162,7 +168,9 @@ class Scorer(Distance):
 class OneValue(Scorer):
     """The same without a map of places."""
 
-    localises = False
+    @property
+    def tags(self) -> DetectorTags:
+        return replace(super().tags, localizes=False)
 
     def anomaly_maps(self, features: FeatureMaps) -> torch.Tensor:
         return self.image_scores(features)[:, None, None]
@@ -171,17 +179,18 @@ class OneValue(Scorer):
 class Pictures(Distance):
     """Reads the pictures themselves."""
 
-    reads = "images"
+    @property
+    def tags(self) -> DetectorTags:
+        return replace(super().tags, input="image")
 
 
+@dataclass(eq=False, repr=False)
 class Trained(Distance):
     """Learns by gradient descent; `epochs_made` counts what was not taken from a checkpoint."""
 
     epochs_made = 0
 
-    def __init__(self, channels: int = 8, epochs: int = 3, seed: int = 0) -> None:
-        super().__init__(channels, seed=seed)
-        self.epochs = epochs
+    epochs: int = 3
 
     def _learn(self, collected: Sequence[torch.Tensor], training: TrainingContext | None) -> None:
         super()._learn(collected, None)
@@ -195,8 +204,7 @@ class Trained(Distance):
             return (module(values[rows]) - values[rows]).square().mean()
 
         optimizer = torch.optim.SGD(module.parameters(), 0.1)
-        options = {"batch_size": len(values), "epochs": self.epochs, "seed": self.seed, "training": training}
-        train(module, optimizer, loss, len(values), **options)
+        train(module, optimizer, loss, len(values), Schedule(len(values), self.epochs, self.seed), training)
         self.mean_ = module.bias.detach()
 
 

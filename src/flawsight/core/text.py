@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -46,10 +47,14 @@ def safe_name(text: str) -> str:
     if _RESERVED.match(name):
         name = f"_{name}"
     data = name.encode()
-    if len(data) <= LONGEST_NAME:
-        return name
-    digest = hashlib.sha256(data).hexdigest()[:8]
-    return f"{data[: LONGEST_NAME - 9].decode(errors='ignore').rstrip('. ')}_{digest}"
+    if len(data) > LONGEST_NAME:
+        digest = hashlib.sha256(data).hexdigest()[:8]
+        name = f"{data[: LONGEST_NAME - 9].decode(errors='ignore').rstrip('. ')}_{digest}"
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:  # where the locale is C: UTF-8 all the same
+        name = os.fsdecode(name.encode())
+    return name
 
 
 def same_name(text: str) -> str:

@@ -13,7 +13,7 @@ GLOBAL_STATE = threading.RLock()
 """Held while a network is made or traced: torch's random numbers and its patches are the whole process's."""
 
 
-class OwnThreadTracer(feature_extraction.NodePathTracer):  # type: ignore[misc]
+class OwnThreadTracer(feature_extraction.NodePathTracer):
     """Traces what its own thread computes; networks that other threads run meanwhile compute as ever."""
 
     def __init__(self, *args: Any, **options: Any) -> None:

@@ -18,6 +18,7 @@ from flawsight.core import (
     FlawsightError,
     Progress,
     default_progress,
+    readable,
     safe_name,
     same_name,
     writable_folder,
@@ -68,7 +69,7 @@ class _Writer:
             writer.writerows((path, part, mask, seed, strength) for path, part, mask, strength in self.rows)
 
     def _place(self, path: Path) -> str:
-        return str(path.relative_to(self.out))
+        return readable(path.relative_to(self.out))
 
 
 def synthesize(
