@@ -17,7 +17,7 @@ from torchvision.models.feature_extraction import (  # type: ignore[import-untyp
 )
 
 from flawsight.core import Layer
-from flawsight.features.tracing import GLOBAL_STATE
+from flawsight.features.tracing import GLOBAL_STATE, own_modules
 
 _BLOCK = re.compile(
     r"^(layer\d+|blocks\.\d+|features\.(?:denseblock|transition)?\d+|stages\.\d+|layers\.\d+"
@@ -41,6 +41,7 @@ def trace(network: nn.Module, names: Sequence[str] | None = None) -> fx.GraphMod
         graph = create_feature_extractor(
             network, return_nodes={name: name for name in names}, tracer_kwargs=options, suppress_diff_warning=True
         )
+    own_modules(graph)
     for module in graph.modules():
         if getattr(module, "inplace", False):
             module.inplace = False

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
-from torch import nn
+from torch import fx, nn
 from torchvision.models import feature_extraction  # type: ignore[import-untyped]
 
 GLOBAL_STATE = threading.RLock()
@@ -35,3 +36,12 @@ class OwnThreadTracer(feature_extraction.NodePathTracer):
 
 # torchvision's own functions make their tracer by this name.
 feature_extraction.NodePathTracer = OwnThreadTracer
+
+
+def own_modules(graph: fx.GraphModule) -> None:
+    """Give a graph modules of its own, with the same tensors: tracing the network again sets its to training."""
+    for target in sorted({str(node.target) for node in graph.graph.nodes if node.op == "call_module"}):
+        module = graph.get_submodule(target)
+        tensors: dict[int, Any] = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
+        parent, _, name = target.rpartition(".")
+        setattr(graph.get_submodule(parent), name, deepcopy(module, tensors))

@@ -82,24 +82,23 @@ def inspect_to_folder(
     (out / RESULTS).unlink(missing_ok=True)
     rows = ResultRows()
     rows.skipped = tuple(skipped)
-    with ExitStack() as undo:
-        with (
-            written_whole(out / RESULTS) as partial,
-            partial.open("w", newline="", encoding="utf-8") as file,
-            (progress or default_progress()).stage("Inspecting", len(paths)) as advance,
-        ):
-            writer = csv.DictWriter(file, [field.name for field in fields(ResultRow)])
-            writer.writeheader()
-            for start in range(0, len(paths), CHUNK):
-                chunk = paths[start : start + CHUNK]
-                for path in chunk:
-                    undo.callback(pictures[path].unlink, missing_ok=True)
-                found = _inspected(inspector, chunk, pictures, max_pixels)
-                rows += found
-                writer.writerows(readable_document(asdict(row)) for row in found)
-                advance(len(chunk))
+    with ExitStack() as undo, (progress or default_progress()).stage("Inspecting", len(paths)) as advance:
+        for start in range(0, len(paths), CHUNK):
+            chunk = paths[start : start + CHUNK]
+            for path in chunk:
+                undo.callback(pictures[path].unlink, missing_ok=True)
+            rows += _inspected(inspector, chunk, pictures, max_pixels)
+            advance(len(chunk))
+        _write_table(out / RESULTS, rows)
         undo.pop_all()  # all is there: nothing to undo
     return rows
+
+
+def _write_table(path: Path, rows: Sequence[ResultRow]) -> None:
+    with written_whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(ResultRow)])
+        writer.writeheader()
+        writer.writerows(readable_document(asdict(row)) for row in rows)
 
 
 def _expand(inputs: Sequence[Path], out: Path) -> tuple[list[Path], list[Skipped]]:
@@ -152,6 +151,8 @@ def _decode(path: Path, max_pixels: int) -> np.ndarray | str:
         return read_image(path, max_pixels)
     except FlawsightError as error:
         return str(error)
+    except OSError as error:  # a name that the system cannot take
+        return f"cannot read {path}: {error.strerror}; check the path"
 
 
 def _found(path: Path, image: np.ndarray, result: Result, picture: Path, scale: ColourScale) -> ResultRow:

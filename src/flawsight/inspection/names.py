@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 from flawsight.core import FlawsightError, safe_name, same_name
@@ -15,13 +16,32 @@ def heatmap_paths(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
     ['a_x.png', 'b_x.png']
     """
     trails = [(*path.relative_to(path.anchor).parts[:-1], path.stem) for path in paths]
+    names: list[str] = []
     for depth in range(1, max(map(len, trails), default=1) + 1):
-        names = [safe_name("_".join(trail[-depth:])) for trail in trails]
-        if len({same_name(name) for name in names}) == len(names):
+        longer = [safe_name("_".join(trail[-depth:])) for trail in trails]
+        if _different(longer) > _different(names):
+            names = longer
+        if _different(names) == len(names):
             break
-    else:  # the same stem with two suffixes in one folder, or names that some system takes for one: number them
-        names = [f"{safe_name(path.stem)}_{number}" for number, path in enumerate(paths)]
-    return {path: folder / f"{name}.png" for path, name in zip(paths, names, strict=True)}
+    return {path: folder / f"{name}.png" for path, name in zip(paths, _numbered(names), strict=True)}
+
+
+def _different(names: Sequence[str]) -> int:
+    return len({same_name(name) for name in names})
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """The names, with a number after those that some file system would take for one before them."""
+    wanted, taken, found = {same_name(name) for name in names}, set[str](), []
+    for name in names:
+        free = name
+        for number in count(2):
+            if same_name(free) not in taken and (free == name or same_name(free) not in wanted):
+                break
+            free = f"{name}_{number}"
+        taken.add(same_name(free))
+        found.append(free)
+    return found
 
 
 def refuse_overwriting(heatmaps: dict[Path, Path]) -> None:
