@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from flawsight.core import FlawsightError, readable, readable_document
@@ -72,7 +73,8 @@ def complain(message: str) -> None:
 def _fail(kind: str, message: str, as_json: bool, code: int = BAD_INPUT) -> NoReturn:
     complain(message)
     if as_json:
-        print_json(_document(kind, message, code))
+        with suppress(OSError):  # where it was standard output that failed
+            print_json(_document(kind, message, code))
     sys.exit(code)
 
 
