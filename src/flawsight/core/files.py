@@ -47,7 +47,8 @@ def writable_folder(folder: Path) -> Path:
         is_new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            probe.write_bytes(_BLOCK)
+            with probe.open("wb") as file:
+                file.write(_BLOCK)
         finally:
             probe.unlink(missing_ok=True)
     except OSError as error:

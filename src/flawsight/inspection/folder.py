@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -79,19 +79,27 @@ def inspect_to_folder(
     mark_output(writable_folder(out), HEATMAPS)
     pictures = heatmap_paths(paths, writable_folder(out / HEATMAPS))
     refuse_overwriting(pictures)
-    (out / RESULTS).unlink(missing_ok=True)
+    try:
+        (out / RESULTS).unlink(missing_ok=True)
+    except OSError as error:
+        raise FlawsightError(f"cannot write '{out / RESULTS}' ({error.strerror}): is it open elsewhere?") from error
     rows = ResultRows()
     rows.skipped = tuple(skipped)
     with ExitStack() as undo, (progress or default_progress()).stage("Inspecting", len(paths)) as advance:
         for start in range(0, len(paths), CHUNK):
             chunk = paths[start : start + CHUNK]
             for path in chunk:
-                undo.callback(pictures[path].unlink, missing_ok=True)
+                undo.callback(_remove, pictures[path])
             rows += _inspected(inspector, chunk, pictures, max_pixels)
             advance(len(chunk))
         _write_table(out / RESULTS, rows)
         undo.pop_all()  # all is there: nothing to undo
     return rows
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _write_table(path: Path, rows: Sequence[ResultRow]) -> None:
