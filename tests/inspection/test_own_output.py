@@ -107,7 +107,7 @@ def test_fit_learns_from_none_of_it(fitted: Inspector, pictures: Path, fit_optio
 
 
 def test_an_unfinished_generator_is_known(pictures: Path) -> None:
-    from flawsight.data import mark_output
+    from flawsight.data.own_output import mark_output
 
     samples = pictures / "generator" / "training" / "abc" / "samples"
     samples.mkdir(parents=True)

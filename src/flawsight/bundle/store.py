@@ -50,7 +50,13 @@ def write_bundle(manifest: Manifest, tensors: Mapping[str, Tensors], folder: Pat
 
 
 def remove_bundle(folder: Path) -> None:
-    """Remove a bundle's files, the manifest first."""
+    """Remove a bundle's files, the manifest first.
+
+    >>> copy = fs.save(inspector, tmp / "copy")
+    >>> remove_bundle(copy)
+    >>> list(copy.iterdir())
+    []
+    """
     for name in (MANIFEST, NETWORK, DETECTORS, *FOR_READERS):
         (folder / name).unlink(missing_ok=True)
 

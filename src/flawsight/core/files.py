@@ -33,7 +33,11 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, data: bytes | str) -> Path:
-    """Write these bytes, or this text as UTF-8, whole or not at all."""
+    """Write these bytes, or this text as UTF-8, whole or not at all.
+
+    >>> write_whole(tmp / "notes.txt", "all of it").read_text()
+    'all of it'
+    """
     with written_whole(path) as partial:
         partial.write_bytes(readable(data).encode() if isinstance(data, str) else data)
     return path

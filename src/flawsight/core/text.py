@@ -29,7 +29,11 @@ def readable(text: object) -> str:
 
 
 def readable_document(value: Any) -> Any:
-    """A JSON document with all its texts `readable`."""
+    r"""A JSON document with all its texts `readable`.
+
+    >>> readable_document({"path": "B\udcf6.png", "score": 1.5})
+    {'path': 'B\\xf6.png', 'score': 1.5}
+    """
     if isinstance(value, str):
         return readable(value)
     if isinstance(value, Mapping):
@@ -58,5 +62,9 @@ def safe_name(text: str) -> str:
 
 
 def same_name(text: str) -> str:
-    """What two names have in common that some file system takes for one: case, and how accents are composed."""
+    """What two names have in common that some file system takes for one: case, and how accents are composed.
+
+    >>> same_name("Part.PNG") == same_name("part.png")
+    True
+    """
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())

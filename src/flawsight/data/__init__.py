@@ -7,8 +7,7 @@ from flawsight.data.files import IMAGE_SUFFIXES, find_images
 from flawsight.data.fingerprint import fingerprint
 from flawsight.data.layouts import LAYOUTS, good_images, good_samples, open_dataset
 from flawsight.data.lazy import LazyImages
-from flawsight.data.listing import Listing, Skipped, is_folder, left_out, list_images, no_file
-from flawsight.data.own_output import is_own_output, mark_output
+from flawsight.data.listing import Listing, Skipped, left_out, list_images
 from flawsight.data.samples import DEFECTIVE, GOOD, Dataset, Sample
 from flawsight.data.splits import MIN_GOOD, GoodSplit, folds, split_good
 
@@ -36,12 +35,8 @@ __all__ = [
     "good_images",
     "good_samples",
     "image_size",
-    "is_folder",
-    "is_own_output",
     "left_out",
     "list_images",
-    "mark_output",
-    "no_file",
     "open_dataset",
     "read_image",
     "read_mask",

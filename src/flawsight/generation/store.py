@@ -22,7 +22,8 @@ from flawsight.core import (
     write_whole,
     written_whole,
 )
-from flawsight.data import mark_output, read_image
+from flawsight.data import read_image
+from flawsight.data.own_output import mark_output
 from flawsight.generation.card import CARD, GeneratorCard, Settings, read_card
 from flawsight.generation.generator import Generator
 from flawsight.generation.networks import find_preset

@@ -24,15 +24,12 @@ from flawsight.data import (
     IMAGE_SUFFIXES,
     MAX_PIXELS,
     Skipped,
-    is_folder,
-    is_own_output,
     left_out,
     list_images,
-    mark_output,
-    no_file,
     read_image,
 )
-from flawsight.data.listing import OWN
+from flawsight.data.listing import OWN, is_folder, no_file
+from flawsight.data.own_output import is_own_output, mark_output
 from flawsight.inspection.inspector import CHUNK, Inspector, Result
 from flawsight.inspection.names import heatmap_paths, refuse_overwriting
 from flawsight.report import overlay
@@ -55,9 +52,11 @@ class ResultRow:
 class ResultRows(list[ResultRow]):
     """The rows of results.csv, and as `skipped` whatever lies in the folders and was not inspected.
 
-    >>> rows = fs.inspect_to_folder(inspector, [Path("pictures")], Path("results"))
-    >>> rows.skipped
-    (Skipped(path=PosixPath('pictures/notes.txt'), reason="no picture by its suffix '.txt'"),)
+    >>> (tmp / "notes.txt").touch()
+    >>> _ = (tmp / "a.png").write_bytes((good / "000.png").read_bytes())
+    >>> rows = fs.inspect_to_folder(inspector, [tmp], tmp / "results")
+    >>> [row.verdict for row in rows], [one.reason for one in rows.skipped]
+    (['good'], ["no picture by its suffix '.txt'"])
     """
 
     skipped: tuple[Skipped, ...] = ()

@@ -74,7 +74,7 @@ def defect_sources(
     pictures = load_or_sample(folder, PICTURES, settings.strength, settings.seed, progress, settings.device)
     concerns = [card.concern] if card.concern else []
     if card.settings.stamp != fingerprint(paths):
-        concerns.append(f"the generator in '{folder.name}' learned from other images than these")
+        concerns.append(f"the generator in '{folder}' learned from other images than these")
     if may_replace and card.is_useless:
         kinds = tuple(dict.fromkeys("perlin" if kind == "sdas" else kind for kind in kinds))
         concerns.append("instead of its pictures, other textures show through the defects (perlin)")

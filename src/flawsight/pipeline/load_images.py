@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flawsight.core import FlawsightError, Progress, all_of
-from flawsight.data import MIN_GOOD, Skipped, fingerprint, good_samples, left_out, no_file
+from flawsight.data import MIN_GOOD, Skipped, fingerprint, good_samples, left_out
+from flawsight.data.listing import no_file
 from flawsight.settings import DataOptions, FitSettings
 from flawsight.views import ImageCache
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -18,6 +19,8 @@ from flawsight.report import DefectExample, FitReport, LayerScore, write_fit_rep
 from flawsight.selection import LayerSelection
 
 EXAMPLES_PER_KIND = 4
+_FOLDERS = re.compile(r"'[^']*[/\\]([^'/\\]+)'")
+"""A path in quotes: a report names files and folders, but not where on a machine they lie."""
 
 
 def write_report(inspector: Inspector, record: FitRecord, folder: Path) -> Path:
@@ -57,7 +60,7 @@ def fit_report(inspector: Inspector, record: FitRecord, folder: Path) -> FitRepo
         settings=_settings(inspector, record),
         good_examples=list(zip(record.images[: len(maps)], maps, strict=True)),
         found=selection.figures_ if selection else {},
-        concerns=record.concerns,
+        concerns=[_FOLDERS.sub(r"'\1'", concern) for concern in record.concerns],
     )
 
 

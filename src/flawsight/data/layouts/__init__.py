@@ -60,7 +60,12 @@ def good_images(
 def good_samples(
     path: str | Path, layout: str = "auto", category: str | None = None, good_class: str | None = None
 ) -> Dataset:
-    """The samples of `good_images`, with what was left out beside them."""
+    """The samples of `good_images`, with what was left out beside them.
+
+    >>> samples = good_samples(good)
+    >>> len(samples), samples.skipped
+    (12, ())
+    """
     dataset = open_dataset(path, layout, category, good_class)
     good = dataset.select("train", GOOD)
     if not good:
