@@ -63,7 +63,9 @@ def test_unknown_suffixes_are_counted_and_named(tmp_path):
     make(tmp_path, *(f"{i}.png" for i in range(3)))
     for name in ("a.xyz", "b.XYZ", "c.dcm", "scan", "notes.txt", "Thumbs.db", ".hidden.xyz", "README"):
         (tmp_path / name).touch()
-    assert set(reasons(tmp_path)) == {"a.xyz", "b.XYZ", "c.dcm", "scan"}
+    silent = {"notes.txt", "Thumbs.db", "README"}
+    assert set(reasons(tmp_path)) == {"a.xyz", "b.XYZ", "c.dcm", "scan"} | silent
+    assert not any(name in note for note in list_images(tmp_path).notes() for name in silent)
     assert "2 left out (.xyz is not read): a.xyz, b.XYZ" in good_samples(tmp_path).notes
     for i in range(9):
         (tmp_path / f"{i}.dcm").touch()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -44,18 +46,31 @@ def write_bundle(manifest: Manifest, tensors: Mapping[str, Tensors], folder: Pat
     ['detectors.safetensors', 'inspector.json', 'network.safetensors']
     """
     prepare_folder(folder, overwrite)
-    # The manifest goes first and comes last: a folder without one is no bundle.
-    for name in (MANIFEST, *FOR_READERS):
-        (folder / name).unlink(missing_ok=True)
-    for name, values in tensors.items():
-        # Through bytes: safetensors' own file writer makes files that only their owner may read.
-        data = tensor_bytes({key: np.asarray(value, order="C") for key, value in values.items()})
-        with written_whole(folder / name) as partial:
-            partial.write_bytes(data)
-    whole = manifest.model_copy(update={"files": {name: sha256_of(folder / name) for name in tensors}})
-    with written_whole(folder / MANIFEST) as partial:
-        partial.write_text(whole.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    hashes = {}
+    # All is written before anything takes its place, the manifest last: a folder without one is no bundle.
+    with written_whole(folder / MANIFEST) as partial_manifest, ExitStack() as files:
+        for name, values in tensors.items():
+            # Through bytes: safetensors' own file writer makes files that only their owner may read.
+            data = tensor_bytes({key: np.asarray(value, order="C") for key, value in values.items()})
+            files.enter_context(written_whole(folder / name)).write_bytes(data)
+            hashes[name] = hashlib.sha256(data).hexdigest()
+        whole = manifest.model_copy(update={"files": hashes})
+        partial_manifest.write_text(whole.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        for name in (MANIFEST, *FOR_READERS):
+            (folder / name).unlink(missing_ok=True)
     return folder
+
+
+def remove_bundle(folder: Path) -> None:
+    """Remove a bundle's files, the manifest first.
+
+    >>> copy = fs.save(inspector, tmp / "copy")
+    >>> remove_bundle(copy)
+    >>> list(copy.iterdir())
+    []
+    """
+    for name in (MANIFEST, NETWORK, DETECTORS, *FOR_READERS):
+        (folder / name).unlink(missing_ok=True)
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
+from flawsight.cli.ending import BAD_INPUT, complain, print_json, run
 from flawsight.cli.options import command
 from flawsight.cli.terminal import columns, console, mind, say, show_figures, show_fit, show_synthesized
 from flawsight.core import FlawsightError
@@ -24,20 +22,9 @@ from flawsight.settings import (
     SynthesizeSettings,
 )
 
-BAD_INPUT = 2
-INTERRUPTED = 130
-
 app = typer.Typer(
     help="A folder of good pictures becomes a visual inspector.", no_args_is_help=True, pretty_exceptions_enable=False
 )
-
-
-class _Interrupted(BaseException):
-    """Ctrl-C, under a name that Typer does not turn into exit code 1."""
-
-
-def _interrupt(*_: object) -> None:
-    raise _Interrupted
 
 
 def main() -> None:
@@ -49,23 +36,7 @@ def main() -> None:
     ...     main()
     flawsight ...
     """
-    signal.signal(signal.SIGINT, _interrupt)
-    try:
-        app()
-    except FlawsightError as error:
-        _fail(str(error), BAD_INPUT)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("flawsight"):
-            raise
-        extra = "demo" if error.name == "elpv_dataset" else "fit"
-        _fail(f"this command needs the package '{error.name}': pip install 'flawsight[{extra}]'", BAD_INPUT)
-    except _Interrupted:
-        _fail("interrupted; a search goes on where it stopped when the same command is given again", INTERRUPTED)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    print(f"flawsight: {message}", file=sys.stderr)
-    sys.exit(code)
+    run(app)
 
 
 def _show_version(asked: bool) -> None:
@@ -85,9 +56,13 @@ def _root(
 
 def _print(as_json: bool, document: dict[str, Any], show: Callable[[], None]) -> None:
     if as_json:
-        print(json.dumps(document, indent=2))
+        print_json(document)
     else:
         show()
+
+
+def _skipped(skipped: Iterable[Any]) -> list[dict[str, str]]:
+    return [{"path": str(one.path), "reason": one.reason} for one in skipped]
 
 
 @command(app, FitSettings, "flawsight fit pictures/good --out inspector")
@@ -100,7 +75,7 @@ def fit(settings: FitSettings, as_json: bool) -> None:
         raise FlawsightError("--out is missing: name the folder for the bundle")
     result = run_fit(settings)
     manifest = result.inspector.manifest
-    pixels, concerns = manifest.data.pixels, [*result.record.notes, *result.record.recipe.concerns]
+    pixels, record = manifest.data.pixels, result.record
     summary = {
         "bundle": str(out),
         "report": str(out / "report.html"),
@@ -111,14 +86,16 @@ def fit(settings: FitSettings, as_json: bool) -> None:
         "false_alarm_rate": manifest.operating_point.rate,
         "images": manifest.data.images,
         "pictures": pixels.text if pixels else None,
-        "warnings": concerns,
+        "warnings": list(record.notes),
+        "skipped": _skipped(record.skipped),
     }
-    _print(as_json, summary, lambda: show_fit(manifest, out, concerns))
+    _print(as_json, summary, lambda: show_fit(manifest, out, record.notes))
 
 
 @command(app, InspectSettings, "flawsight inspect inspector new_pictures --out results")
 def inspect(settings: InspectSettings, as_json: bool) -> None:
     """Sort images into good and defective: results.csv and heat maps. A bad image does not stop the rest."""
+    from flawsight.data import left_out
     from flawsight.inference import load
     from flawsight.inspection import inspect_to_folder
 
@@ -126,7 +103,9 @@ def inspect(settings: InspectSettings, as_json: bool) -> None:
     inspector = load(settings.bundle, settings.device)
     rows = inspect_to_folder(inspector, settings.images, out, settings.max_pixels, warn=found.append)
     counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in ("good", "defective", "error")}
-    document = {"out": str(out), **counts, "warnings": found, "results": [asdict(row) for row in rows]}
+    found += left_out(rows.skipped)
+    results, skipped = [asdict(row) for row in rows], _skipped(rows.skipped)
+    document = {"out": str(out), **counts, "warnings": found, "results": results, "skipped": skipped}
 
     def show() -> None:
         say(
@@ -138,7 +117,7 @@ def inspect(settings: InspectSettings, as_json: bool) -> None:
     _print(as_json, document, show)
     for row in rows:
         if row.verdict == "error":
-            print(f"flawsight: {row.reason}", file=sys.stderr)
+            complain(row.reason)
     if counts["error"]:
         raise typer.Exit(BAD_INPUT)
 

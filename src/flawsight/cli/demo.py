@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import json
 import time
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from flawsight.core import FlawsightError, writable_folder
+from flawsight.core import FlawsightError, writable_folder, write_whole, written_whole
 from flawsight.data import open_dataset
 from flawsight.inspection import evaluate, inspect_to_folder
 from flawsight.pipeline import run_fit
@@ -37,7 +38,7 @@ def run_demo(out: Path) -> dict[str, Any]:
     inspector = result.inspector
     inspect_to_folder(inspector, [*good, *defective], out / "results")
     figures = evaluate(inspector, open_dataset(cells))
-    (out / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_whole(out / "metrics.json", json.dumps(figures, indent=2) + "\n")
     seconds = time.perf_counter() - start
     point = inspector.manifest.operating_point
     return {
@@ -82,6 +83,8 @@ def _cells() -> tuple[list[Path], list[Path], list[Path]]:
 
 def _manifest(path: Path, good: list[Path], defective: list[Path]) -> Path:
     """A manifest of the held-out cells: it shows how one's own labelled images can be listed."""
-    lines = ["path,label", *(f"{p},good" for p in good), *(f"{p},defective" for p in defective)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with written_whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("path", "label"))
+        writer.writerows([*((p, "good") for p in good), *((p, "defective") for p in defective)])
     return path

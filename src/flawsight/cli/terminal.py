@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from flawsight.bundle import Manifest
+from flawsight.core import readable
 
 
 def console() -> Console:
@@ -20,7 +21,7 @@ def console() -> Console:
 
 def say(text: str, style: str | None = None) -> None:
     """Print a line, however long."""
-    console().print(text, style=style, soft_wrap=True)
+    console().print(readable(text), style=style, soft_wrap=True)
 
 
 def mind(concerns: Sequence[str]) -> None:
@@ -66,7 +67,7 @@ def show_figures(figures: dict[str, Any], path: Path) -> None:
     table = columns("kind", "images", *FIGURES)
     for kind, values in {"all": figures, **figures["kinds"]}.items():
         cells = ["-" if values[name] is None else f"{values[name]:.3f}" for name in FIGURES]
-        table.add_row(kind, str(values["images"]), *cells)
+        table.add_row(readable(kind), str(values["images"]), *cells)
     console().print(table)
     say(f"Masks: {figures['masks']['rule']}")
     mind(figures["warnings"])

@@ -1,11 +1,12 @@
 """What every room uses: the one error, progress, whole files, registries. Imports no other room."""
 
-from flawsight.core.errors import FlawsightError, unknown
-from flawsight.core.files import cache_key, read_model, sha256_of, writable_folder, written_whole
+from flawsight.core.errors import FlawsightError, all_of, unknown
+from flawsight.core.files import cache_key, read_model, sha256_of, writable_folder, write_whole, written_whole
 from flawsight.core.layer import INPUT, Layer
 from flawsight.core.lazy import lazy_names, warn_renamed
 from flawsight.core.progress import Progress, Silent, default_progress
 from flawsight.core.registry import Registry
+from flawsight.core.text import readable, readable_document, safe_name, same_name
 
 __all__ = [
     "INPUT",
@@ -14,13 +15,19 @@ __all__ = [
     "Progress",
     "Registry",
     "Silent",
+    "all_of",
     "cache_key",
     "default_progress",
     "lazy_names",
     "read_model",
+    "readable",
+    "readable_document",
+    "safe_name",
+    "same_name",
     "sha256_of",
     "unknown",
     "warn_renamed",
     "writable_folder",
+    "write_whole",
     "written_whole",
 ]

@@ -1,9 +1,10 @@
 """The one error that users meet: what is wrong, where, and what to do about it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 MOST_LISTED = 24
+MOST_ERRORS = 200
 
 
 class FlawsightError(ValueError):
@@ -29,3 +30,19 @@ def unknown(what: str, name: object, known: Iterable[str], *, remedy: str = "") 
     if len(names) <= MOST_LISTED:
         parts.append(f"known: {', '.join(names) or 'none'}")
     return FlawsightError(f"unknown {what} '{name}': {' '.join(part for part in parts if part)}")
+
+
+def all_of(what: str, errors: Sequence[FlawsightError]) -> FlawsightError:
+    """One error that names them all: the only one as it is, several below each other after `what` they have in common.
+
+    >>> print(all_of("2 of 3 images are bad", [FlawsightError("a.png is empty"), FlawsightError("b.png is cut")]))
+    2 of 3 images are bad:
+      a.png is empty
+      b.png is cut
+    """
+    if len(errors) == 1:
+        return errors[0]
+    lines = [f"  {error}" for error in errors[:MOST_ERRORS]]
+    if len(errors) > MOST_ERRORS:
+        lines.append(f"  and {len(errors) - MOST_ERRORS} more")
+    return FlawsightError("\n".join([f"{what}:", *lines]))

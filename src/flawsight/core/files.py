@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,8 +12,10 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from flawsight.core.errors import FlawsightError
+from flawsight.core.text import readable
 
 Model = TypeVar("Model", bound=BaseModel)
+_BLOCK = bytes(4096)
 
 
 @contextmanager
@@ -32,21 +34,41 @@ def written_whole(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise FlawsightError(f"cannot write '{path}' ({error.strerror}): is the disk full?") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes | str) -> Path:
+    """Write these bytes, or this text as UTF-8, whole or not at all.
+
+    >>> write_whole(tmp / "notes.txt", "all of it").read_text()
+    'all of it'
+    """
+    with written_whole(path) as partial:
+        partial.write_bytes(readable(data).encode() if isinstance(data, str) else data)
+    return path
 
 
 def writable_folder(folder: Path) -> Path:
-    """`folder`, created and tried for writing.
+    """`folder`, created and tried for writing: a full disk is found before long work begins.
 
     >>> writable_folder(tmp / "results" / "monday").is_dir()
     True
     """
+    is_new = False
+    probe = folder / ".write-test"
     try:
+        is_new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".write-test"
-        probe.touch()
-        probe.unlink()
+        try:
+            with probe.open("wb") as file:
+                file.write(_BLOCK)
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
         raise FlawsightError(f"cannot write to '{folder}' ({error.strerror}): choose another folder") from error
     return folder
 
@@ -93,5 +115,6 @@ def cache_key(*parts: object) -> str:
         if isinstance(part, np.ndarray):
             digest.update(np.ascontiguousarray(part).tobytes())
         else:
-            digest.update((part if isinstance(part, str) else repr(part)).encode())
+            # Names of files may hold bytes that are no UTF-8.
+            digest.update((part if isinstance(part, str) else repr(part)).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()[:16]

@@ -69,4 +69,5 @@ def default_progress() -> Progress:
     ...     for part in range(3):
     ...         advance(1)
     """
-    return Bars() if sys.stderr.isatty() else Silent()
+    # Without a console, as under pythonw, there is no standard error at all.
+    return Bars() if sys.stderr is not None and sys.stderr.isatty() else Silent()

@@ -2,11 +2,13 @@
 
 from flawsight.core import lazy_names
 from flawsight.data.augmentation import AUGMENTATIONS, LABEL_PRESERVING, augment, augmented, check_label_preserving
-from flawsight.data.files import IMAGE_SUFFIXES, Listing, find_images, list_images
+from flawsight.data.files import find_images
 from flawsight.data.fingerprint import fingerprint
 from flawsight.data.layouts import LAYOUTS, good_images, good_samples, open_dataset
 from flawsight.data.lazy import LazyImages
+from flawsight.data.listing import Listing, Skipped, left_out, list_images
 from flawsight.data.masks import MaskRule, Masks, learn_masks, read_mask
+from flawsight.data.names import IMAGE_SUFFIXES
 from flawsight.data.pixels import (
     PixelFormat,
     change_as_a_whole,
@@ -40,6 +42,7 @@ __all__ = [
     "Masks",
     "PixelFormat",
     "Sample",
+    "Skipped",
     "augment",
     "augmented",
     "change_as_a_whole",
@@ -54,6 +57,7 @@ __all__ = [
     "image_size",
     "learn_masks",
     "learn_pixel_format",
+    "left_out",
     "list_images",
     "measured",
     "mixed_colours",

@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
 
 from flawsight.core import FlawsightError
+from flawsight.data.listing import no_file
 
 MIN_SIDE = 8
 
@@ -58,6 +59,8 @@ def check_file(path: Path) -> None:
     """Raise where there is nothing to read."""
     if path.is_dir():
         raise FlawsightError(f"{path} is a folder; give an image file")
+    if kind := no_file(path):
+        raise FlawsightError(f"{path} is {kind}, not a file; give an image file")
     try:
         with path.open("rb") as file:
             empty = not file.read(1)

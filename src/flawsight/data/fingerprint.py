@@ -19,8 +19,9 @@ def fingerprint(paths: Iterable[str | Path]) -> str:
     pairs = sorted((Path(path).name, _content_hash(Path(path))) for path in paths)
     if not pairs:
         raise FlawsightError("no images to take a fingerprint of; give at least one file")
-    # A NUL cannot occur in a file name, so no two different lists give the same bytes.
-    return hashlib.sha256("".join(f"{name}\0{digest}" for name, digest in pairs).encode()).hexdigest()
+    # A NUL cannot occur in a file name, so no two different lists give the same bytes. A name need not be UTF-8.
+    text = "".join(f"{name}\0{digest}" for name, digest in pairs)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _content_hash(path: Path) -> str:

@@ -10,6 +10,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, overload
 
 from flawsight.core import FlawsightError
+from flawsight.data.listing import Skipped
 
 if TYPE_CHECKING:
     from flawsight.data.masks.shapes import Drawing
@@ -51,15 +52,23 @@ class Sample:
 class Dataset(Sequence[Sample]):
     """The samples of one product, in a fixed order, with the folder (or table) and the layout they were read from.
 
-    `notes` are sentences about what was left out or taken for granted.
+    `notes` are sentences about what was left out or taken for granted; `skipped` lies beside and is not read.
 
     >>> found = open_dataset(dataset)
     >>> found.kinds, len(found), len(found.select(split="test", label=DEFECTIVE))
     (('spot',), 18, 3)
     """
 
-    def __init__(self, samples: Iterable[Sample], root: Path, layout: str, notes: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        samples: Iterable[Sample],
+        root: Path,
+        layout: str,
+        notes: Iterable[str] = (),
+        skipped: Iterable[Skipped] = (),
+    ) -> None:
         self._samples = tuple(samples)
+        self.skipped = tuple(skipped)
         self.root = root
         self.layout = layout
         self.notes = tuple(notes)
@@ -102,7 +111,7 @@ class Dataset(Sequence[Sample]):
         return tuple(sorted({s.kind for s in self if s.label == DEFECTIVE}))
 
     def _with(self, samples: Iterable[Sample]) -> Dataset:
-        return Dataset(samples, self.root, self.layout, self.notes)
+        return Dataset(samples, self.root, self.layout, self.notes, self.skipped)
 
 
 def _check_split(split: str) -> None:

@@ -14,6 +14,7 @@ from flawsight.core import INPUT, FlawsightError, Layer
 from flawsight.features.graph import as_map, catalogue, trace
 from flawsight.features.layers import default_pair, unknown_layer
 from flawsight.features.networks import DEFAULT_EXTRACTOR, create_network
+from flawsight.features.tracing import GLOBAL_STATE
 from flawsight.training import resolve_device
 from flawsight.views import resize_image
 
@@ -44,7 +45,8 @@ class Extractor:
         self.name = name
         self.image_size = image_size
         self.device = resolve_device(device)
-        self.network = create_network(name, weights, image_size)
+        with GLOBAL_STATE:
+            self.network = create_network(name, weights, image_size)
         self.network.module.to(self.device).to(memory_format=torch.channels_last)
         self._catalogue = tuple(catalogue)
         self._graphs: dict[tuple[str, ...], fx.GraphModule] = {}
@@ -94,10 +96,14 @@ class Extractor:
     def truncated(self, names: Sequence[str]) -> fx.GraphModule:
         """The network cut after the deepest of `names`: tensor in, dict of the named nodes' raw outputs out."""
         key = tuple(names)
-        if key not in self._graphs:
-            self._graphs.clear()  # one at a time: each holds its own graph code, and they are quick to make
-            self._graphs[key] = trace(self.network.module, names)
-        return self._graphs[key]
+        graph = self._graphs.get(key)
+        if graph is not None:
+            return graph
+        with GLOBAL_STATE:  # of several threads that ask for the same, one makes it
+            if key not in self._graphs:
+                # One at a time: each holds its own graph code, and they are quick to make.
+                self._graphs = {key: trace(self.network.module, names)}
+            return self._graphs[key]
 
     def preprocess(self, images: Sequence[np.ndarray]) -> Tensor:
         """RGB uint8 images (H, W, 3) of any sizes as one normalised (N, 3, S, S) tensor on the device."""

@@ -17,6 +17,7 @@ from torchvision.models.feature_extraction import (  # type: ignore[import-untyp
 )
 
 from flawsight.core import Layer
+from flawsight.features.tracing import GLOBAL_STATE, own_modules
 
 _BLOCK = re.compile(
     r"^(layer\d+|blocks\.\d+|features\.(?:denseblock|transition)?\d+|stages\.\d+|layers\.\d+"
@@ -33,12 +34,14 @@ def trace(network: nn.Module, names: Sequence[str] | None = None) -> fx.GraphMod
     are read in one pass.
     """
     options = _tracer_options()
-    if names is None:
-        training, inference = get_graph_node_names(network, tracer_kwargs=options, suppress_diff_warning=True)
-        names = [name for name in inference if name != "x" and name in training]
-    graph = create_feature_extractor(
-        network, return_nodes={name: name for name in names}, tracer_kwargs=options, suppress_diff_warning=True
-    )
+    with GLOBAL_STATE:
+        if names is None:
+            training, inference = get_graph_node_names(network, tracer_kwargs=options, suppress_diff_warning=True)
+            names = [name for name in inference if name != "x" and name in training]
+        graph = create_feature_extractor(
+            network, return_nodes={name: name for name in names}, tracer_kwargs=options, suppress_diff_warning=True
+        )
+    own_modules(graph)
     for module in graph.modules():
         if getattr(module, "inplace", False):
             module.inplace = False
@@ -55,11 +58,11 @@ def _tracer_options() -> dict[str, Any]:
 
 def catalogue(network: nn.Module, image_size: int) -> tuple[Layer, ...]:
     """Every node of `network` that yields a spatial map for square images of `image_size`, in network order."""
-    graph = trace(network)
-    names = next(node for node in graph.graph.nodes if node.op == "output").args[0]
-    recorder = _Shapes(graph)
-    with torch.inference_mode():
+    with GLOBAL_STATE, torch.inference_mode():  # another tracing of this network would set it to training meanwhile
+        graph = trace(network)
+        recorder = _Shapes(graph)
         recorder.run(torch.zeros(2, 3, image_size, image_size, device=next(network.parameters()).device))
+    names = next(node for node in graph.graph.nodes if node.op == "output").args[0]
     attention = _attention(graph, recorder.shapes)
     modules = dict(graph.named_modules())
     layers: list[Layer] = []

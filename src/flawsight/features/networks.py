@@ -15,7 +15,7 @@ from typing import Any
 import timm
 import torch
 import torchvision  # type: ignore[import-untyped]
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from flawsight.core import FlawsightError, Registry, unknown
@@ -168,7 +168,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise FlawsightError(f"weights file '{path}' does not exist: check --weights")
     try:
         if path.suffix == ".safetensors":
-            state: Any = load_file(path)
+            state: Any = load(path.read_bytes())  # by path it takes UTF-8 only
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from flawsight.core import read_model, written_whole
+from flawsight.core import read_model, write_whole
 from flawsight.generation.quality import FEWEST, WORST
 
 CARD = "generator.json"
@@ -76,8 +76,7 @@ class GeneratorCard(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Write `generator.json`."""
-        with written_whole(folder / CARD) as partial:
-            partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_whole(folder / CARD, self.model_dump_json(indent=2) + "\n")
 
 
 def read_card(folder: Path) -> GeneratorCard:

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from flawsight.core import FlawsightError, written_whole
+from flawsight.core import FlawsightError, writable_folder, write_whole, written_whole
 from flawsight.generation.card import GeneratorCard, Settings, read_card
 from flawsight.generation.loss import STEPS, Diffusion
 from flawsight.generation.networks import EMA, Denoiser, Preset, find_preset
@@ -147,9 +147,8 @@ class Generator(BaseEstimator):
     def save(self, folder: str | Path) -> None:
         """Write `generator.safetensors` and `generator.json`."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        with written_whole(folder / WEIGHTS) as partial:
-            save_file({name: values.contiguous() for name, values in self.network_.state_dict().items()}, partial)
+        tensors = {name: values.contiguous() for name, values in self.network_.state_dict().items()}
+        write_whole(writable_folder(folder) / WEIGHTS, save(tensors))
         self.card_.write(folder)
 
     @classmethod
@@ -163,7 +162,7 @@ class Generator(BaseEstimator):
         )
         network = Denoiser(generator._preset(), 1 if description.grey else 3)
         try:
-            network.load_state_dict(load_file(folder / WEIGHTS))
+            network.load_state_dict(load((folder / WEIGHTS).read_bytes()))
         except (OSError, SafetensorError, RuntimeError) as error:
             raise FlawsightError(f"'{folder / WEIGHTS}' is missing or damaged: delete the folder '{folder}'") from error
         generator._keep(network.to(resolve_device(device)), description.grey, description.side)
@@ -227,13 +226,13 @@ class _Showing:
         self.done += share
         reached = int(self.done * _QUARTERS + 1e-6)
         if self.training.folder and reached > quarter:
-            folder = self.training.folder / "samples"
-            folder.mkdir(parents=True, exist_ok=True)
+            folder = writable_folder(self.training.folder / "samples")
             normal, anomalous = (
                 self.generator.sample(_TOGETHER, strength, self.generator.seed) for strength in (0, 0.2)
             )
             sheet = np.vstack([np.hstack(normal), np.hstack(anomalous)])
-            Image.fromarray(sheet).save(folder / f"{100 * reached // _QUARTERS:03d}_percent.png")
+            with written_whole(folder / f"{100 * reached // _QUARTERS:03d}_percent.png") as partial:
+                Image.fromarray(sheet).save(partial, "PNG")
         if self.training.advance:
             self.training.advance(share)
 

@@ -13,8 +13,17 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sklearn.base import clone
 
-from flawsight.core import FlawsightError, Progress, cache_key, default_progress, writable_folder
+from flawsight.core import (
+    FlawsightError,
+    Progress,
+    cache_key,
+    default_progress,
+    writable_folder,
+    write_whole,
+    written_whole,
+)
 from flawsight.data import read_image
+from flawsight.data.own_output import mark_output
 from flawsight.generation.card import CARD, GeneratorCard, Settings, read_card
 from flawsight.generation.generator import Generator
 from flawsight.generation.networks import find_preset
@@ -89,6 +98,7 @@ def ensure_trained(
     if folder.is_dir() and (names := {path.name for path in folder.iterdir()}) and not names & ours:
         raise FlawsightError(f"'{folder}' holds other things than a generator: choose an empty folder, or a new one")
     checkpoint = writable_folder(folder / _CHECKPOINT / cache_key(settings.model_dump_json()))
+    mark_output(folder / _CHECKPOINT, checkpoint.name)
     done = 0.0
     with (progress or default_progress()).stage("Training the generator", settings.steps) as advance:
 
@@ -133,10 +143,11 @@ def load_or_sample(
     shutil.rmtree(place, ignore_errors=True)
     writable_folder(place)
     for number, picture in enumerate(found):
-        Image.fromarray(picture).save(place / f"{number:05d}.png")
+        with written_whole(place / f"{number:05d}.png") as partial:
+            Image.fromarray(picture).save(partial, "PNG")
     steps = find_preset(settings.preset).sampling_steps
     index = _Index(settings=settings, strength=bounds, steps=steps, seed=seed, count=count)
-    (place / _INDEX).write_text(index.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_whole(place / _INDEX, index.model_dump_json(indent=2) + "\n")
     return found
 
 

@@ -2,7 +2,7 @@
 
 from flawsight.inspection.backend import Backend
 from flawsight.inspection.evaluation import evaluate
-from flawsight.inspection.folder import ResultRow, inspect_to_folder
+from flawsight.inspection.folder import ResultRow, ResultRows, inspect_to_folder
 from flawsight.inspection.inspector import CHUNK, Inspector, Result
 
-__all__ = ["CHUNK", "Backend", "Inspector", "Result", "ResultRow", "evaluate", "inspect_to_folder"]
+__all__ = ["CHUNK", "Backend", "Inspector", "Result", "ResultRow", "ResultRows", "evaluate", "inspect_to_folder"]

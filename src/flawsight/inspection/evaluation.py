@@ -11,8 +11,16 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from flawsight.core import FlawsightError, Progress, default_progress, writable_folder, written_whole
-from flawsight.data import DEFECTIVE, GOOD, MAX_PIXELS, Dataset, Sample, learn_masks, read_image
+from flawsight.core import (
+    FlawsightError,
+    Progress,
+    all_of,
+    default_progress,
+    readable_document,
+    writable_folder,
+    write_whole,
+)
+from flawsight.data import DEFECTIVE, GOOD, MAX_PIXELS, Dataset, Masks, PixelFormat, Sample, learn_masks, read_image
 from flawsight.inspection.inspector import CHUNK, Inspector
 from flawsight.inspection.onlooker import Onlooker
 from flawsight.metrics import evaluate_maps
@@ -40,12 +48,15 @@ def evaluate(
     (6, 1.0, ['spot'])
     """
     samples = test_samples(dataset)
-    truth = learn_masks(samples)
+    errors: list[FlawsightError] = []
+    truth = _masks(samples, errors)
     labels, scores, maps, masks = [], [], [], []
-    onlooker = Onlooker(inspector)
+    onlooker, pixels = Onlooker(inspector), inspector.manifest.data.pixels
     for start in range(0, len(samples), CHUNK):
         chunk = samples[start : start + CHUNK]
-        images = [read_image(sample.path, max_pixels, inspector.manifest.data.pixels) for sample in chunk]
+        images = [one for sample in chunk if (one := _read(sample, max_pixels, pixels, errors)) is not None]
+        if errors:
+            continue  # nothing is measured any more, only looked for what else is wrong
         onlooker.see([image for image, sample in zip(images, chunk, strict=True) if sample.label == GOOD])
         for sample, image, result in zip(chunk, images, inspector.inspect_many(images), strict=True):
             mask = truth.of(sample, image.shape[:2])
@@ -55,6 +66,8 @@ def evaluate(
             masks.append(None if mask is None else _resized(mask.view(np.uint8), resolution, cv2.INTER_NEAREST) > 0)
         if advance:
             advance(len(chunk))
+    if errors:
+        raise all_of(f"not all of {len(samples)} test images and their masks can be used", errors)
     onlooker.tell(warn)
     has_masks = any(mask is not None for mask, label in zip(masks, labels, strict=True) if label)
     figures = evaluate_maps(
@@ -77,8 +90,7 @@ def evaluate_to_folder(
     with (progress or default_progress()).stage("Inspecting", len(test_samples(dataset))) as advance:
         figures = evaluate(inspector, dataset, settings.resolution, settings.max_pixels, advance, found.append)
     figures["warnings"] += found
-    with written_whole(path) as partial:
-        partial.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(readable_document(figures), indent=2) + "\n")
     return figures, path
 
 
@@ -88,6 +100,26 @@ def test_samples(dataset: Dataset) -> Sequence[Sample]:
     if not samples:
         raise FlawsightError(f"'{dataset.root}' has no labelled test images: evaluate needs good and defective ones")
     return samples
+
+
+def _masks(samples: Sequence[Sample], errors: list[FlawsightError]) -> Masks:
+    """What the masks mean; what is wrong with them is noted."""
+    try:
+        return learn_masks(samples)
+    except FlawsightError as error:
+        errors.append(error)
+        return Masks()
+
+
+def _read(
+    sample: Sample, max_pixels: int, pixels: PixelFormat | None, errors: list[FlawsightError]
+) -> np.ndarray | None:
+    """The sample's image, or None where it is bad, which is noted."""
+    try:
+        return read_image(sample.path, max_pixels, pixels)
+    except FlawsightError as error:
+        errors.append(error)
+        return None
 
 
 def _resized(values: np.ndarray, resolution: Resolution, interpolation: int) -> np.ndarray:

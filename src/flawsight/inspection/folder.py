@@ -4,19 +4,41 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from flawsight.core import FlawsightError, Progress, default_progress, writable_folder
-from flawsight.data import MAX_PIXELS, PixelFormat, find_images, read_image
+from flawsight.core import (
+    FlawsightError,
+    Progress,
+    default_progress,
+    readable_document,
+    writable_folder,
+    write_whole,
+    written_whole,
+)
+from flawsight.data import (
+    IMAGE_SUFFIXES,
+    MAX_PIXELS,
+    PixelFormat,
+    Skipped,
+    left_out,
+    list_images,
+    read_image,
+)
+from flawsight.data.listing import OWN, is_folder
+from flawsight.data.own_output import is_own_output, mark_output
 from flawsight.inspection.inspector import CHUNK, Inspector, Result
+from flawsight.inspection.names import heatmap_paths, refuse_overwriting
 from flawsight.inspection.onlooker import Onlooker
 from flawsight.report import overlay
 from flawsight.scoring import ColourScale
+
+RESULTS, HEATMAPS = "results.csv", "heatmaps"
 
 
 @dataclass(frozen=True)
@@ -35,6 +57,19 @@ class ResultRow:
     reason: str = ""
 
 
+class ResultRows(list[ResultRow]):
+    """The rows of results.csv, and as `skipped` whatever lies in the folders and was not inspected.
+
+    >>> (tmp / "scan.xyz").touch()
+    >>> _ = (tmp / "a.png").write_bytes((good / "000.png").read_bytes())
+    >>> rows = fs.inspect_to_folder(inspector, [tmp], tmp / "results")
+    >>> [row.verdict for row in rows], [one.reason for one in rows.skipped]
+    (['good'], ['.xyz is not read'])
+    """
+
+    skipped: tuple[Skipped, ...] = ()
+
+
 def inspect_to_folder(
     inspector: Inspector,
     inputs: Sequence[Path],
@@ -42,52 +77,94 @@ def inspect_to_folder(
     max_pixels: int = MAX_PIXELS,
     progress: Progress | None = None,
     warn: Callable[[str], object] = warnings.warn,
-) -> list[ResultRow]:
+) -> ResultRows:
     """Inspect images and folders of images; write results.csv and heatmaps/. An unreadable image gets an error row.
 
-    So does one that is not as the good ones. `warn` is told where all together differ from those learned.
+    So does one that is not as the good ones. `warn` is told where all together differ from those learned. What
+    an inspection wrote, here or elsewhere, is never inspected. The table appears when all is done: where that fails,
+    neither it nor a heat map of this inspection is left.
 
     >>> rows = inspect_to_folder(inspector, [dataset / "test" / "spot"], tmp / "results")
-    >>> len(rows), sorted(path.name for path in (tmp / "results").iterdir())
+    >>> len(rows), sorted(path.name for path in (tmp / "results").glob("[!.]*"))
     (3, ['heatmaps', 'results.csv'])
     """
-    paths = _expand(inputs)
-    writable_folder(out)
-    pictures = _heatmap_paths(paths, writable_folder(out / "heatmaps"))
-    scale, pixels = inspector.manifest.colour_scale, inspector.manifest.data.pixels
-    rows: list[ResultRow] = []
+    paths, skipped = _expand(inputs, out)
+    mark_output(writable_folder(out), HEATMAPS)
+    pictures = heatmap_paths(paths, writable_folder(out / HEATMAPS))
+    refuse_overwriting(pictures)
+    try:
+        (out / RESULTS).unlink(missing_ok=True)
+    except OSError as error:
+        raise FlawsightError(f"cannot write '{out / RESULTS}' ({error.strerror}): is it open elsewhere?") from error
+    rows = ResultRows()
+    rows.skipped = tuple(skipped)
     onlooker = Onlooker(inspector)
-    with (
-        (out / "results.csv").open("w", newline="", encoding="utf-8") as file,
-        (progress or default_progress()).stage("Inspecting", len(paths)) as advance,
-    ):
-        writer = csv.DictWriter(file, [field.name for field in fields(ResultRow)])
-        writer.writeheader()
+    with ExitStack() as undo, (progress or default_progress()).stage("Inspecting", len(paths)) as advance:
         for start in range(0, len(paths), CHUNK):
             chunk = paths[start : start + CHUNK]
-            decoded = [_decode(path, max_pixels, pixels) for path in chunk]
-            images = [image for image in decoded if isinstance(image, np.ndarray)]
-            onlooker.see(images)
-            results = inspector.inspect_many(images) if images else iter(())
-            for path, image in zip(chunk, decoded, strict=True):
-                if isinstance(image, np.ndarray):
-                    row = _found(path, image, next(results), pictures[path], scale)
-                else:
-                    row = ResultRow(str(path), None, None, "error", image)
-                rows.append(row)
-                writer.writerow(asdict(row))
-            file.flush()
+            for path in chunk:
+                undo.callback(_remove, pictures[path])
+            rows += _inspected(inspector, chunk, pictures, max_pixels, onlooker)
             advance(len(chunk))
+        _write_table(out / RESULTS, rows)
+        undo.pop_all()  # all is there: nothing to undo
     onlooker.tell(warn)
     return rows
 
 
-def _expand(inputs: Sequence[Path]) -> list[Path]:
-    """Every image named or in a named folder, once, in order."""
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def _write_table(path: Path, rows: Sequence[ResultRow]) -> None:
+    with written_whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(ResultRow)])
+        writer.writeheader()
+        writer.writerows(readable_document(asdict(row)) for row in rows)
+
+
+def _expand(inputs: Sequence[Path], out: Path) -> tuple[list[Path], list[Skipped]]:
+    """Every image named or in a named folder, once, in order; and what was left out."""
     paths: list[Path] = []
-    for given in inputs:
-        paths += find_images(given, recursive=True) if given.is_dir() else [given]
-    return list(dict.fromkeys(paths))
+    skipped: list[Skipped] = []
+    for given in map(Path, inputs):
+        if is_own_output(given) or is_own_output(given.parent):
+            skipped.append(Skipped(given, OWN))
+        elif is_folder(given):
+            listing = list_images(given, leave_out=[out])
+            paths += listing.images
+            skipped += listing.skipped
+            # As `pictures/*` names the results of last time along with the pictures.
+            if not listing.images and not any(one.reason == OWN for one in listing.skipped):
+                raise FlawsightError(_nothing_in(given, listing.skipped))
+        else:
+            paths.append(given)
+    if not paths:
+        raise FlawsightError(_nothing_in(inputs[0], skipped) if inputs else "no image was named")
+    return list(dict.fromkeys(paths)), list(dict.fromkeys(skipped))
+
+
+def _nothing_in(folder: Path, skipped: Sequence[Skipped]) -> str:
+    reasons = "; ".join([f"accepted suffixes are {', '.join(IMAGE_SUFFIXES)}", *left_out(skipped)])
+    return f"no image in {folder} or below it: {reasons}"
+
+
+def _inspected(
+    inspector: Inspector, chunk: Sequence[Path], pictures: Mapping[Path, Path], max_pixels: int, onlooker: Onlooker
+) -> list[ResultRow]:
+    """A row for each of these images, their heat maps written."""
+    decoded = [_decode(path, max_pixels, inspector.manifest.data.pixels) for path in chunk]
+    images = [image for image in decoded if isinstance(image, np.ndarray)]
+    onlooker.see(images)
+    results = inspector.inspect_many(images) if images else iter(())
+    rows = []
+    for path, image in zip(chunk, decoded, strict=True):
+        if isinstance(image, np.ndarray):
+            rows.append(_found(path, image, next(results), pictures[path], inspector.manifest.colour_scale))
+        else:
+            rows.append(ResultRow(str(path), None, None, "error", image))
+    return rows
 
 
 def _decode(path: Path, max_pixels: int, pixels: PixelFormat | None) -> np.ndarray | str:
@@ -95,21 +172,12 @@ def _decode(path: Path, max_pixels: int, pixels: PixelFormat | None) -> np.ndarr
         return read_image(path, max_pixels, pixels)
     except FlawsightError as error:
         return str(error)
+    except OSError as error:  # a name that the system cannot take
+        return f"cannot read {path}: {error.strerror}; check the path"
 
 
 def _found(path: Path, image: np.ndarray, result: Result, picture: Path, scale: ColourScale) -> ResultRow:
     drawn = cv2.cvtColor(overlay(image, result.anomaly_map, scale), cv2.COLOR_RGB2BGR)
-    if not cv2.imwrite(str(picture), drawn):
-        raise FlawsightError(f"cannot write the heat map '{picture}': is the disk full, or the name too long?")
+    # Encoded first: OpenCV crashes on names that are no UTF-8.
+    write_whole(picture, cv2.imencode(".png", drawn)[1].tobytes())
     return ResultRow(str(path), result.score, result.p_value, result.verdict)
-
-
-def _heatmap_paths(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """A picture's name for each image: its stem, led by as many of its folders as it takes to tell all apart."""
-    trails = [path.with_suffix("").relative_to(path.anchor).parts for path in paths]
-    for depth in range(1, max(map(len, trails), default=1) + 1):
-        names = ["_".join(trail[-depth:]) for trail in trails]
-        if len(set(names)) == len(names):
-            return {path: folder / f"{name}.png" for path, name in zip(paths, names, strict=True)}
-    # The same stem with two suffixes in one folder: number them.
-    return {path: folder / f"{path.stem}_{number}.png" for number, path in enumerate(paths)}

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flawsight.core import Progress, default_progress
+from flawsight.bundle import remove_bundle
+from flawsight.core import FlawsightError, Progress, default_progress
 from flawsight.features import Extractor
 from flawsight.inference import TorchBackend, save
 from flawsight.inspection import Inspector
@@ -18,12 +19,13 @@ from flawsight.pipeline.calibrate import calibrate
 from flawsight.pipeline.choose import choose_members
 from flawsight.pipeline.defect_sources import defect_sources, preview_defects
 from flawsight.pipeline.learn import learn_members
-from flawsight.pipeline.load_images import find_good, load_images
+from flawsight.pipeline.load_images import GoodImages, find_good, load_images
 from flawsight.pipeline.package import make_manifest
 from flawsight.pipeline.plan import make_plan
 from flawsight.pipeline.record import FitRecord, Run
 from flawsight.pipeline.reporting import write_report
 from flawsight.settings import FitSettings
+from flawsight.views import smallest_defect
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +80,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResul
     """
     run = Run(progress or default_progress())
     plan = make_plan(settings)
-    paths, notes = find_good(settings.good, settings.layout, settings.category, settings.good_class)
+    paths, notes, skipped = find_good(settings, settings.good)
     network = Extractor(settings.extractor, settings.weights, settings.image_size, settings.device)
     for names in plan.fixed or ():
         network.prepare(names)  # an unknown layer is named before anything is read
@@ -97,10 +99,32 @@ def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResul
     inspector = Inspector(TorchBackend(network, learned.members), manifest)
     selection = ensemble.selection
     defects = selection.validation_.bad if selection else preview_defects(good.images, recipe, settings)
-    notes = (*notes, *good.pixels.concerns)
-    record = FitRecord(selection, good.images, recipe, defects, found.held_out_maps, run.timings, notes)
+    notes = (*notes, *good.pixels.concerns, *recipe.concerns, *_too_small(inspector, good))
+    record = FitRecord(selection, good.images, recipe, defects, found.held_out_maps, run.timings, notes, skipped)
     if plan.folder and plan.work:
-        save(inspector, plan.folder, settings.overwrite)
+        _write(inspector, record, plan.folder, settings.overwrite)
         shutil.rmtree(plan.work, ignore_errors=True)
-        write_report(inspector, record, plan.folder)
     return FitResult(inspector, record)
+
+
+def _write(inspector: Inspector, record: FitRecord, folder: Path, overwrite: bool) -> None:
+    """The bundle with its report, or nothing of either."""
+    save(inspector, folder, overwrite)
+    try:
+        write_report(inspector, record, folder)
+    except FlawsightError:
+        remove_bundle(folder)
+        raise
+
+
+def _too_small(inspector: Inspector, good: GoodImages) -> list[str]:
+    """How small a defect may be, where pictures are shrunk a lot."""
+    side, layers = inspector.manifest.extractor.image_size, inspector.manifest.extractor.layers
+    found = smallest_defect(good.images.sizes.values(), side, min((layer.stride for layer in layers), default=1.0))
+    if found is None:
+        return []
+    shrunk, pixels = found
+    return [
+        f"pictures are shrunk {shrunk:.3g} times: defects smaller than about {pixels:.0f} pixels will hardly be found; "
+        "a larger --image-size finds smaller ones, or cut the pictures into parts"
+    ]

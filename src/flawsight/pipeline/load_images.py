@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flawsight.core import FlawsightError, Progress
+from flawsight.core import FlawsightError, Progress, all_of
 from flawsight.data import (
     MIN_GOOD,
     PixelFormat,
+    Skipped,
     fingerprint,
     good_samples,
     has_colour,
@@ -18,7 +19,7 @@ from flawsight.data import (
     mixed_colours,
     usual_looks,
 )
-from flawsight.settings import DefectSettings, FitSettings
+from flawsight.settings import DataOptions, DefectSettings, FitSettings
 from flawsight.views import ImageCache
 
 
@@ -42,41 +43,60 @@ class GoodImages:
 
 
 def find_good(
-    good: Path | Sequence[Path], layout: str, category: str | None, good_class: str | None
-) -> tuple[list[Path], tuple[str, ...]]:
-    """The sorted paths of the good images in a folder or data set, or of a list, and what to mind about them.
+    settings: DataOptions, good: Path | Sequence[Path]
+) -> tuple[list[Path], tuple[str, ...], tuple[Skipped, ...]]:
+    """The sorted paths of the good images in a folder or data set, or of a list; what to mind, and what was left out.
 
     FlawsightError for too few.
     """
+    notes: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
     if isinstance(good, Path):
-        samples = good_samples(good, layout, category, good_class)
-        paths, notes, where = [sample.path for sample in samples], samples.notes, f"'{good}'"
+        samples = good_samples(good, settings.layout, settings.category, settings.good_class)
+        paths, notes, skipped = [sample.path for sample in samples], samples.notes, samples.skipped
+        where = f"'{good}'"
     else:
-        paths, notes, where = list(good), (), "the list"
+        paths, where = list(good), "the list"
     if len(paths) < MIN_GOOD:
         raise FlawsightError(
-            f"{where} holds {len(paths)} good images, but at least {MIN_GOOD} are needed: add pictures of good parts"
-            + "".join(f"; {note}" for note in notes)
+            f"{where} holds {len(paths)} good images, but at least {MIN_GOOD} are needed: "
+            + "; ".join(["add pictures of good parts", *notes])
         )
-    return sorted(paths), notes
+    return sorted(paths), notes, skipped
 
 
 def load_images(paths: Sequence[Path], settings: FitSettings, progress: Progress) -> GoodImages:
-    """Learn what the camera delivers, then decode every image once by it; a bad one is named."""
+    """Learn what the camera delivers, then decode every image once by it; all that cannot be read are named."""
     pixels = learned_pixels(paths, settings)
     # A few were looked at: grey among colour is named, with all of them, once all have been seen.
     as_they_are = pixels if pixels.bayer else replace(pixels, is_colour=None)
     images = ImageCache(paths, settings.image_size, settings.max_pixels, as_they_are)
     rows, colours = [], {}
-    with progress.stage("Checking images", len(images)) as advance:
-        for path, image in zip(paths, images, strict=True):
-            rows.append(measured(image))
-            colours[path] = has_colour(image)
-            advance(1)
+
+    def look(number: int) -> None:
+        image = images[number]
+        rows.append(measured(image))
+        colours[paths[number]] = has_colour(image)
+
+    check_images(paths, look, progress)
     mixed = "" if pixels.bayer or pixels.is_colour is None else mixed_colours(colours)
     if mixed:
         pixels = replace(pixels, is_colour=None, concerns=(mixed, *pixels.concerns))
     return GoodImages(images, fingerprint(paths), replace(pixels, looks=usual_looks(rows)))
+
+
+def check_images(paths: Sequence[Path], read: Callable[[int], object], progress: Progress) -> None:
+    """Read every image by its number; FlawsightError names all that cannot be read."""
+    errors: list[FlawsightError] = []
+    with progress.stage("Checking images", len(paths)) as advance:
+        for number in range(len(paths)):
+            try:
+                read(number)
+            except FlawsightError as error:
+                errors.append(error)
+            advance(1)
+    if errors:
+        raise all_of(f"{len(errors)} of {len(paths)} images cannot be used", errors)
 
 
 def learned_pixels(paths: Sequence[Path], settings: DefectSettings) -> PixelFormat:

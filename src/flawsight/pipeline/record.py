@@ -10,6 +10,7 @@ from time import perf_counter
 import numpy as np
 
 from flawsight.core import Progress
+from flawsight.data import Skipped
 from flawsight.pipeline.defect_sources import DefectRecipe, MadeDefects
 from flawsight.selection import LayerSelection
 from flawsight.views import ImageCache
@@ -20,8 +21,8 @@ class FitRecord:
     """The fitted search (None where there was none), the images learned from, and seconds per stage.
 
     `recipe`: which kinds of defects were made, of what; `defects` are the search's, or else a few to look at.
-    `held_out_maps` (side, side) show the first few images to detectors that had not seen them; `notes` say what to mind
-    about the images.
+    `held_out_maps` (side, side) show the first few images to detectors that had not seen them. `notes` say what to
+    mind; `skipped` is what lay beside the images and was left out.
 
     >>> record = fitted.record
     >>> len(record.images), record.recipe.kinds, len(record.defects["nsa"][0])
@@ -35,6 +36,7 @@ class FitRecord:
     held_out_maps: list[np.ndarray]
     timings: dict[str, float]
     notes: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
 
 @dataclass(frozen=True)

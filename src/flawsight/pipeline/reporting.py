@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from flawsight.bundle import Member
-from flawsight.core import written_whole
+from flawsight.core import readable, written_whole
 from flawsight.data import PixelFormat
 from flawsight.inspection import Inspector
 from flawsight.pipeline.defect_sources import MadeDefects
@@ -19,6 +20,8 @@ from flawsight.report import DefectExample, FitReport, LayerScore, write_fit_rep
 from flawsight.selection import LayerSelection
 
 EXAMPLES_PER_KIND = 4
+_FOLDERS = re.compile(r"'[^']*[/\\]([^'/\\]+)'")
+"""A path in quotes: a report names files and folders, but not where on a machine they lie."""
 
 
 def write_report(inspector: Inspector, record: FitRecord, folder: Path) -> Path:
@@ -58,8 +61,9 @@ def fit_report(inspector: Inspector, record: FitRecord, folder: Path) -> FitRepo
     """
     manifest, selection, maps = inspector.manifest, record.selection, record.held_out_maps
     return FitReport(
-        title=f"Inspector {folder.name}",
-        summary={"good_images": manifest.data.images, "bundle": str(folder)},
+        title=f"Inspector {readable(folder.resolve().name)}",
+        # Its name alone: a report travels, and where it was made is nobody's business.
+        summary={"good_images": manifest.data.images, "bundle": readable(folder.resolve().name)},
         scores=[row for row in (selection.results() if selection else ()) if not row.same_as],
         chosen=list(inspector.layers),
         shares=[member.calibration.weight for member in manifest.members],
@@ -73,6 +77,7 @@ def fit_report(inspector: Inspector, record: FitRecord, folder: Path) -> FitRepo
         settings=_settings(inspector, record),
         good_examples=list(zip(record.images[: len(maps)], maps, strict=True)),
         found=selection.figures_ if selection else {},
+        concerns=[_FOLDERS.sub(r"'\1'", readable(note)) for note in record.notes],
     )
 
 
@@ -96,11 +101,10 @@ def _settings(inspector: Inspector, record: FitRecord) -> dict[str, object]:
 
 
 def _pixel_settings(pixels: PixelFormat | None) -> dict[str, object]:
-    """What the pictures are, and what to mind about them."""
+    """What the pictures are."""
     if pixels is None:
         return {}
-    mind = {"mind about the pictures": "; ".join(pixels.concerns)} if pixels.concerns else {}
-    return {"pictures": pixels.text, **mind}
+    return {"pictures": pixels.text}
 
 
 def _search_settings(selection: LayerSelection) -> dict[str, object]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
@@ -13,7 +14,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from flawsight.core import FlawsightError, Progress, default_progress, writable_folder
+from flawsight.core import (
+    FlawsightError,
+    Progress,
+    default_progress,
+    readable,
+    safe_name,
+    same_name,
+    writable_folder,
+    written_whole,
+)
 from flawsight.data import read_image, split_good
 from flawsight.defects import (
     SyntheticDefect,
@@ -25,7 +35,7 @@ from flawsight.defects import (
 )
 from flawsight.defects.foreground import PREVIEW
 from flawsight.pipeline.defect_sources import defect_sources
-from flawsight.pipeline.load_images import find_good, learned_pixels
+from flawsight.pipeline.load_images import check_images, find_good, learned_pixels
 from flawsight.settings import SynthesizeSettings
 
 MANIFEST = "synthetic.csv"
@@ -53,13 +63,13 @@ class _Writer:
         self.rows.append((self._place(path), f"test/{kind}", self._place(truth), strength))
 
     def table(self, seed: int) -> None:
-        with (self.out / MANIFEST).open("w", newline="", encoding="utf-8") as file:
+        with written_whole(self.out / MANIFEST) as part, part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(("image", "part", "mask", "seed", "strength"))
             writer.writerows((path, part, mask, seed, strength) for path, part, mask, strength in self.rows)
 
     def _place(self, path: Path) -> str:
-        return str(path.relative_to(self.out))
+        return readable(path.relative_to(self.out))
 
 
 def synthesize(
@@ -89,7 +99,7 @@ def run_synthesize(settings: SynthesizeSettings, progress: Progress | None = Non
     """
     progress, out = progress or default_progress(), settings.out
     kinds = defect_kinds(settings.defects)
-    paths, notes = find_good(settings.good, settings.layout, settings.category, settings.good_class)
+    paths, notes, skipped = find_good(settings, settings.good)
     split = split_good(len(paths), settings.seed)
     _check(out, paths, settings.overwrite)
     training = [paths[i] for i in split.train]
@@ -98,26 +108,27 @@ def run_synthesize(settings: SynthesizeSettings, progress: Progress | None = Non
     def image_of(index: int) -> np.ndarray:
         return read_image(paths[index], settings.max_pixels, pixels)
 
+    check_images(paths, image_of, progress)
     # Before anything is removed: an interrupted training goes on when the same command is given again.
     recipe = defect_sources(settings, kinds, training, pixels, progress, generator=out / GENERATOR)
-    _clear(out)
-    sources = [image_of(index) for index in split.train[:_SOURCES]]
-    product = described_product(sources, settings.seed, settings.texture, settings.foreground)
-    concerns = [*notes, *pixels.concerns, *recipe.concerns, foreground_preview(sources, product, out / PREVIEW)]
-    bad = _rounds([int(index) for index in split.val_bad], settings.count)
-    writer = _Writer(out, _names(paths))
-    total = len(split.train) + len(split.val_good) + len(kinds) * len(bad)
-    with progress.stage("Writing images", total) as advance:
-        for part, indices in (("train/good", split.train), ("test/good", split.val_good)):
-            for index in indices:
-                writer.good(part, index, image_of(index))
-                advance(1)
-        for kind in kinds:
-            defect = make(kind, product=product, **recipe.parameters.get(kind, {}))
-            for number, place in enumerate(bad):
-                _write_bad(writer, settings, image_of, defect, kind, number, place, sources)
-                advance(1)
-    writer.table(settings.seed)
+    with _whole(out):
+        sources = [image_of(index) for index in split.train[:_SOURCES]]
+        product = described_product(sources, settings.seed, settings.texture, settings.foreground)
+        concerns = [*notes, *pixels.concerns, *recipe.concerns, foreground_preview(sources, product, out / PREVIEW)]
+        bad = _rounds([int(index) for index in split.val_bad], settings.count)
+        writer = _Writer(out, _names(paths))
+        total = len(split.train) + len(split.val_good) + len(kinds) * len(bad)
+        with progress.stage("Writing images", total) as advance:
+            for part, indices in (("train/good", split.train), ("test/good", split.val_good)):
+                for index in indices:
+                    writer.good(part, index, image_of(index))
+                    advance(1)
+            for kind in kinds:
+                defect = make(kind, product=product, **recipe.parameters.get(kind, {}))
+                for number, place in enumerate(bad):
+                    _write_bad(writer, settings, image_of, defect, kind, number, place, sources)
+                    advance(1)
+        writer.table(settings.seed)
     return {
         "out": str(out),
         "kinds": {kind: len(bad) for kind in kinds},
@@ -126,6 +137,7 @@ def run_synthesize(settings: SynthesizeSettings, progress: Progress | None = Non
         "product": product.to_dict(),
         "foreground": str(out / PREVIEW),
         "warnings": [concern for concern in concerns if concern],
+        "skipped": [{"path": str(one.path), "reason": one.reason} for one in skipped],
         "seed": settings.seed,
     }
 
@@ -171,20 +183,34 @@ def _check(out: Path, paths: list[Path], overwrite: bool) -> None:
     writable_folder(out)
 
 
+@contextmanager
+def _whole(out: Path) -> Iterator[None]:
+    """Make room in a checked `out`; where the block fails, nothing of what it wrote stays."""
+    _clear(out)
+    try:
+        (out / MANIFEST).touch()
+        yield
+    except BaseException as error:
+        _clear(out)
+        if isinstance(error, OSError):
+            raise FlawsightError(f"cannot write to '{out}' ({error.strerror}): is the disk full?") from error
+        raise
+
+
 def _clear(out: Path) -> None:
     """Remove what an earlier call wrote into a checked `out`, but for its generator."""
-    for path in (out / part for part in PARTS):
+    for path in (out / part for part in (*PARTS, MANIFEST)):
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    (out / MANIFEST).touch()
 
 
 def _names(paths: list[Path]) -> list[str]:
     """A file name for each image: its stem, or all stems numbered where two images share one."""
-    stems = [path.stem for path in paths]
-    return stems if len(set(stems)) == len(stems) else [f"{stem}_{place}" for place, stem in enumerate(stems)]
+    stems = [safe_name(path.stem) for path in paths]
+    are_different = len({same_name(stem) for stem in stems}) == len(stems)
+    return stems if are_different else [f"{stem}_{place}" for place, stem in enumerate(stems)]
 
 
 def _write(path: Path, pixels: np.ndarray) -> Path:

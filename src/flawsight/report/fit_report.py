@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from flawsight.core import FlawsightError
+from flawsight.core import write_whole
 from flawsight.metrics import Metrics
 from flawsight.report import plain_language as words
 from flawsight.report.charts import histogram, layer_chart
@@ -30,10 +30,7 @@ def write_fit_report(path: Path, report: FitReport) -> None:
     True
     """
     page = render_fit_report(report)
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise FlawsightError(f"cannot write the report '{path}' ({error.strerror}): choose another place") from error
+    write_whole(path, page)
 
 
 def render_fit_report(report: FitReport) -> str:

@@ -72,7 +72,8 @@ class FitReport:
     summary needs `good_images` (how many were learned from) and may have `bundle` (its path, for the commands); the
     rest of it is listed with the settings. chosen holds the layers of each fused map, shares its weight in the average,
     detectors who reads them. calibration_scores (n,) are of good images scored as new. timings are in seconds. found
-    may give the figures of the finished choice by kind of defect; without it, the best chosen layer stands in.
+    may give the figures of the finished choice by kind of defect; without it, the best chosen layer stands in. concerns
+    are what to mind, a sentence each.
     Raises FlawsightError where these are missing or do not fit together.
 
     >>> report = fs.pipeline.fit_report(inspector, fitted.record, bundle)
@@ -95,6 +96,7 @@ class FitReport:
     good_examples: Sequence[tuple[Image, AnomalyMap]] = ()
     found: Mapping[str, Metrics] = field(default_factory=dict)
     detectors: Sequence[str] = ()
+    concerns: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if "good_images" not in self.summary:

@@ -14,7 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 from sklearn.base import clone
 
-from flawsight.core import written_whole
+from flawsight.core import writable_folder, write_whole, written_whole
 from flawsight.features import Extractor
 from flawsight.inference import MemberSpec, fit_detectors, predict_raw
 from flawsight.metrics import Metrics
@@ -112,7 +112,7 @@ class TrialStore:
         self.folder = folder
         if folder is None:
             return
-        folder.mkdir(parents=True, exist_ok=True)
+        writable_folder(folder)
         stamp = folder / "settings.json"
         text = json.dumps(settings, sort_keys=True, default=str).encode()
         if not stamp.exists() or stamp.read_bytes() != text:
@@ -120,7 +120,7 @@ class TrialStore:
                 old.unlink()
             for old in folder.glob("*/"):
                 shutil.rmtree(old)
-            stamp.write_bytes(text)
+            write_whole(stamp, text)
         for path in sorted(folder.glob("*.npz")):
             trial = _read(path)
             if trial is not None:

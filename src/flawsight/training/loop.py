@@ -12,11 +12,11 @@ from time import monotonic
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from flawsight.core import FlawsightError, written_whole
+from flawsight.core import FlawsightError, writable_folder, write_whole
 
 SECONDS_BETWEEN_CHECKPOINTS = 10.0
 _BUILDING = threading.Lock()
@@ -200,10 +200,8 @@ def _save(module: nn.Module, optimizer: torch.optim.Optimizer, losses: list[floa
     tensors = {f"module.{name}": values for name, values in module.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors.update({f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()})
-    folder.mkdir(parents=True, exist_ok=True)
     whole = {name: values.contiguous().clone() for name, values in tensors.items()}
-    with written_whole(folder / "checkpoint.safetensors") as partial:
-        save_file(whole, partial, {"losses": json.dumps(losses)})
+    write_whole(writable_folder(folder) / "checkpoint.safetensors", save(whole, {"losses": json.dumps(losses)}))
 
 
 def _resumed(module: nn.Module, optimizer: torch.optim.Optimizer, folder: Path | None, epochs: int) -> list[float]:
@@ -212,9 +210,10 @@ def _resumed(module: nn.Module, optimizer: torch.optim.Optimizer, folder: Path |
     if path is None or not path.exists():
         return []
     try:
-        with safe_open(path, "pt") as file:
-            losses: list[float] = json.loads(file.metadata()["losses"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        data = path.read_bytes()  # by path safetensors takes UTF-8 only
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        losses: list[float] = json.loads(header["__metadata__"]["losses"])
+        tensors = load(data)
         own = {name.removeprefix("module."): values for name, values in tensors.items() if name.startswith("module.")}
         # Asked first: loading would stop half-way through a network that does not fit.
         if len(losses) > epochs or _shapes(own) != _shapes(module.state_dict()):

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import TypeVar
 
 import torch
@@ -66,9 +68,27 @@ def parallel_map(
 
 @contextmanager
 def _shared_threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(max(1, before // count))
+    """Fewer threads for torch; callers in several threads give back what the first one found."""
+    with _threads.lock:
+        if not _threads.users:
+            _threads.before = torch.get_num_threads()
+        _threads.users += 1
+        torch.set_num_threads(max(1, _threads.before // count))
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        with _threads.lock:
+            _threads.users -= 1
+            torch.set_num_threads(_threads.before)  # by each: OpenMP counts for every thread that calls
+
+
+@dataclass
+class _Threads:
+    """How many callers share torch's threads, and how many threads there were before the first."""
+
+    lock: Lock = field(default_factory=Lock)
+    users: int = 0
+    before: int = 1
+
+
+_threads = _Threads()

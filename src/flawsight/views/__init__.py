@@ -2,5 +2,6 @@
 
 from flawsight.views.cache import ImageCache
 from flawsight.views.resize import resize_image
+from flawsight.views.resolution import smallest_defect
 
-__all__ = ["ImageCache", "resize_image"]
+__all__ = ["ImageCache", "resize_image", "smallest_defect"]

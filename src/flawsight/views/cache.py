@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
+from typing import IO
 
 import numpy as np
 
@@ -19,6 +20,8 @@ MOST_STORED = 1 << 30
 
 class ImageCache(LazyImages):
     """The images at `paths`, read by a learned format, each (side, side, 3) uint8 RGB; a slice is a list.
+
+    `sizes`: (height, width) of the images as they are read, by number, as far as they were decoded.
 
     >>> squares = ImageCache(fs.data.find_images(good), side=64)
     >>> len(squares), squares[0].shape
@@ -35,7 +38,10 @@ class ImageCache(LazyImages):
         self._bytes = 3 * side * side
         self._stored: set[int] = set()
         self._lock = Lock()
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the images, and is gone with them
+        self.sizes: dict[int, tuple[int, int]] = {}
+        self._file: IO[bytes] | None = None
+        with suppress(OSError):  # no room for temporary files: images are decoded again
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the images, and is gone with them
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -43,18 +49,23 @@ class ImageCache(LazyImages):
     def _image(self, number: int) -> np.ndarray:
         if number in self._stored:
             return self._read(number)
-        image = resize_image(read_image(self.paths[number], self.max_pixels, self.pixels), self.side)
+        whole = read_image(self.paths[number], self.max_pixels, self.pixels)
+        self.sizes[number] = (whole.shape[0], whole.shape[1])
+        image = resize_image(whole, self.side)
         if (number + 1) * self._bytes <= MOST_STORED:
             self._write(number, image)
         return image
 
     def _read(self, place: int) -> np.ndarray:
+        assert self._file is not None
         with self._lock:
             self._file.seek(place * self._bytes)
             data = self._file.read(self._bytes)
         return np.frombuffer(bytearray(data), np.uint8).reshape(self.side, self.side, 3)
 
     def _write(self, place: int, image: np.ndarray) -> None:
+        if self._file is None:
+            return
         # On a full disk the image is decoded again next time: slower, and the same.
         with self._lock, suppress(OSError):
             self._file.seek(place * self._bytes)

@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Protocol
 
 from flawsight.core import FlawsightError, Registry, unknown
-from flawsight.data.files import Listing, few_names, find_images, list_images, subfolders
+from flawsight.data.files import find_images, subfolders
 from flawsight.data.layouts.folders import classes
 from flawsight.data.layouts.folders.folder import telling
+from flawsight.data.listing import Skipped, left_out, list_images
+from flawsight.data.names import few_names
 from flawsight.data.samples import GOOD, Dataset
 
 
@@ -52,7 +54,8 @@ def open_dataset(
     if name != "classes" and good_class is not None:
         raise FlawsightError(f"{root} has the layout {name}, which takes no good_class; leave it out")
     found = classes.read(root, good_class) if name == "classes" else LAYOUTS[name].read(root)
-    return Dataset(found, root, name, (*found.notes, *_left_out(root, name)))
+    skipped = _skipped(root, name)
+    return Dataset(found, root, name, (*found.notes, *left_out(skipped)), skipped)
 
 
 def good_samples(
@@ -75,7 +78,7 @@ def good_samples(
             "such as its folder good, or mark rows of a table with the split train"
         )
     notes = dataset.notes if is_parted else (_alone(dataset, good), *dataset.notes)
-    return Dataset(good, dataset.root, dataset.layout, notes)
+    return Dataset(good, dataset.root, dataset.layout, notes, dataset.skipped)
 
 
 def good_images(
@@ -132,16 +135,14 @@ def _alone(dataset: Dataset, good: Dataset) -> str:
         return f"all {len(good)} images are good, and nothing says which are to test on"
     kinds = few_names(sorted({str(sample.kind) for sample in rest}))
     return (
-        f"only the {len(good)} good images ({places}) of {dataset.root} are learned from, and {len(rest)} others "
+        f"only the {len(good)} good images ({places}) of '{dataset.root}' are learned from, and {len(rest)} others "
         f"({kinds}) left out; the same good images say too much good of the inspector when it is evaluated"
     )
 
 
-def _left_out(root: Path, layout: str) -> tuple[str, ...]:
-    """Sentences on what lies in the folder but is not read."""
+def _skipped(root: Path, layout: str) -> tuple[Skipped, ...]:
+    """What lies in the folder but is not read."""
     if not root.is_dir():
         return ()
-    listing = list_images(root)
-    if f"lists.{layout}" in PLACES:
-        listing = Listing((), tuple(item for item in listing.skipped if item[0].suffix.lower() not in LISTS))
-    return listing.notes()
+    skipped = list_images(root).skipped
+    return tuple(one for one in skipped if f"lists.{layout}" not in PLACES or one.path.suffix.lower() not in LISTS)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from flawsight.core import FlawsightError
-from flawsight.data.files import few_names
 from flawsight.data.masks.pixels import MaskFacts, read_pixels
 from flawsight.data.masks.rule import ANY_NONZERO, MaskRule, inverted, learn_rule
 from flawsight.data.masks.shapes import Drawing
+from flawsight.data.names import few_names
 from flawsight.data.pixels import image_size
 from flawsight.data.problems import Problems
 from flawsight.data.samples import DEFECTIVE, GOOD, Sample

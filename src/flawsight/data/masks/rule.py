@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from flawsight.core import FlawsightError
-from flawsight.data.files import few_names
 from flawsight.data.masks.pixels import Ink, Levels, MaskFacts, MaskPixels, extremes
+from flawsight.data.names import few_names
 
 Channel = Literal["colour", "alpha", "over"]
 _SLOPE, _SLOPE_OF_NOISE, _FLAT = 0.2, 0.05, 0.25

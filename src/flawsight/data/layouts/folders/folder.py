@@ -4,8 +4,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from flawsight.data.files import few_names, find_images, has_images, subfolders
+from flawsight.data.files import find_images, has_images, subfolders
 from flawsight.data.layouts.words import said_by
+from flawsight.data.listing import is_file
+from flawsight.data.names import few_names
 from flawsight.data.samples import GOOD, Dataset, Sample
 
 _OF_THE_FILE = re.compile("bad|broken|damage|fail", re.IGNORECASE)
@@ -53,5 +55,5 @@ def read(root: Path) -> Dataset:
 
 def _sidecars(images: Sequence[Path]) -> list[str]:
     """A sentence on text files of the images' names, which may say what is on them."""
-    found = [path for image in images if (path := image.with_suffix(".txt")).is_file()]
+    found = [path for image in images if is_file(path := image.with_suffix(".txt"))]
     return [f"{len(found)} text files with the names of images are not read: {few_names(found)}"] if found else []

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from flawsight.core import FlawsightError
-from flawsight.data.files import few_names, find_images, list_images, subfolders
+from flawsight.data.files import find_images, subfolders
 from flawsight.data.layouts.folders.sorting import sort_pictures
 from flawsight.data.layouts.words import said_by
+from flawsight.data.listing import list_images
+from flawsight.data.names import few_names
 from flawsight.data.samples import DEFECTIVE, GOOD, Dataset, Sample
 
 HINT = "FOLDER/{good or ok or normal, KIND, KIND ...}, or pictures called good_1.png, bad_1.png"

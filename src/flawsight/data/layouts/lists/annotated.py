@@ -10,10 +10,12 @@ from typing import Any
 from PIL import Image
 
 from flawsight.core import FlawsightError
-from flawsight.data.files import few_names, list_images, subfolders
+from flawsight.data.files import subfolders
 from flawsight.data.layouts.lists.located import Located
 from flawsight.data.layouts.words import said_by
+from flawsight.data.listing import list_images
 from flawsight.data.masks.shapes import Drawing, Outline, Runs
+from flawsight.data.names import few_names
 from flawsight.data.problems import Problems
 from flawsight.data.samples import DEFECTIVE, GOOD, Dataset, Sample
 

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from flawsight.core import FlawsightError
-from flawsight.data.files import list_images
 from flawsight.data.layouts.lists.annotated import DAMAGE, Picture, read_annotated, read_json
+from flawsight.data.listing import is_file, list_images
 from flawsight.data.masks.shapes import Outline, Runs, ellipse, rectangle
 from flawsight.data.samples import Dataset
 
@@ -24,7 +24,7 @@ def recognises(root: Path) -> bool:
     if not root.is_dir():
         return False
     beside = (path.with_suffix(".json") for path in list_images(root).images)
-    first = next((path for path in beside if path.is_file()), None)
+    first = next((path for path in beside if is_file(path)), None)
     return first is not None and _is_ours(first)
 
 
@@ -44,7 +44,7 @@ def _is_ours(path: Path) -> bool:
 
 def _picture(root: Path, path: Path) -> Picture | FlawsightError:
     name, file = path.relative_to(root).as_posix(), path.with_suffix(".json")
-    if not file.is_file():
+    if not is_file(file):
         return Picture(str(path), name)
     try:
         document = read_json(file)

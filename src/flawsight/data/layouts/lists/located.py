@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from flawsight.core import FlawsightError
-from flawsight.data.files import list_images
+from flawsight.data.listing import list_images
 
 _ANCHOR = re.compile(r"^(?:[a-z][a-z0-9+.-]+://[^/]*|[a-z]:|/)/*", re.IGNORECASE)
 """What an absolute path begins with: s3://bucket/, C:/, /."""

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flawsight.core import FlawsightError
-from flawsight.data.files import few_names, find_images, folder_named, has_images, list_images, subfolders
+from flawsight.data.files import find_images, folder_named, has_images, subfolders
 from flawsight.data.layouts.trees.truth import masks_of
 from flawsight.data.layouts.words import said_by
+from flawsight.data.listing import list_images
+from flawsight.data.names import few_names
 from flawsight.data.problems import Problems
 from flawsight.data.samples import DEFECTIVE, GOOD, Dataset, Sample
 
@@ -32,7 +34,7 @@ def read_tree(root: Path, layout: str, test: str = "test", truth: Path | None = 
         images, place = find_images(folder), folder_named(truth, folder.name)
         masks, orphans = masks_of(images, place)
         if orphans:
-            notes.append(f"{len(orphans)} masks belong to no image of {folder}: {few_names(orphans)}")
+            notes.append(f"{len(orphans)} masks belong to no image of '{folder}': {few_names(orphans)}")
         is_good = said_by(folder.name) == "good"
         if truth.is_dir() and not is_good:
             with problems.noted():
@@ -48,7 +50,7 @@ def _unused(root: Path) -> list[str]:
     apart = folder_named(root, "validation", "val", "valid")
     if not apart.is_dir() or not has_images(apart, recursive=True):
         return []
-    return [f"{len(list_images(apart).images)} images in {apart} are not used: neither to learn from nor to test on"]
+    return [f"{len(list_images(apart).images)} images in '{apart}' are not used: neither to learn from nor to test on"]
 
 
 def _check_complete(without: Sequence[Path], folder: Path) -> None:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from flawsight.data.files import list_images, subfolders
+from flawsight.data.files import subfolders
+from flawsight.data.listing import list_images
 
 _ENDINGS = re.compile(
     r"[-_. ]*(?:mask|gt|label|seg|segmentation|groundtruth|anomaly|defect)?s?[-_. ]*\d*$", re.IGNORECASE
