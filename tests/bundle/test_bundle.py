@@ -160,17 +160,19 @@ def test_an_existing_bundle_is_refused_and_stays(copy: Path, fitted: Inspector, 
     assert fs.load(copy, device="cpu").threshold == fitted.threshold
 
 
-def test_a_save_that_is_cut_off_leaves_no_bundle(
+def test_a_save_that_is_cut_off_leaves_the_bundle_as_it_was(
     copy: Path, fitted: Inspector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "no space left on device")
 
+    before = fs.load(copy, device="cpu").manifest
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(fs.FlawsightError, match=r"cannot write .*network\.safetensors.*no space.*disk full"):
         fs.save(fitted, copy, overwrite=True)
     monkeypatch.undo()
-    refused(copy, "no bundle")
+    assert fs.load(copy, device="cpu").manifest == before
+    assert not list(copy.glob("*.part"))
 
 
 def test_every_file_of_a_bundle_has_the_usual_rights(bundle: Path, tmp_path: Path) -> None:

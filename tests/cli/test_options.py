@@ -66,7 +66,10 @@ def test_every_verb_has_json_and_a_config_file(flawsight: Callable, verb: str, t
     assert {"--json", "--config"} <= flags(verb)
     config = tmp_path / "c.yaml"
     config.write_text("nonsuch: 1\n")
-    flawsight(verb, "--config", config, "--json").refused("unknown option 'nonsuch'", "c.yaml")
+    done = flawsight(verb, "--config", config, "--json")
+    assert done.code == 2 and "unknown option 'nonsuch'" in done.err and "c.yaml" in done.err
+    error = json.loads(done.out)["error"]
+    assert "unknown option 'nonsuch'" in error["message"] and error["code"] == 2
 
 
 @pytest.mark.parametrize("verb", ["fit", "inspect", "evaluate", "synthesize"])

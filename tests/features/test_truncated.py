@@ -31,7 +31,8 @@ def test_deeper_layers_are_not_even_run(resnet18: Extractor, images: list[np.nda
     ran = []
     hooks = [
         module.register_forward_hook(lambda *_, name=name: ran.append(name))
-        for name, module in resnet18.network.module.named_modules()
+        for network in (resnet18.network.module, resnet18.truncated(["layer2.0.relu"]))
+        for name, module in network.named_modules()
         if not list(module.children())
     ]
     resnet18.extract(images, ["layer2.0.relu"])
