@@ -26,7 +26,7 @@ class TestDetectors:
         assert done.code == 0, done.err
         document, manifest = json.loads(done.out), json.loads((out / "inspector.json").read_text())
         assert set(document) == {
-            "bundle", "report", "detectors", "untried", "layers", "threshold", "false_alarm_rate", "images",
+            "bundle", "report", "detectors", "untried", "layers", "threshold", "false_alarm_rate", "images", "warnings",
         }  # fmt: skip
         assert document["untried"] == manifest["selection"]["untried"] == 0
         assert manifest["selection"]["detectors"] == ["distance", "scorer"]
