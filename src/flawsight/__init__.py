@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from flawsight.core import FlawsightError
 
 if TYPE_CHECKING:
-    from flawsight.inference import load, save
+    from flawsight.inference import save
     from flawsight.inspection import Inspector, Result, evaluate, inspect_to_folder
     from flawsight.pipeline import FitResult, fit, run_fit, synthesize
+    from flawsight.runtime import load
     from flawsight.settings import FitSettings
 
 __all__ = [
@@ -34,9 +35,10 @@ __all__ = [
     "synthesize",
 ]
 _ROOMS = {
-    "inference": ("load", "save"),
+    "inference": ("save",),
     "inspection": ("Inspector", "Result", "evaluate", "inspect_to_folder"),
     "pipeline": ("FitResult", "fit", "run_fit", "synthesize"),
+    "runtime": ("load",),
     "settings": ("FitSettings",),
 }
 _WHERE = {name: f"flawsight.{room}" for room, names in _ROOMS.items() for name in names}

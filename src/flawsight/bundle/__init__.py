@@ -1,7 +1,17 @@
 """The deliverable on disk: inspector.json and tensors, written whole, checked when read."""
 
 from flawsight.bundle.manifest import DataInfo, DetectorSpec, ExtractorSpec, Manifest, Member, SelectionInfo
-from flawsight.bundle.store import check_files, prepare_folder, read_manifest, read_tensors, remove_bundle, write_bundle
+from flawsight.bundle.runtime_model import Parity, RuntimeModel, SampleInfo
+from flawsight.bundle.store import (
+    check_files,
+    prepare_folder,
+    read_manifest,
+    read_tensors,
+    remove_bundle,
+    replace_files,
+    tensor_file,
+    write_bundle,
+)
 
 __all__ = [
     "DataInfo",
@@ -9,11 +19,16 @@ __all__ = [
     "ExtractorSpec",
     "Manifest",
     "Member",
+    "Parity",
+    "RuntimeModel",
+    "SampleInfo",
     "SelectionInfo",
     "check_files",
     "prepare_folder",
     "read_manifest",
     "read_tensors",
     "remove_bundle",
+    "replace_files",
+    "tensor_file",
     "write_bundle",
 ]

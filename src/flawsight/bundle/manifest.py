@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from flawsight.bundle.upgrade import upgraded
+from flawsight.bundle.parts import Strict
+from flawsight.bundle.runtime_model import RuntimeModel, SampleInfo
+from flawsight.bundle.upgrade import CURRENT, upgraded
 from flawsight.core import INPUT, Layer
 from flawsight.data import PixelFormat
 from flawsight.metrics import OperatingPoint
 from flawsight.scoring import ColourScale, MemberCalibration
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ExtractorSpec(_Strict):
+class ExtractorSpec(Strict):
     """Which network, at which size, with which weights (`weights_sha256` is of the whole network's tensors).
 
     `layers` are the rows of its catalogue that the members read; none where an older version did not keep them.
@@ -34,7 +32,7 @@ class ExtractorSpec(_Strict):
     layers: tuple[Layer, ...] = ()
 
 
-class DetectorSpec(_Strict):
+class DetectorSpec(Strict):
     """The method, its parameters, the package it comes from, and whether its maps say where a defect is.
 
     >>> spec = read_manifest(bundle).members[0].detector
@@ -48,7 +46,7 @@ class DetectorSpec(_Strict):
     localizes: bool = True
 
 
-class Member(_Strict):
+class Member(Strict):
     """One detector, its layers, and how its answers count.
 
     >>> members = read_manifest(bundle).members
@@ -61,7 +59,7 @@ class Member(_Strict):
     calibration: MemberCalibration
 
 
-class CalibrationInfo(_Strict):
+class CalibrationInfo(Strict):
     """Good images' scores by detectors that had not seen them, ascending, and how these were made."""
 
     method: Literal["cross-conformal"] = "cross-conformal"
@@ -69,7 +67,7 @@ class CalibrationInfo(_Strict):
     scores: tuple[float, ...] = Field(min_length=1)
 
 
-class DataInfo(_Strict):
+class DataInfo(Strict):
     """Which good images were learned from, and from how many augmented copies of each, by which groups.
 
     `defects`: the kinds that were made on them to learn from, if any; `sources_digest` names the images blended in.
@@ -89,7 +87,7 @@ class DataInfo(_Strict):
     pixels: PixelFormat | None = None
 
 
-class SelectionInfo(_Strict):
+class SelectionInfo(Strict):
     """How the layers were chosen.
 
     >>> read_manifest(bundle).selection.defects
@@ -106,18 +104,19 @@ class SelectionInfo(_Strict):
     product: dict[str, Any]
 
 
-class Manifest(_Strict):
+class Manifest(Strict):
     """The whole of inspector.json.
 
     `settings` are the fit's options, without folders, files and what the machine had to give; `settings_paths` names
     those that were folders or files. The image is defective iff its score exceeds the operating point's threshold.
+    `runtime` is the graph that runs without torch, `samples` the pictures by which it was compared with torch.
 
     >>> manifest = read_manifest(bundle)
     >>> manifest.operating_point.requested_rate, manifest.data.images, manifest.settings["image_size"]
     (0.1, 12, 64)
     """
 
-    format: Literal[3] = 3
+    format: Literal[4] = CURRENT
     versions: dict[str, str]
     settings: dict[str, Any] = Field(default_factory=dict)
     settings_paths: list[str] = Field(default_factory=list)
@@ -129,12 +128,21 @@ class Manifest(_Strict):
     data: DataInfo
     seed: int
     selection: SelectionInfo | None
+    samples: SampleInfo | None = None
+    runtime: RuntimeModel | None = None
     files: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
     def _upgraded(cls, data: Any) -> Any:
         return upgraded(data)
+
+    def as_exported(self) -> Manifest:
+        """The same with the operating point of the exported graph, where it has one of its own."""
+        if self.runtime is None or self.runtime.operating_point is None:
+            return self
+        calibration = self.calibration.model_copy(update={"scores": self.runtime.calibration_scores})
+        return self.model_copy(update={"operating_point": self.runtime.operating_point, "calibration": calibration})
 
     @property
     def layers(self) -> tuple[tuple[str, ...], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,10 +18,12 @@ from flawsight.core import FlawsightError, read_model, sha256_of, writable_folde
 MANIFEST = "inspector.json"
 NETWORK = "network.safetensors"
 DETECTORS = "detectors.safetensors"
+ONNX_MODEL = "model.onnx"
+OPENVINO_MODEL = ("model.xml", "model.bin")
+SAMPLES = "samples.png"
+FILES = (NETWORK, DETECTORS, ONNX_MODEL, *OPENVINO_MODEL, SAMPLES)
 FOR_READERS = ("report.html", "selection.csv")
 """What else a fit leaves in the folder, for people to read."""
-
-Tensors = Mapping[str, np.ndarray]
 
 
 def prepare_folder(folder: Path, overwrite: bool) -> Path:
@@ -37,28 +39,53 @@ def prepare_folder(folder: Path, overwrite: bool) -> Path:
     return writable_folder(folder)
 
 
-def write_bundle(manifest: Manifest, tensors: Mapping[str, Tensors], folder: Path, overwrite: bool = False) -> Path:
-    """Write a bundle of these files of tensors; an existing one is refused without `overwrite`, else removed whole.
+def write_bundle(manifest: Manifest, files: Mapping[str, bytes], folder: Path, overwrite: bool = False) -> Path:
+    """Write a bundle of these files; an existing one is refused without `overwrite`, else removed whole.
 
     >>> manifest = read_manifest(bundle)
-    >>> tensors = {name: read_tensors(bundle, name) for name in manifest.files}
-    >>> sorted(path.name for path in write_bundle(manifest, tensors, tmp / "copy").iterdir())
-    ['detectors.safetensors', 'inspector.json', 'network.safetensors']
+    >>> files = {name: (bundle / name).read_bytes() for name in manifest.files}
+    >>> sorted(path.name for path in write_bundle(manifest, files, tmp / "copy").iterdir())
+    ['detectors.safetensors', 'inspector.json', 'model.onnx', 'network.safetensors', 'samples.png']
     """
     prepare_folder(folder, overwrite)
-    hashes = {}
-    # All is written before anything takes its place, the manifest last: a folder without one is no bundle.
-    with written_whole(folder / MANIFEST) as partial_manifest, ExitStack() as files:
-        for name, values in tensors.items():
-            # Through bytes: safetensors' own file writer makes files that only their owner may read.
-            data = tensor_bytes({key: np.asarray(value, order="C") for key, value in values.items()})
-            files.enter_context(written_whole(folder / name)).write_bytes(data)
-            hashes[name] = hashlib.sha256(data).hexdigest()
-        whole = manifest.model_copy(update={"files": hashes})
-        partial_manifest.write_text(whole.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        for name in (MANIFEST, *FOR_READERS):
-            (folder / name).unlink(missing_ok=True)
+    _write(manifest.model_copy(update={"files": {}}), files, folder, {*FILES, *FOR_READERS} - set(files))
     return folder
+
+
+def replace_files(manifest: Manifest, files: Mapping[str, bytes], folder: Path, removed: Iterable[str] = ()) -> None:
+    """Put these files into a bundle, in the place of those of their names, and take the `removed` ones out.
+
+    >>> copy = fs.save(inspector, tmp / "copy")
+    >>> replace_files(read_manifest(copy), {"samples.png": b"..."}, copy)
+    >>> "samples.png" in read_manifest(copy).files
+    True
+    """
+    gone = set(removed) - set(files)
+    kept = {name: digest for name, digest in manifest.files.items() if name not in gone}
+    _write(manifest.model_copy(update={"files": kept}), files, folder, gone)
+
+
+def _write(manifest: Manifest, files: Mapping[str, bytes], folder: Path, removed: Iterable[str]) -> None:
+    """All is written before anything takes its place, the manifest last: a folder without one is no bundle."""
+    with written_whole(folder / MANIFEST) as partial_manifest, ExitStack() as written:
+        for name, data in files.items():
+            written.enter_context(written_whole(folder / name)).write_bytes(data)
+        hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+        whole = manifest.model_copy(update={"files": {**manifest.files, **hashes}})
+        partial_manifest.write_text(whole.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        for name in (MANIFEST, *removed):
+            (folder / name).unlink(missing_ok=True)
+
+
+def tensor_file(tensors: Mapping[str, np.ndarray]) -> bytes:
+    """Tensors as the bytes of a safetensors file.
+
+    >>> len(tensor_file({"bank": np.zeros((10, 4), np.float32)}))
+    232
+    """
+    # Through bytes: safetensors' own file writer makes files that only their owner may read.
+    data: bytes = tensor_bytes({key: np.asarray(value, order="C") for key, value in tensors.items()})
+    return data
 
 
 def remove_bundle(folder: Path) -> None:
@@ -69,7 +96,7 @@ def remove_bundle(folder: Path) -> None:
     >>> list(copy.iterdir())
     []
     """
-    for name in (MANIFEST, NETWORK, DETECTORS, *FOR_READERS):
+    for name in (MANIFEST, *FILES, *FOR_READERS):
         (folder / name).unlink(missing_ok=True)
 
 

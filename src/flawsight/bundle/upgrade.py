@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from flawsight.core import FlawsightError
+
+CURRENT: Literal[4] = 4
 
 
 def upgraded(data: Any) -> Any:
     """A manifest as parsed from JSON, in today's form where it is of an earlier one; anything else as it is."""
-    if isinstance(data, dict) and data.get("format") == 2:
+    version = data.get("format") if isinstance(data, dict) else None
+    if isinstance(version, int) and version > CURRENT:
+        maker = str((data.get("versions") or {}).get("flawsight", "a newer version"))
+        raise FlawsightError(
+            f"a bundle of format {version}, made by Flawsight {maker}; this Flawsight reads formats up to {CURRENT}: "
+            "update it"
+        )
+    if version == 2:
         try:
             return _from_2(data)
         except (KeyError, TypeError, ValueError) as error:
             raise FlawsightError(f"a manifest of format 2 that is not whole ({error})") from error
+    if version == 3:  # the same, but for what came with 4
+        return {**data, "format": CURRENT}
     return data
 
 
 def _from_2(old: dict[str, Any]) -> dict[str, Any]:
     """Format 2: scales lay flat in a member, derived figures in the working point, and images were `picture`s."""
-    data = {**old, "format": 3}
+    data = {**old, "format": CURRENT}
     point = dict(data.pop("working_point"))
     data["calibration"] = {
         "method": point.pop("method"), "folds": point.pop("folds"), "scores": point.pop("calibration_scores")

@@ -11,11 +11,12 @@ import typer
 
 from flawsight.cli.ending import BAD_INPUT, complain, print_json, run
 from flawsight.cli.options import command
-from flawsight.cli.terminal import columns, console, mind, say, show_figures, show_fit, show_synthesized
+from flawsight.cli.terminal import columns, console, mind, say, show_exported, show_figures, show_fit, show_synthesized
 from flawsight.core import FlawsightError
 from flawsight.settings import (
     DemoSettings,
     EvaluateSettings,
+    ExportSettings,
     FitSettings,
     InspectSettings,
     LayersSettings,
@@ -96,16 +97,23 @@ def fit(settings: FitSettings, as_json: bool) -> None:
 def inspect(settings: InspectSettings, as_json: bool) -> None:
     """Sort images into good and defective: results.csv and heat maps. A bad image does not stop the rest."""
     from flawsight.data import left_out
-    from flawsight.inference import load
     from flawsight.inspection import inspect_to_folder
+    from flawsight.runtime import load
 
     out, found = settings.out, list[str]()
-    inspector = load(settings.bundle, settings.device)
+    inspector = load(settings.bundle, settings.device, settings.backend, settings.threads)
     rows = inspect_to_folder(inspector, settings.images, out, settings.max_pixels, warn=found.append)
     counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in ("good", "defective", "error")}
     found += left_out(rows.skipped)
     results, skipped = [asdict(row) for row in rows], _skipped(rows.skipped)
-    document = {"out": str(out), **counts, "warnings": found, "results": results, "skipped": skipped}
+    document = {
+        "out": str(out),
+        "backend": inspector.backend.name,
+        **counts,
+        "warnings": found,
+        "results": results,
+        "skipped": skipped,
+    }
 
     def show() -> None:
         say(
@@ -126,12 +134,24 @@ def inspect(settings: InspectSettings, as_json: bool) -> None:
 def evaluate(settings: EvaluateSettings, as_json: bool) -> None:
     """Measure an inspector on labelled images: metrics.json."""
     from flawsight.data import open_dataset
-    from flawsight.inference import load
     from flawsight.inspection.evaluation import evaluate_to_folder
+    from flawsight.runtime import load
 
     samples = open_dataset(settings.dataset, settings.layout, settings.category, settings.good_class)
-    figures, path = evaluate_to_folder(load(settings.bundle, settings.device), samples, settings)
+    inspector = load(settings.bundle, settings.device, settings.backend, settings.threads)
+    figures, path = evaluate_to_folder(inspector, samples, settings)
     _print(as_json, figures, lambda: show_figures(figures, path))
+
+
+@command(app, ExportSettings, "flawsight export inspector --out for_the_line")
+def export(settings: ExportSettings, as_json: bool) -> None:
+    """Make the graph by which a bundle runs without torch, and prove that it says the same."""
+    from flawsight.export import export_bundle
+
+    exported = export_bundle(settings.bundle, settings.format, settings.precision, settings.out, settings.good)
+    out = settings.out or settings.bundle
+    document = {"bundle": str(out), **exported.runtime.model_dump(mode="json", exclude={"calibration_scores"})}
+    _print(as_json, document, lambda: show_exported(exported.runtime, out))
 
 
 @command(app, LayersSettings, "flawsight layers torchvision:resnet18")

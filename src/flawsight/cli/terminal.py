@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
-from flawsight.bundle import Manifest
+from flawsight.bundle import Manifest, RuntimeModel
 from flawsight.core import readable
 
 
@@ -72,6 +72,21 @@ def show_figures(figures: dict[str, Any], path: Path) -> None:
     say(f"Masks: {figures['masks']['rule']}")
     mind(figures["warnings"])
     say(f"Figures: {path}")
+
+
+def show_exported(model: RuntimeModel, out: Path) -> None:
+    """How the graph compares with torch."""
+    for backend, parity in model.parity.items():
+        say(
+            f"{backend}: {parity.images} pictures compared with torch; scores differ by {parity.score_difference:.2g}, "
+            f"maps by {parity.map_difference:.2g}, {parity.flips} verdicts."
+        )
+        if model.precision != "fp32" and parity.p_h is not None and parity.p_h_torch is not None:
+            say(f"P_h on them: {100 * parity.p_h:.1f}, torch {100 * parity.p_h_torch:.1f}.")
+    if model.operating_point is not None:
+        point = model.operating_point
+        say(f"Its own operating point: score > {point.threshold:.3f}, at most {point.rate:.2%} of good parts stopped.")
+    say(f"Bundle: {out}\nGraph:  {out / model.file} ({model.precision})")
 
 
 def show_synthesized(written: dict[str, Any], out: Path) -> None:

@@ -28,7 +28,8 @@ class DetectorTags:
     localizes: whether maps say where the defect is; else they hold one value. image_score: whether images have scores
     of their own scale rather than the maximum of the map. cv_folds: parts of the images that calibration holds out in
     turn; fewer where learning is slow. needs_defects: it learns from synthetic defects, which `attach` gives it.
-    has_time_budget: `fit_to_time_budget` makes it cheaper.
+    has_time_budget: `fit_to_time_budget` makes it cheaper. exportable: a graph can hold its answers, so that bundles
+    run without torch.
 
     >>> tags = make_detector("realnet").tags
     >>> tags.input, tags.needs_defects, tags.cv_folds
@@ -41,6 +42,7 @@ class DetectorTags:
     cv_folds: int = 5
     needs_defects: bool = False
     has_time_budget: bool = False
+    exportable: bool = False
 
 
 class Detector(BaseEstimator, ABC):
@@ -128,6 +130,9 @@ class Detector(BaseEstimator, ABC):
         """Bytes held between `reset` and `finalize` for maps of so many channels and places; all, unless overridden."""
         return 4 * channels * places * images
 
+    def prepare_export(self) -> None:
+        """Derive from what was learned whatever the answers take while they are traced into a graph."""
+
     @abstractmethod
     def state_dict(self) -> dict[str, Tensor]:
         """Everything `fit` learned, as tensors that can be saved."""
@@ -166,6 +171,8 @@ def checked(features: FeatureMaps) -> FeatureMaps:
         ...
     flawsight.core.errors.FlawsightError: feature maps must be tensors of shape (N, C, H, W), one per layer
     """
+    if torch.compiler.is_exporting():  # questions about values have no place in a graph
+        return features
     if not len(features):
         raise FlawsightError("no feature maps: pass one (N, C, H, W) tensor per layer")
     for values in features:

@@ -71,7 +71,7 @@ class FastFlow(FlowDetector):
     @property
     def tags(self) -> DetectorTags:
         """Learning is slow: calibration holds out halves."""
-        return DetectorTags(cv_folds=2)
+        return DetectorTags(cv_folds=2, exportable=True)
 
     def low_fidelity(self) -> Self:
         """Small flows on small maps, trained briefly."""
@@ -87,7 +87,7 @@ class FastFlow(FlowDetector):
     def anomaly_maps(self, features: FeatureMaps) -> Tensor:
         """Maps (N, h, w) on the finest layer's grid."""
         maps = self._ready(features)
-        network = cast(nn.ModuleList, self._require("network_")).to(maps[0].device)
+        network = cast(nn.ModuleList, self._require("network_"))
         size = finest([(height, width) for _, height, width in self.shapes_])
         latents = [flow(values)[0] for flow, values in zip(network, maps, strict=True)]
         unlikely = [0.5 * z.square().mean(1, keepdim=True) for z in latents]

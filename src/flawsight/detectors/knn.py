@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from flawsight.core import FlawsightError
-from flawsight.detectors.bases.nearest import nearest_distances
 from flawsight.detectors.bases.pooled import PooledDetector
 
 
@@ -34,4 +34,6 @@ class KNearest(PooledDetector):
         return {"vectors": vectors}
 
     def _level_scores(self, level: Mapping[str, Tensor], vectors: Tensor) -> Tensor:
-        return nearest_distances(vectors, level["vectors"], self.neighbours)
+        # Differences first: there are few, and products would drown the smallest distances in rounding errors.
+        distances = torch.linalg.vector_norm(vectors[:, None] - level["vectors"], dim=2)
+        return distances.topk(min(self.neighbours, distances.shape[1]), dim=1, largest=False).values.mean(1)

@@ -52,5 +52,5 @@ class OneClassSVM(PooledDetector):
         }
 
     def _level_scores(self, level: Mapping[str, Tensor], vectors: Tensor) -> Tensor:
-        squared = torch.cdist(vectors.double(), level["vectors"], compute_mode="donot_use_mm_for_euclid_dist").square()
+        squared = (vectors.double()[:, None] - level["vectors"]).square().sum(2)
         return (level["offset"] - (squared * -level["gamma"]).exp() @ level["weights"]).float()

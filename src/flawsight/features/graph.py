@@ -153,7 +153,7 @@ def as_map(values: Tensor, layer: Layer) -> Tensor:
     """A node's output as (N, C, H, W): token sequences and channels-last maps are reshaped."""
     if values.ndim == 3:
         grid = values[:, values.shape[1] - layer.height * layer.width :]
-        return grid.transpose(1, 2).reshape(len(values), layer.channels, layer.height, layer.width)
+        return grid.transpose(1, 2).reshape(values.shape[0], layer.channels, layer.height, layer.width)
     if values.shape[1:] != (layer.channels, layer.height, layer.width):
         return values.permute(0, 3, 1, 2)
     return values

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from flawsight.bundle import Manifest, Member, check_files, read_manifest, read_tensors, write_bundle
+from flawsight.bundle import Manifest, Member, check_files, read_manifest, read_tensors, tensor_file, write_bundle
 from flawsight.bundle.store import DETECTORS as DETECTOR_TENSORS
 from flawsight.bundle.store import NETWORK as NETWORK_TENSORS
 from flawsight.core import FlawsightError, Layer
@@ -16,30 +16,40 @@ from flawsight.detectors import DETECTORS, Detector, make_detector
 from flawsight.features import Extractor
 from flawsight.inference.feature_pass import MemberSpec, predict_raw
 from flawsight.inspection import Inspector
-from flawsight.scoring import RawPrediction
+from flawsight.scoring import MemberCalibration, fuse_members
 
 
 class TorchBackend:
-    """The raw maps of a bundle's members, computed by torch on the extractor's device.
+    """The answers of a bundle's members, computed by torch on the extractor's device.
 
-    >>> member = MemberSpec(("blocks.2.1.add",), fs.detectors.PatchCore(bank_size=50).fit(features))
-    >>> [found.maps.shape for found in TorchBackend(network, [member]).predict_raw(images[:3])]
-    [(3, 8, 8)]
+    >>> backend = load(bundle).backend
+    >>> maps, scores = backend.predict([fs.views.resize_image(image, 64) for image in images[:3]])
+    >>> maps.shape, scores.shape
+    ((3, 64, 64), (3,))
     """
 
-    def __init__(self, extractor: Extractor, members: Sequence[MemberSpec]) -> None:
+    name = "torch"
+
+    def __init__(
+        self, extractor: Extractor, members: Sequence[MemberSpec], calibrations: Sequence[MemberCalibration]
+    ) -> None:
         self.extractor = extractor
         self.members = tuple(members)
+        self.calibrations = tuple(calibrations)
 
-    def predict_raw(self, squares: Sequence[np.ndarray]) -> list[RawPrediction]:
-        """One prediction of all squares (S, S, 3) uint8 RGB for each member."""
-        return predict_raw(self.extractor, squares, self.members)
+    def predict(self, squares: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Anomaly maps (N, S, S) and scores (N,) of squares (S, S, 3) uint8 RGB."""
+        found, side = predict_raw(self.extractor, squares, self.members), self.extractor.image_size
+        maps, scores = np.empty((len(squares), side, side), np.float32), np.empty(len(squares))
+        for index in range(len(squares)):
+            maps[index], scores[index] = fuse_members([one.of_image(index) for one in found], self.calibrations, side)
+        return maps, scores
 
     def catalogue(self, names: Sequence[str]) -> tuple[Layer, ...]:
         """The rows of the network's catalogue that these layers are."""
         return tuple(self.extractor.layer(name) for name in names)
 
-    def tensors(self, names: Sequence[str]) -> dict[str, dict[str, np.ndarray]]:
+    def files(self, names: Sequence[str]) -> dict[str, bytes]:
         """What a bundle keeps: the network cut after these layers, and what each detector learned."""
         network = self.extractor.truncated(list(names)).state_dict() if names else {}
         learned = {
@@ -48,13 +58,13 @@ class TorchBackend:
             for key, value in member.detector.state_dict().items()
         }
         return {
-            file: {name: values.detach().cpu().numpy() for name, values in found.items()}
+            file: tensor_file({name: values.detach().cpu().numpy() for name, values in found.items()})
             for file, found in ((NETWORK_TENSORS, network), (DETECTOR_TENSORS, learned))
         }
 
 
 def save(inspector: Inspector, folder: str | Path, overwrite: bool = False) -> Path:
-    """Write an inspector as a bundle; an existing one is refused without `overwrite`.
+    """Write an inspector as a bundle that runs in torch; an existing one is refused without `overwrite`.
 
     >>> folder = save(inspector, tmp / "copy")
     >>> load(folder).threshold == inspector.threshold
@@ -63,12 +73,12 @@ def save(inspector: Inspector, folder: str | Path, overwrite: bool = False) -> P
     backend = inspector.backend
     if not isinstance(backend, TorchBackend):
         raise FlawsightError("only an inspector that runs in torch can be saved: copy the bundle's folder instead")
-    tensors = backend.tensors(inspector.manifest.network_layers)
-    return write_bundle(inspector.manifest, tensors, Path(folder), overwrite)
+    manifest = inspector.manifest.model_copy(update={"runtime": None, "samples": None})
+    return write_bundle(manifest, backend.files(manifest.network_layers), Path(folder), overwrite)
 
 
-def load(folder: str | Path, device: str = "auto") -> Inspector:
-    """Read a bundle back; anything missing, changed or unreadable raises with the file's name.
+def load(folder: str | Path, device: str = "auto", threads: int | None = None) -> Inspector:
+    """Read a bundle back to compute in torch, on so many threads of the processor; see `flawsight.runtime.load`.
 
     >>> load(bundle).inspect(dataset / "test" / "spot" / "000.png").verdict
     'defective'
@@ -76,6 +86,12 @@ def load(folder: str | Path, device: str = "auto") -> Inspector:
     folder = Path(folder)
     manifest = read_manifest(folder)
     check_files(folder, manifest)
+    if DETECTOR_TENSORS not in manifest.files:
+        raise FlawsightError(
+            f"bundle '{folder}' was made for the line, without {DETECTOR_TENSORS}: torch cannot run it"
+        )
+    if threads:
+        torch.set_num_threads(threads)
     spec, names = manifest.extractor, manifest.network_layers
     weights = folder / NETWORK_TENSORS if names else "random"
     extractor = Extractor(spec.name, weights, spec.image_size, device, spec.layers)
@@ -88,7 +104,8 @@ def load(folder: str | Path, device: str = "auto") -> Inspector:
         MemberSpec(member.layers, _restored(folder, number, member, tensors), member.calibration.weight)
         for number, member in enumerate(manifest.members)
     ]
-    return Inspector(TorchBackend(extractor, members), _with_catalogue(manifest, extractor))
+    backend = TorchBackend(extractor, members, [member.calibration for member in manifest.members])
+    return Inspector(backend, _with_catalogue(manifest, extractor))
 
 
 def _check_layers(folder: Path, extractor: Extractor, names: Sequence[str]) -> None:

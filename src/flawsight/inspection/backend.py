@@ -1,23 +1,23 @@
-"""Backend: whatever computes the raw maps of a bundle's members."""
+"""Backend: whatever computes the answers of a bundle's members."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
-from flawsight.scoring import RawPrediction
-
 
 class Backend(Protocol):
-    """From the network's inputs, squares (S, S, 3) uint8 RGB, to what each member finds in them.
+    """From the network's inputs, squares (S, S, 3) uint8 RGB, to maps and scores.
 
     >>> class Blind:
-    ...     def predict_raw(self, squares):
-    ...         maps = np.zeros((len(squares), 8, 8), np.float32)
-    ...         return [fs.scoring.RawPrediction(maps, None) for member in inspector.manifest.members]
+    ...     name = "blind"
+    ...     def predict(self, squares):
+    ...         return np.zeros((len(squares), 64, 64), np.float32), np.zeros(len(squares), np.float32)
     >>> Inspector(Blind(), inspector.manifest).inspect(dataset / "test" / "spot" / "000.png").verdict
     'good'
     """
 
-    def predict_raw(self, squares: Sequence[np.ndarray]) -> list[RawPrediction]:
-        """One prediction of all squares for each member, in the manifest's order."""
+    name: str
+
+    def predict(self, squares: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Anomaly maps (N, S, S) and scores (N,), calibrated and fused as the manifest says."""

@@ -14,7 +14,7 @@ from flawsight.core import FlawsightError
 from flawsight.data import MAX_PIXELS, check_shape, read_image
 from flawsight.inspection.backend import Backend
 from flawsight.metrics import p_values
-from flawsight.scoring import fuse_members, to_image_size
+from flawsight.scoring import to_image_size
 from flawsight.views import resize_image
 
 CHUNK = 16
@@ -89,13 +89,11 @@ class Inspector:
                 raise FlawsightError("an image must be a uint8 array of shape (H, W, 3) in RGB order, or a path")
             if pixels and image.shape[:2] != (side, side):  # those are as the network sees them
                 check_shape("the image", image.shape[:2], pixels)
-        found = self.backend.predict_raw([resize_image(image, side) for image in images])
-        calibrations = [member.calibration for member in self.manifest.members]
-        for index, image in enumerate(images):
-            fused, score = fuse_members([one.of_image(index) for one in found], calibrations, side)
+        maps, scores = self.backend.predict([resize_image(image, side) for image in images])
+        for image, anomaly_map, score in zip(images, maps, scores.tolist(), strict=True):
             yield Result(
                 score=score,
                 p_value=float(p_values([score], self._good_scores)[0]),
                 is_defective=score > self.threshold,
-                anomaly_map=to_image_size(fused, (image.shape[0], image.shape[1])),
+                anomaly_map=to_image_size(anomaly_map, (image.shape[0], image.shape[1])),
             )

@@ -6,14 +6,15 @@ import shutil
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from flawsight.bundle import remove_bundle
+from flawsight.bundle import remove_bundle, write_bundle
 from flawsight.core import FlawsightError, Progress, default_progress
+from flawsight.export import export_inspector
 from flawsight.features import Extractor
-from flawsight.inference import TorchBackend, save
+from flawsight.inference import TorchBackend
 from flawsight.inspection import Inspector
 from flawsight.pipeline.calibrate import calibrate
 from flawsight.pipeline.choose import choose_members
@@ -24,6 +25,7 @@ from flawsight.pipeline.package import make_manifest
 from flawsight.pipeline.plan import make_plan
 from flawsight.pipeline.record import FitRecord, Run
 from flawsight.pipeline.reporting import write_report
+from flawsight.runtime import Samples
 from flawsight.settings import FitSettings
 from flawsight.views import smallest_defect
 
@@ -59,7 +61,7 @@ def fit(
     >>> inspector.inspect(dataset / "test" / "spot" / "000.png").verdict
     'defective'
     >>> sorted(path.name for path in (tmp / "bundle").iterdir())
-    ['detectors.safetensors', 'inspector.json', 'network.safetensors', 'report.html']
+    ['detectors.safetensors', 'inspector.json', 'model.onnx', 'network.safetensors', 'report.html', 'samples.png']
     """
     if not isinstance(good, FitSettings):
         images = good if isinstance(good, str | Path) else tuple(Path(path) for path in good)
@@ -96,20 +98,41 @@ def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResul
         weights = [member.weight for member in learned.members]
         found = calibrate(learned.held_out, weights, settings.image_size, settings.false_alarm_rate)
     manifest = make_manifest(plan, network, good, recipe, ensemble, learned, found)
-    inspector = Inspector(TorchBackend(network, learned.members), manifest)
+    inspector = Inspector(TorchBackend(network, learned.members, found.members), manifest)
     selection = ensemble.selection
     defects = selection.validation_.bad if selection else preview_defects(good.images, recipe, settings)
     notes = (*notes, *good.pixels.concerns, *recipe.concerns, *_too_small(inspector, good))
     record = FitRecord(selection, good.images, recipe, defects, found.held_out_maps, run.timings, notes, skipped)
     if plan.folder and plan.work:
-        _write(inspector, record, plan.folder, settings.overwrite)
+        inspector, files, refusal = _with_graph(inspector, record, settings, run)
+        record = replace(record, notes=(*record.notes, *refusal))
+        _write(inspector, files, record, plan.folder, settings.overwrite)
         shutil.rmtree(plan.work, ignore_errors=True)
     return FitResult(inspector, record)
 
 
-def _write(inspector: Inspector, record: FitRecord, folder: Path, overwrite: bool) -> None:
+def _with_graph(
+    inspector: Inspector, record: FitRecord, settings: FitSettings, run: Run
+) -> tuple[Inspector, dict[str, bytes], list[str]]:
+    """The inspector whose manifest describes its graph, all files of the bundle, and why there is no graph, if so."""
+    backend, manifest = inspector.backend, inspector.manifest
+    assert isinstance(backend, TorchBackend)
+    files = backend.files(manifest.network_layers)
+    if settings.export == "none":
+        return inspector, files, []
+    with run.timed("exporting"), run.progress.stage("Exporting", 1) as advance:
+        samples = Samples.of(record.images, record.defects, settings.image_size)
+        try:
+            exported = export_inspector(inspector, samples, settings.export)
+        except FlawsightError as error:  # what was learned is not lost
+            return inspector, files, [f"this bundle has no graph and runs in torch alone: {error}"]
+        advance(1)
+    return Inspector(backend, exported.described_in(manifest)), {**files, **exported.files}, []
+
+
+def _write(inspector: Inspector, files: dict[str, bytes], record: FitRecord, folder: Path, overwrite: bool) -> None:
     """The bundle with its report, or nothing of either."""
-    save(inspector, folder, overwrite)
+    write_bundle(inspector.manifest, files, folder, overwrite)
     try:
         write_report(inspector, record, folder)
     except FlawsightError:

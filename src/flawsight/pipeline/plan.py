@@ -64,6 +64,7 @@ def make_plan(settings: FitSettings) -> Plan:
     tags = _common_tags(detectors, fixed)
     plan = Plan(settings, detectors, tags, (), fixed, None)
     _refuse_unusable(plan)
+    _refuse_what_has_no_graph(plan)
     kinds = _kinds(settings, tags) if plan.searches or tags.needs_defects else ()
     folder = None if settings.out is None else prepare_folder(settings.out, settings.overwrite)
     return Plan(settings, detectors, tags, kinds, fixed, folder)
@@ -117,6 +118,17 @@ def _refuse_unusable(plan: Plan) -> None:
     for name in settings.changed(SearchOptions, DefectOptions, ExtractorOptions):
         if name not in usable:
             raise FlawsightError(f"{flag_of(name)} has no effect here: {_why(plan, name)}; leave it out")
+
+
+def _refuse_what_has_no_graph(plan: Plan) -> None:
+    """Raise before any work where a bundle is to have a graph that a method has not."""
+    if plan.settings.out is None or plan.settings.export == "none":
+        return
+    for name, detector in plan.detectors.items():
+        if not detector.tags.exportable:
+            raise FlawsightError(
+                f"the method '{name}' has no form as a graph, so that its bundles run in torch alone: add --export none"
+            )
 
 
 def _why(plan: Plan, name: str) -> str:

@@ -12,6 +12,7 @@ from flawsight.core import FlawsightError
 
 _KNOTS = 64
 _TAIL = 0.005
+_LEVELS = np.linspace(0, -np.log(_TAIL), _KNOTS)
 
 
 @dataclass(frozen=True)
@@ -41,16 +42,21 @@ class MapCalibrator:
         """Measure the scale on raw maps of good images that the detector was not fitted on."""
         values = np.concatenate([np.ravel(grid_map) for grid_map in held_out])
         values.sort()
-        ranks = ((1 - np.exp(-_levels())) * (len(values) - 1)).astype(int)
+        ranks = ((1 - np.exp(-_LEVELS)) * (len(values) - 1)).astype(int)
         knots = values[ranks].astype(np.float64)
         beyond = values[np.searchsorted(values, knots[-1], side="right") :] - knots[-1]
         # Where nothing varies, a step as large as the values themselves is a sane unit.
         scale = float(beyond.mean(dtype=np.float64)) if len(beyond) else float(abs(knots[-1]))
         return cls(tuple(knots.tolist()), max(scale, 1e-12))
 
+    @property
+    def levels(self) -> np.ndarray:
+        """The surprisal of each knot."""
+        return _LEVELS
+
     def __call__(self, grid_map: np.ndarray) -> np.ndarray:
         """The calibrated map (h, w) float32 of a raw map (h, w)."""
-        inside = np.interp(grid_map, self.knots, _levels())
+        inside = np.interp(grid_map, self.knots, self.levels)
         beyond = np.maximum(grid_map - np.float64(self.knots[-1]), 0) / self.tail_scale
         return (inside + beyond).astype(np.float32)
 
@@ -83,7 +89,3 @@ class ScoreStandardizer:
     def __call__(self, scores: np.ndarray) -> np.ndarray:
         """Scores (n,) float32 on the common scale."""
         return ((scores - self.mean) / self.deviation).astype(np.float32)
-
-
-def _levels() -> np.ndarray:
-    return np.linspace(0, -np.log(_TAIL), _KNOTS)

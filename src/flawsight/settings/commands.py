@@ -10,12 +10,14 @@ from pydantic import BeforeValidator, Field
 from flawsight.settings.base import Options, Text, option
 from flawsight.settings.groups import (
     DEFAULT_EXTRACTOR,
+    BackendOptions,
     CalibrationOptions,
     CameraOptions,
     DataOptions,
     DefectOptions,
     DetectorOptions,
     DeviceOptions,
+    ExportOptions,
     ExtractorOptions,
     Joined,
     LearnOptions,
@@ -49,6 +51,7 @@ class FitSettings(
     LearnOptions,
     SearchOptions,
     DefectSettings,
+    ExportOptions,
     CalibrationOptions,
     DetectorOptions,
     ViewOptions,
@@ -85,7 +88,7 @@ class SynthesizeSettings(DefectSettings):
     count: int | None = option(None, "So many defective images of each kind, not one for each good one.", ge=1)
 
 
-class InspectSettings(DeviceOptions, PixelOptions):
+class InspectSettings(BackendOptions, PixelOptions):
     """The options of `inspect`.
 
     >>> settings = InspectSettings.of({"bundle": "inspector", "images": "new.png", "out": "results"})
@@ -98,7 +101,7 @@ class InspectSettings(DeviceOptions, PixelOptions):
     out: Path = Field(description=OUT)
 
 
-class EvaluateSettings(DeviceOptions, DataOptions):
+class EvaluateSettings(BackendOptions, DataOptions):
     """The options of `evaluate`.
 
     >>> settings = EvaluateSettings.of({"bundle": "inspector", "dataset": "datasets/bottle", "out": "figures"})
@@ -111,6 +114,22 @@ class EvaluateSettings(DeviceOptions, DataOptions):
     out: Path = Field(description=OUT)
     resolution: Literal["native"] | Annotated[int, Field(ge=1, le=8192)] = option(
         "native", "native (each image's own size), or N for N x N, at most 8192.", metavar="native|N"
+    )
+
+
+class ExportSettings(Options):
+    """The options of `export`.
+
+    >>> ExportSettings.of({"bundle": "inspector", "precision": "int8"}).format
+    'onnx'
+    """
+
+    bundle: Path = argument("Folder that `fit` wrote.")
+    format: Literal["onnx", "openvino"] = option("onnx", "onnx, or openvino.")
+    precision: Literal["fp32", "fp16", "int8"] = option("fp32", "fp32, fp16, or int8 (the network's convolutions).")
+    out: Path | None = option(None, "Folder for a bundle with what runs without torch alone; default: into BUNDLE.")
+    good: Path | None = option(
+        None, "Folder of good pictures to compare and calibrate on; default: the samples in the bundle."
     )
 
 

@@ -74,6 +74,32 @@ class DeviceOptions(Options):
     device: Text = option("auto", "auto, cpu, or cuda.")
 
 
+class BackendOptions(DeviceOptions):
+    """What runs a bundle.
+
+    >>> BackendOptions(backend="onnxruntime").threads is None
+    True
+    """
+
+    backend: Text = option(
+        "auto", "auto, onnxruntime, openvino or torch; auto takes the graph in the bundle where there is one."
+    )
+    threads: int | None = option(None, "Threads of the processor; default: all its cores.", ge=1)
+    device: Text = option("auto", "Where torch computes: auto, cpu, or cuda; to name one asks for torch.")
+
+
+class ExportOptions(Options):
+    """The graph by which a bundle runs without torch.
+
+    >>> ExportOptions(export="none").export
+    'none'
+    """
+
+    export: Literal["onnx", "openvino", "none"] = option(
+        "onnx", "The graph for where there is no torch: onnx, openvino, or none."
+    )
+
+
 class ViewOptions(Options):
     """How a picture becomes the network's input.
 

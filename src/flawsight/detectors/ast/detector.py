@@ -66,7 +66,7 @@ class AsymmetricStudentTeacher(FlowDetector):
     @property
     def tags(self) -> DetectorTags:
         """Learning is slow; an image's score is its own where `score` is the mean."""
-        return DetectorTags(image_score=self.score == "mean", cv_folds=2)
+        return DetectorTags(image_score=self.score == "mean", cv_folds=2, exportable=True)
 
     def low_fidelity(self) -> Self:
         """Few and narrow couplings, a narrow student of one block, small maps, and brief training in small batches."""
@@ -84,7 +84,7 @@ class AsymmetricStudentTeacher(FlowDetector):
     def anomaly_maps(self, features: FeatureMaps) -> Tensor:
         """Squared distances (N, h, w), the mean over channels, on the finest layer's grid."""
         maps = self._ready(features)
-        return self._require("network_").to(maps[0].device)(maps).square().mean(1)
+        return self._require("network_")(maps).square().mean(1)
 
     def image_scores(self, features: FeatureMaps) -> Tensor:
         """The maximum or the mean of each map."""

@@ -65,7 +65,7 @@ class StudentTeacher(nn.Module):
         return answer - z
 
     def _places(self, maps: Tensor) -> Tensor:
-        return self.places.expand(len(maps), -1, -1, -1)
+        return self.places.expand(maps.shape[0], -1, -1, -1)
 
 
 def positional_encoding(size: int, height: int, width: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Self
 
 import torch
@@ -58,7 +59,7 @@ class Autoencoder(BufferedDetector):
     @property
     def tags(self) -> DetectorTags:
         """It reads images; their scores are its own, for the maximum would be a single pixel's noise."""
-        return DetectorTags(input="image", image_score=True, cv_folds=2)
+        return DetectorTags(input="image", image_score=True, cv_folds=2, exportable=self.score == "mean")
 
     def low_fidelity(self) -> Self:
         """A small network on small images, trained briefly in larger steps."""
@@ -75,7 +76,7 @@ class Autoencoder(BufferedDetector):
         """Squared distances (N, side, side), summed over the colours."""
         network = self._require("network_")
         (images,) = self._reduced(checked(features))
-        return (network.to(images.device)(images) - images).square().sum(1)
+        return (network(images) - images).square().sum(1)
 
     def image_scores(self, features: FeatureMaps) -> Tensor:
         """The mean of each map, or its connected-component score."""
@@ -101,7 +102,7 @@ class Autoencoder(BufferedDetector):
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> Self:
         """Build the network again and take its weights back."""
-        self.network_ = self._untrained().eval()
+        self.network_ = self._untrained().to(next(iter(state.values())).device).eval()
         self.network_.load_state_dict(dict(state))
         return self
 
@@ -162,13 +163,28 @@ class Autoencoder(BufferedDetector):
             return ResNetAutoencoder(self.side, self.width, self.latent)
 
 
+@cache
+def _resizing(size: int, given: int) -> Tensor:
+    """(size, given): what each row of a resized image is made of. Runtimes resize each in their own way."""
+    lit = torch.eye(given)[:, None, :, None].expand(-1, -1, -1, 2)
+    return functional.interpolate(lit, (size, 2), mode="bilinear", antialias=True)[:, 0, :, 0].T.contiguous()
+
+
+def _resized(images: Tensor, side: int) -> Tensor:
+    """Images (N, 3, H, W) as squares, areas averaged."""
+    if images.shape[2:] == (side, side):
+        return images
+    down, across = (_resizing(side, extent).to(images.device) for extent in images.shape[2:])
+    return (down @ images @ across.T).clamp(0, 1)
+
+
 def images_of(features: FeatureMaps, side: int) -> Tensor:
     """The pictures (N, 3, side, side) that a detector of images was given, or an error that says what it was given."""
     if len(features) != 1 or features[0].shape[1] != 3:
         raise FlawsightError("this detector reads images: pass one tensor (N, 3, S, S), not feature maps of layers")
     images = features[0]
+    if torch.compiler.is_exporting():
+        return _resized(images, side)
     if len(images) and not 0 <= float(images.amin()) <= float(images.amax()) <= 1:
         raise FlawsightError("this detector reads images with values from 0 to 1: pass them without normalisation")
-    if images.shape[2:] != (side, side) and len(images):
-        images = functional.interpolate(images, (side, side), mode="bilinear", antialias=True).clamp(0, 1)
-    return images.contiguous()
+    return _resized(images, side).contiguous() if len(images) else images

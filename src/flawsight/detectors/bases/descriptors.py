@@ -40,7 +40,7 @@ def _aware(values: Tensor, neighbourhood: int, embed_dim: int | None, max_grid: 
     unfolded = functional.unfold(values, neighbourhood, padding=padding, stride=step)
     pooled = _pool_last(unfolded.transpose(1, 2), embed_dim)
     height, width = ((extent + 2 * padding - neighbourhood) // step + 1 for extent in values.shape[2:])
-    return pooled.reshape(len(values), height, width, embed_dim).permute(0, 3, 1, 2)
+    return pooled.reshape(values.shape[0], height, width, embed_dim).permute(0, 3, 1, 2)
 
 
 def _pool_last(values: Tensor, size: int) -> Tensor:

@@ -30,7 +30,7 @@ class PooledDetector(BufferedDetector):
     @property
     def tags(self) -> DetectorTags:
         """One value for the whole image."""
-        return DetectorTags(localizes=False, image_score=True)
+        return DetectorTags(localizes=False, image_score=True, exportable=True)
 
     def anomaly_maps(self, features: FeatureMaps) -> Tensor:
         """The scores of the images as maps (N, 1, 1)."""

@@ -14,7 +14,7 @@ from flawsight.core import FlawsightError
 from flawsight.detectors.base import DetectorTags, FeatureMaps, checked
 from flawsight.detectors.bases.buffered import BufferedDetector
 from flawsight.detectors.gaussian.distance import COVARIANCES, DISTANCES, REDUCTIONS, GaussianDistance, fit_gaussian
-from flawsight.detectors.gaussian.padim import grid_maps, whitened_positions
+from flawsight.detectors.gaussian.padim import by_layer, grid_maps, whitened_positions
 from flawsight.training import TrainingContext
 
 COARSE_GRID = 16
@@ -63,7 +63,7 @@ class Gaussian(BufferedDetector):
     @property
     def tags(self) -> DetectorTags:
         """Images are scored by their pooled features or by the map; maps need distributions of positions."""
-        return DetectorTags(localizes=self.maps == "positions", image_score=self.score == "pooled")
+        return DetectorTags(localizes=self.maps == "positions", image_score=self.score == "pooled", exportable=True)
 
     def low_fidelity(self) -> Self:
         """At most 32 channels on at most 16 x 16 positions."""
@@ -76,7 +76,7 @@ class Gaussian(BufferedDetector):
         if not self.tags.localizes:
             return self.image_scores(features)[:, None, None]
         mean, whitening = self.position_mean_, self.whitening_
-        values = grid_maps(features, self.kept_, self.max_grid)
+        values = grid_maps(features, self._kept, self.max_grid)
         if values.shape[2:] != mean.shape[1:]:
             raise FlawsightError(
                 f"the grid is {tuple(values.shape[2:])}, the one learned from {tuple(mean.shape[1:])}: "
@@ -84,7 +84,7 @@ class Gaussian(BufferedDetector):
             )
         centred = (values - mean).flatten(2).permute(2, 0, 1)
         distances = torch.linalg.vector_norm(centred @ whitening, dim=2)
-        return distances.T.reshape(len(values), *mean.shape[1:])
+        return distances.T.reshape(values.shape[0], *mean.shape[1:])
 
     def image_scores(self, features: FeatureMaps) -> Tensor:
         """Scores (N,): the sum of the levels' distances, or the maximum of the map."""
@@ -118,6 +118,7 @@ class Gaussian(BufferedDetector):
             self.levels_ = [GaussianDistance.of(state, f"level{number}.") for number in range(len(self.channels_))]
         if self.tags.localizes:
             self.kept_ = state["kept"]
+            self._kept = by_layer(self.kept_, self.channels_.tolist())
             self.position_mean_, self.whitening_ = state["position_mean"], state["whitening"]
         return self
 
@@ -141,7 +142,7 @@ class Gaussian(BufferedDetector):
         if self.tags.image_score:
             found += _pooled(features)
         if self.tags.localizes:
-            found.append(grid_maps(features, self._drawn(counts), self.max_grid))
+            found.append(grid_maps(features, by_layer(self._drawn(counts), counts.tolist()), self.max_grid))
         return found
 
     def _learn(self, collected: Sequence[Tensor], training: TrainingContext | None) -> None:
@@ -154,6 +155,7 @@ class Gaussian(BufferedDetector):
             ]
         if self.tags.localizes:
             self.kept_ = self._drawn(self.channels_)
+            self._kept = by_layer(self.kept_, self.channels_.tolist())
             self.position_mean_, self.whitening_ = whitened_positions(collected[-1], self.ridge)
 
     def _drawn(self, counts: Tensor) -> Tensor:
@@ -163,6 +165,8 @@ class Gaussian(BufferedDetector):
         return order[: self.dims].sort().values
 
     def _check_layers(self, features: FeatureMaps) -> None:
+        if torch.compiler.is_exporting():
+            return
         learned = self._require("channels_").tolist()
         given = [values.shape[1] for values in checked(features)]
         if given != learned:

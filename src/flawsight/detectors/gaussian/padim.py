@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -13,15 +15,20 @@ _BLOCK = 64
 """Positions whose covariances are computed at once in float64."""
 
 
-def grid_maps(features: FeatureMaps, kept: Tensor, max_grid: int | None) -> Tensor:
-    """The channels `kept` of all layers (N, d, h, w) on the finest grid, pooled to `max_grid` a side."""
+def by_layer(kept: Tensor, widths: Sequence[int]) -> list[Tensor]:
+    """Channels that were counted through layers of these widths, counted in each layer."""
+    ends = torch.tensor(widths).cumsum(0).tolist()
+    firsts = [end - width for end, width in zip(ends, widths, strict=True)]
+    return [kept[(kept >= first) & (kept < end)] - first for first, end in zip(firsts, ends, strict=True)]
+
+
+def grid_maps(features: FeatureMaps, kept: Sequence[Tensor], max_grid: int | None) -> Tensor:
+    """The channels `kept` of each layer (N, d, h, w) on the finest grid, pooled to `max_grid` a side."""
     height, width = finest((values.shape[2], values.shape[3]) for values in features)
     step = -(-max(height, width) // max_grid) if max_grid else 1
     grid = (-(-height // step), -(-width // step))
-    found, first = [], 0
-    for values in features:
-        own = kept[(kept >= first) & (kept < first + values.shape[1])] - first
-        first += values.shape[1]
+    found = []
+    for values, own in zip(features, kept, strict=True):
         if not len(own):  # torch resizes no tensor without channels
             continue
         chosen = values[:, own.to(values.device)].float()

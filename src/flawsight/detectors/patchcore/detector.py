@@ -11,8 +11,8 @@ from sklearn.base import clone
 from torch import Tensor
 
 from flawsight.core import FlawsightError
-from flawsight.detectors.base import FeatureMaps, checked
-from flawsight.detectors.bases.nearest import nearest_distances
+from flawsight.detectors.base import DetectorTags, FeatureMaps, checked
+from flawsight.detectors.bases.nearest import CompactBank, nearest_distances
 from flawsight.detectors.bases.patches import PatchDetector, chosen
 from flawsight.detectors.patchcore.k_center import greedy_k_center
 from flawsight.training import TrainingContext
@@ -46,6 +46,11 @@ class PatchCore(PatchDetector):
     max_descriptors: int | None = 16_384
     max_grid: int | None = None
     seed: int = 0
+
+    @property
+    def tags(self) -> DetectorTags:
+        """Nothing is special."""
+        return DetectorTags(exportable=True)
 
     def reset(self) -> None:
         """Forget the bank."""
@@ -82,9 +87,17 @@ class PatchCore(PatchDetector):
         descriptors = self._descriptors(checked(features))
         if descriptors.shape[3] != bank.shape[1]:
             raise FlawsightError(f"descriptors have {descriptors.shape[3]} values, the memory bank {bank.shape[1]}")
-        distances = nearest_distances(descriptors.flatten(0, 2), bank, self.neighbours)
+        queries = descriptors.flatten(0, 2)
+        if torch.compiler.is_exporting():
+            distances = self._compact.distances(queries, self.neighbours)
+        else:
+            distances = nearest_distances(queries, bank, self.neighbours)
         maps = distances.reshape(descriptors.shape[:3])
         return maps.square() if self.squared else maps
+
+    def prepare_export(self) -> None:
+        """Find the directions that the bank spans."""
+        self._compact = CompactBank.of(self._require("bank_"))
 
     def state_dict(self) -> dict[str, Tensor]:
         """The memory bank (bank_size, D)."""

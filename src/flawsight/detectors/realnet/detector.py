@@ -85,6 +85,7 @@ class RealNet(BufferedDetector):
             cv_folds=2,
             needs_defects=True,
             has_time_budget=True,
+            exportable=not self.mixed_precision,
         )
 
     def fit_to_time_budget(self, features: FeatureMaps, seconds: float) -> Self:
@@ -120,7 +121,7 @@ class RealNet(BufferedDetector):
                 f"{[values.shape[1] for values in features]}"
             )
         with torch.autocast(maps[0].device.type, torch.bfloat16, enabled=self.mixed_precision):
-            logits = network.to(maps[0].device)(maps)
+            logits = network(maps)
         return log_odds(logits.float())
 
     def image_scores(self, features: FeatureMaps) -> Tensor:
@@ -150,7 +151,7 @@ class RealNet(BufferedDetector):
                 if name.startswith(f"reductions.{number}.")
             }
             reductions.append(Reduction(SIZES[self.size].max_grid, **own))
-        self.network_ = self._network(reductions).eval()
+        self.network_ = self._network(reductions).to(reductions[0].mean.device).eval()
         self.network_.load_state_dict(dict(state))
         return self
 

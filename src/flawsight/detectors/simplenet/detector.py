@@ -67,7 +67,7 @@ class SimpleNet(PatchDetector):
     @property
     def tags(self) -> DetectorTags:
         """Learning is slow: calibration holds out halves."""
-        return DetectorTags(cv_folds=2)
+        return DetectorTags(cv_folds=2, exportable=True)
 
     def reset(self) -> None:
         """Forget the network."""

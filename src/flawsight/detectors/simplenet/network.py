@@ -121,9 +121,10 @@ class Folded(NamedTuple):
     @torch.no_grad()
     def __call__(self, descriptors: Tensor) -> Tensor:
         """Scores (M,) of descriptors (M, D), in blocks that stay in the cache."""
+        blocks = (descriptors,) if torch.compiler.is_exporting() else descriptors.split(_BLOCK)
         scores = [
             functional.leaky_relu_(torch.addmm(self.bias, self.before(block), self.weight.T), SLOPE) @ self.output
-            for block in descriptors.split(_BLOCK)
+            for block in blocks
         ]
         return torch.cat(scores)
 

@@ -1,0 +1,53 @@
+"""A module as ONNX, through torch.export."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from flawsight.core import FlawsightError
+from flawsight.export.graph import InspectionGraph
+from flawsight.features.tracing import GLOBAL_STATE
+
+OPSET = 18
+INPUT_NAME, MAPS, SCORES = "pictures", "anomaly_maps", "scores"
+
+
+def onnx_model(graph: InspectionGraph, side: int) -> Any:
+    """An onnx.ModelProto for squares of this side; FlawsightError where something has no form there."""
+    example = torch.zeros(2, side, side, 3, dtype=torch.uint8, device=next(graph.buffers()).device)
+    with GLOBAL_STATE, torch.no_grad(), _quiet():
+        graph(example)  # whatever is worked out once is worked out now, with real numbers
+        try:
+            exported = torch.export.export(graph, (example,), dynamic_shapes=({0: torch.export.Dim("pictures")},))
+            program = torch.onnx.export(
+                exported,
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[INPUT_NAME],
+                output_names=[MAPS, SCORES],
+                verbose=False,
+            )
+        except Exception as error:  # of torch, of its exporter, of whatever layer refuses
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
+            raise FlawsightError(f"this inspector has no form as a graph ({reason})") from error
+    assert program is not None
+    return program.model_proto
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter thinks aloud."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)

@@ -1,0 +1,96 @@
+"""A bundle as an inspector, by whatever runs it best here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from flawsight.bundle import Manifest, RuntimeModel, check_files, read_manifest
+from flawsight.bundle.store import NETWORK, ONNX_MODEL, OPENVINO_MODEL
+from flawsight.core import FlawsightError, Registry
+from flawsight.inspection import Inspector
+from flawsight.runtime.graph_backend import GraphBackend
+
+BACKENDS: Registry[Callable[..., Any]] = Registry(
+    "backend",
+    "flawsight.backends",
+    {
+        "onnxruntime": "flawsight.runtime.graph_backend:open_onnxruntime",
+        "openvino": "flawsight.runtime.graph_backend:open_openvino",
+        "torch": "flawsight.inference.torch_backend:load",
+    },
+)
+"""What runs a bundle: openers of its graph (files, precision, threads), and `torch`, which reads the whole bundle."""
+
+
+def load(folder: str | Path, device: str = "auto", backend: str = "auto", threads: int | None = None) -> Inspector:
+    """Read a bundle back; anything missing, changed or unreadable raises with the file's name.
+
+    backend: `onnxruntime`, `openvino` or `torch`; `auto` takes the graph, where the bundle has one, in OpenVINO where
+    that is installed and gave the same verdicts, else in ONNX Runtime; and torch where there is no graph. device: where
+    torch computes; to name one asks for torch. threads: so many of the processor's; default all.
+
+    >>> load(bundle).inspect(dataset / "test" / "spot" / "000.png").verdict
+    'defective'
+    >>> load(bundle, backend="torch").backend.name
+    'torch'
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    chosen = _chosen(folder, manifest, device, backend)
+    if chosen == "torch":
+        found: Inspector = BACKENDS[chosen](folder, device, threads)
+        return found
+    check_files(folder, manifest)
+    return Inspector(_opened(folder, _graph_for(folder, manifest, chosen), chosen, threads), manifest.as_exported())
+
+
+def _chosen(folder: Path, manifest: Manifest, device: str, backend: str) -> str:
+    """The backend's name, known and with everything it needs."""
+    if backend != "auto":
+        BACKENDS[backend]
+        if device not in ("auto", "cpu") and backend != "torch":
+            raise FlawsightError(f"--device {device} is for torch: leave it out, or use --backend torch")
+        return backend
+    model = manifest.runtime
+    if device != "auto" or model is None:
+        return "torch" if _has_torch(folder, manifest) else "onnxruntime"
+    compared = model.parity.get("openvino")
+    same = model.format == "openvino" or (compared is not None and compared.flips == 0)
+    return "openvino" if same and find_spec("openvino") else "onnxruntime"
+
+
+def _has_torch(folder: Path, manifest: Manifest) -> bool:
+    if manifest.runtime is not None and NETWORK not in manifest.files and not find_spec("torch"):
+        return False
+    if manifest.runtime is None and not find_spec("torch"):
+        raise FlawsightError(
+            f"bundle '{folder}' has no {ONNX_MODEL}, and torch is not installed here: run `flawsight export` on it "
+            "where it was fitted, or pip install 'flawsight[fit]'"
+        )
+    return True
+
+
+def _graph_for(folder: Path, manifest: Manifest, backend: str) -> RuntimeModel:
+    """The bundle's graph, in a format that the backend reads."""
+    model = manifest.runtime
+    if model is None:
+        raise FlawsightError(
+            f"bundle '{folder}' has no {ONNX_MODEL}, which the backend {backend} runs: `flawsight export {folder}` "
+            "makes one where torch is installed"
+        )
+    if model.format == "openvino" and backend == "onnxruntime":
+        raise FlawsightError(
+            f"bundle '{folder}' is exported for OpenVINO: pip install 'flawsight[openvino]', or run "
+            f"`flawsight export {folder} --format onnx` where it was fitted"
+        )
+    return model
+
+
+def _opened(folder: Path, model: RuntimeModel, backend: str, threads: int | None) -> GraphBackend:
+    names = OPENVINO_MODEL if model.format == "openvino" else (ONNX_MODEL,)
+    files = {name: (folder / name).read_bytes() for name in names}
+    opened: GraphBackend = BACKENDS[backend](files, model.precision, threads)
+    return opened
