@@ -3,5 +3,6 @@
 from flawsight.export.bundle import export_bundle
 from flawsight.export.graph import InspectionGraph
 from flawsight.export.model import ExportedModel, export_inspector
+from flawsight.export.stopwatch import Stopwatch
 
-__all__ = ["ExportedModel", "InspectionGraph", "export_bundle", "export_inspector"]
+__all__ = ["ExportedModel", "InspectionGraph", "Stopwatch", "export_bundle", "export_inspector"]

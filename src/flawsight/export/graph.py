@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from flawsight.core import INPUT
 from flawsight.features.graph import as_map
@@ -31,9 +32,9 @@ class InspectionGraph(nn.Module):
         self.network: nn.Module | None = extractor.truncated(list(names)) if names else None
         for key, values in (("mean", extractor.network.mean), ("std", extractor.network.std)):
             self.register_buffer(key, torch.tensor(values).view(3, 1, 1), persistent=False)
-        self.answers = nn.ModuleList([_Answer(member) for member in self.members])
+        self.answers = nn.ModuleList([Answer(member) for member in self.members])
         side = extractor.image_size
-        self.tails = nn.ModuleList([_Tail(one, side) for one in backend.calibrations])
+        self.tails = nn.ModuleList([Tail(one, side) for one in backend.calibrations])
         self.fuse_scores = any(member.detector.tags.image_score for member in self.members)
 
     def forward(self, squares: Tensor) -> tuple[Tensor, Tensor]:
@@ -49,12 +50,12 @@ class InspectionGraph(nn.Module):
             spread, weight = tail(raw), member.weight
             fused = fused + weight * spread
             if self.fuse_scores:
-                standardised = cast(_Tail, tail).standardised(spread.amax((1, 2)) if own is None else own)
+                standardised = cast(Tail, tail).standardised(spread.amax((1, 2)) if own is None else own)
                 score = score + weight * standardised
         return fused, score if self.fuse_scores else fused.amax((1, 2))
 
 
-class _Answer(nn.Module):
+class Answer(nn.Module):
     """What a member's detector finds; its networks are part of the graph, its other tensors constants of it."""
 
     def __init__(self, member: MemberSpec) -> None:
@@ -74,18 +75,16 @@ class _Answer(nn.Module):
         return maps.float(), scores.float()
 
 
-class _Tail(nn.Module):
+class Tail(nn.Module):
     """A raw map (N, h, w), calibrated, upsampled and smoothed (N, S, S)."""
 
     def __init__(self, calibration: MemberCalibration, side: int) -> None:
         super().__init__()
         self.knots: Tensor
-        self.slopes: Tensor
-        self.levels: Tensor
+        self.pieces: Tensor
         self.mean, self.deviation = calibration.scores.mean, calibration.scores.deviation
         self.side = side
-        knots, slopes, levels = _pieces(calibration.maps)
-        for key, values in (("knots", knots), ("slopes", slopes), ("levels", levels)):
+        for key, values in (("knots", np.array(calibration.maps.knots)), ("pieces", _pieces(calibration.maps))):
             self.register_buffer(key, torch.tensor(values, dtype=torch.float32), persistent=False)
 
     def forward(self, raw: Tensor) -> Tensor:
@@ -96,8 +95,8 @@ class _Tail(nn.Module):
     def calibrated(self, raw: Tensor) -> Tensor:
         """`MapCalibrator` of raw values."""
         piece = (raw[..., None] >= self.knots).sum(-1)  # bucketize, which exporters unroll into a binary search
-        start = self.knots[(piece - 1).clamp_min(0)]
-        return self.levels[piece] + self.slopes[piece] * (raw - start)
+        start, slope, level = functional.embedding(piece, self.pieces).unbind(-1)
+        return level + slope * (raw - start)
 
     def standardised(self, scores: Tensor) -> Tensor:
         """`ScoreStandardizer` of scores (N,)."""
@@ -109,12 +108,13 @@ class _Tail(nn.Module):
         return torch.from_numpy(np.stack([upsample(one, self.side)[:, 0] for one in lit], axis=1))
 
 
-def _pieces(calibrator: MapCalibrator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A calibrator's straight pieces: from which value each holds, its slope, and its level there.
+def _pieces(calibrator: MapCalibrator) -> np.ndarray:
+    """A calibrator's straight pieces (65, 3): where each starts, its slope, and its level there.
 
     Piece 0 lies below the first knot, the last beyond the last one.
     """
     knots, levels = np.array(calibrator.knots), calibrator.levels
     steps = np.diff(knots)
     inner = np.divide(np.diff(levels), steps, out=np.zeros_like(steps), where=steps > 0)
-    return knots, np.array([0, *inner, 1 / calibrator.tail_scale]), np.array([levels[0], *levels])
+    slopes = [0, *inner, 1 / calibrator.tail_scale]
+    return np.column_stack([[knots[0], *knots], slopes, [levels[0], *levels]])

@@ -1,4 +1,4 @@
-"""A module as ONNX, through torch.export."""
+"""Modules as ONNX, through torch.export."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from flawsight.core import FlawsightError
 from flawsight.export.graph import InspectionGraph
@@ -20,18 +21,27 @@ INPUT_NAME, MAPS, SCORES = "pictures", "anomaly_maps", "scores"
 
 
 def onnx_model(graph: InspectionGraph, side: int) -> Any:
-    """An onnx.ModelProto for squares of this side; FlawsightError where something has no form there."""
+    """An onnx.ModelProto for any number of squares of this side.
+
+    FlawsightError where something in the inspector has no form there.
+    """
     example = torch.zeros(2, side, side, 3, dtype=torch.uint8, device=next(graph.buffers()).device)
+    return as_onnx(graph, example, INPUT_NAME, (MAPS, SCORES), any_batch=True)
+
+
+def as_onnx(module: nn.Module, example: Tensor, given: str, answers: Sequence[str], any_batch: bool) -> Any:
+    """A module of one input as an onnx.ModelProto; `example` is such an input, of two pictures for `any_batch`."""
+    shapes = ({0: torch.export.Dim(given)},) if any_batch else None
     with GLOBAL_STATE, torch.no_grad(), _quiet():
-        graph(example)  # whatever is worked out once is worked out now, with real numbers
+        module(example)  # whatever is worked out once is worked out now, with real numbers
         try:
-            exported = torch.export.export(graph, (example,), dynamic_shapes=({0: torch.export.Dim("pictures")},))
+            exported = torch.export.export(module, (example,), dynamic_shapes=shapes)
             program = torch.onnx.export(
                 exported,
                 dynamo=True,
                 opset_version=OPSET,
-                input_names=[INPUT_NAME],
-                output_names=[MAPS, SCORES],
+                input_names=[given],
+                output_names=list(answers),
                 verbose=False,
             )
         except Exception as error:  # of torch, of its exporter, of whatever layer refuses

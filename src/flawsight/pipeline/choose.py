@@ -47,6 +47,7 @@ def _searched(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRe
         max_memory=settings.max_memory,
         budget=60 * settings.budget if settings.budget else None,
         defect_parameters=recipe.parameters,
+        latency_budget=settings.latency_budget,
     )
     with run.timed("choosing layers"):
         key = good.key + recipe.sources_digest

@@ -1,5 +1,6 @@
 """What the fit report shows: plain values and arrays, so that a report can be made without a network."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ class LayerScore:
 
     One row of selection.csv. `stage` is "coarse" (a quick look at few images) or "full"; `order` counts from the
     network's input; `detector` is who read it; `same_as` names the earlier layer whose values this one repeats.
+    `milliseconds`: what a picture takes on this machine, where that was asked for.
 
     >>> row = fitted.record.selection.results()[0]
     >>> row.layer, row.stride, row.detector, row.defects
@@ -41,6 +43,7 @@ class LayerScore:
     aupro: float
     p_h: float
     seconds: float
+    milliseconds: float = math.nan
 
 
 @dataclass(frozen=True)

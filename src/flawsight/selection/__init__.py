@@ -5,6 +5,7 @@ from flawsight.defects import AUTO_KINDS, defect_kinds
 from flawsight.features import ChannelSelection
 from flawsight.metrics import Metrics
 from flawsight.selection.fusion import SelectedLayer, criterion, depths, select_per_depth
+from flawsight.selection.latency import Option, TimedChoice, pareto_front
 from flawsight.selection.search import LayerSelection
 from flawsight.selection.trials import Candidate, Trial
 from flawsight.selection.validation import ValidationSet, make_validation_set
@@ -15,13 +16,16 @@ __all__ = [
     "ChannelSelection",
     "LayerSelection",
     "Metrics",
+    "Option",
     "SelectedLayer",
+    "TimedChoice",
     "Trial",
     "ValidationSet",
     "criterion",
     "defect_kinds",
     "depths",
     "make_validation_set",
+    "pareto_front",
     "select_per_depth",
 ]
 __getattr__ = lazy_names(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +22,7 @@ from flawsight.selection.budget import COARSE_SHARE, Budget, bisection_order, ro
 from flawsight.selection.evaluator import LayerEvaluator, maxima
 from flawsight.selection.fidelity import high_fidelity, low_fidelity
 from flawsight.selection.fusion import DEPTHS, SelectedLayer, criterion, depths, select_per_depth
+from flawsight.selection.latency import Option, TimedChoice
 from flawsight.selection.runner import TrialRunner
 from flawsight.selection.trials import Candidate, Trial, TrialStore, scaled
 from flawsight.selection.validation import ValidationSet, make_validation_set
@@ -41,6 +44,8 @@ class LayerSelection(BaseEstimator):
     most `finalists` of each depth, those that may still be its best. Both plan the process to stay within
     `max_memory` bytes. `detector` may be several by name: all are tried on every layer, and the best of a depth wins.
     `budget`: seconds that `auto` may take; what was not tried, or not in full, for want of time is in `untried_`.
+    `latency_budget`: milliseconds that a picture may take on this machine (`Stopwatch`); every candidate is then timed,
+    `options_` holds all choices with what they cost, and the best that keeps to it is chosen.
     `defect_parameters`: of kinds of defects, by kind, such as `sdas` and its pictures.
     Learns `trials_`, `selected_`, `figures_` (what the choices reach together on each kind of synthetic defect) and
     `validation_`.
@@ -65,6 +70,7 @@ class LayerSelection(BaseEstimator):
     max_memory: int | None = None
     budget: float | None = None
     defect_parameters: Mapping[str, Mapping[str, Any]] | None = None
+    latency_budget: float | None = None
 
     def fit(
         self,
@@ -80,17 +86,8 @@ class LayerSelection(BaseEstimator):
         defects' parameters, are) are not made again.
         """
         watch: Progress = progress or Silent()
-        kinds = defect_kinds(self.defects)
-        if self.search not in SEARCHES:
-            raise FlawsightError(f"unknown search '{self.search}': use {' or '.join(SEARCHES)}")
-        exhaustive = self.search == "exhaustive"
-        if exhaustive and self.budget is not None:
-            raise FlawsightError("an exhaustive search tries everything: leave the budget out, or use --search auto")
-        budget = Budget(self.budget)
-        detectors = self._detectors()
-        for name, detector in detectors.items():
-            if detector.tags.input != "features":
-                raise FlawsightError(f"detector '{name}' reads images: there are no layers to choose for it")
+        kinds, detectors = self._checked()
+        exhaustive, budget = self.search == "exhaustive", Budget(self.budget)
         chosen = select_layers(extractor.layers, self.layers)
         used = images if exhaustive else _sample(images, self.max_images, self.seed)
         self.validation_: ValidationSet = make_validation_set(
@@ -111,6 +108,11 @@ class LayerSelection(BaseEstimator):
         full = high_fidelity(detectors, self.validation_, side)
         candidates = _candidates(bisection_order(unique) if budget.is_limited else unique, detectors)
         ranked: list[Trial] = []
+        timed = None
+        if self.latency_budget is not None:
+            timed = TimedChoice(extractor, unique, detectors, used, self.latency_budget)
+            candidates = timed.quick_enough(candidates, watch)
+        self.milliseconds_ = {one: sum(parts) for one, parts in timed.parts.items()} if timed else {}
         if not exhaustive:
             ranked = runner.trials(candidates, low_fidelity(detectors, self.validation_, side), COARSE_SHARE)
             candidates = survivors(ranked, unique, self.finalists, in_order=not budget.is_limited)
@@ -119,9 +121,30 @@ class LayerSelection(BaseEstimator):
         self.untried_ = tuple(runner.untried)
         self.layers_ = chosen
         criteria = {trial.candidate: criterion(trial.figures) for trial in trials}
-        self.selected_: tuple[SelectedLayer, ...] = select_per_depth(criteria, unique, self.fuse)
-        self.figures_ = _together(full.evaluator, trials, self.selected_)
+        together = partial(_together, full.evaluator, trials)
+        self.options_: list[Option] = []
+        if timed is None:
+            self.selected_: tuple[SelectedLayer, ...] = select_per_depth(criteria, unique, self.fuse)
+            self.figures_ = together(self.selected_)
+        else:
+            options = timed.options(criteria, self.fuse, together)
+            best = timed.best(options)
+            self.options_ = [*options, best]
+            self.selected_, self.figures_ = best.choices, dict(best.figures)
         return self
+
+    def _checked(self) -> tuple[tuple[str, ...], dict[str, Detector]]:
+        """The kinds of defects and the detectors; FlawsightError where they cannot be searched with."""
+        kinds = defect_kinds(self.defects)
+        if self.search not in SEARCHES:
+            raise FlawsightError(f"unknown search '{self.search}': use {' or '.join(SEARCHES)}")
+        if self.search == "exhaustive" and self.budget is not None:
+            raise FlawsightError("an exhaustive search tries everything: leave the budget out, or use --search auto")
+        detectors = self._detectors()
+        for name, detector in detectors.items():
+            if detector.tags.input != "features":
+                raise FlawsightError(f"detector '{name}' reads images: there are no layers to choose for it")
+        return kinds, detectors
 
     def _detectors(self) -> dict[str, Detector]:
         if isinstance(self.detector, Mapping):
@@ -132,7 +155,7 @@ class LayerSelection(BaseEstimator):
     def _settings(self) -> dict[str, str]:
         """The parameters that shape the result of a trial: how much memory or time there is does not."""
         parameters = self.get_params(deep=False)
-        others = {"max_memory", "budget", "defect_parameters"}
+        others = {"max_memory", "budget", "defect_parameters", "latency_budget"}
         return {name: repr(parameters[name]) for name in sorted(parameters.keys() - others)}
 
     def results(self) -> list[LayerScore]:
@@ -157,6 +180,7 @@ class LayerSelection(BaseEstimator):
                             defects=kind,
                             **{key: getattr(metrics, key) for key in ("auroc", "aupro", "p_h")},
                             seconds=trial.seconds,
+                            milliseconds=self.milliseconds_.get(trial.candidate, math.nan),
                         )
                     )
         return found

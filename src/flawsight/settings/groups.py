@@ -12,6 +12,7 @@ from flawsight.settings.parse import (
     foreground_of,
     joined_of,
     members_of,
+    milliseconds_of,
     names_of,
     parameters_of,
     range_of,
@@ -22,6 +23,7 @@ DEFAULT_EXTRACTOR = "tf_efficientnet_lite0"
 Joined = Annotated[Text, BeforeValidator(joined_of)]
 Names = Annotated[tuple[str, ...], BeforeValidator(names_of)]
 Range = Annotated[tuple[float, float], BeforeValidator(range_of)]
+Milliseconds = Annotated[float | None, BeforeValidator(milliseconds_of)]
 Foreground = Annotated[Literal["auto", "all"] | tuple[float, float], BeforeValidator(foreground_of)]
 Members = Annotated[tuple[tuple[str, ...], ...] | None, BeforeValidator(members_of)]
 Parameters = Annotated[dict[str, Any], BeforeValidator(parameters_of)]
@@ -186,6 +188,10 @@ class SearchOptions(Options):
         "Time for the search, or for realnet's training; default: what it needs.",
         gt=0,
         metavar="MINUTES",
+    )
+
+    latency_budget: Milliseconds = option(
+        None, "Choose what keeps to this time a picture on this machine, such as 15ms.", gt=0, metavar="MS"
     )
 
 

@@ -47,6 +47,18 @@ def range_of(given: Any) -> Any:
     return numbers[0], numbers[-1]
 
 
+def milliseconds_of(given: Any) -> Any:
+    """`15ms`, `0.02s` or a number of milliseconds."""
+    if not isinstance(given, str):
+        return given
+    text = given.strip().lower()
+    unit = 1.0 if text.endswith("ms") else 1000.0 if text.endswith("s") else 1.0
+    try:
+        return unit * float(text.removesuffix("ms").removesuffix("s"))
+    except ValueError:
+        raise ValueError("write it such as 15ms") from None
+
+
 def foreground_of(given: Any) -> Any:
     """`auto`, `all`, or `20:15` as the background's brightness and threshold."""
     if isinstance(given, str) and given not in ("auto", "all"):

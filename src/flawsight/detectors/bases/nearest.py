@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 _BLOCK_VALUES = 2_000_000
-_NOTHING = 1e-5
-"""Directions in which a bank reaches no further than this share of its longest are rounding errors."""
+_LEFT_OUT = 2e-3
+"""Share of a bank's variance that the search for the nearest row may leave out."""
 
 
 def nearest_distances(queries: Tensor, bank: Tensor, neighbours: int = 1) -> Tensor:
@@ -40,13 +40,15 @@ def _smallest(half: Tensor, neighbours: int) -> Tensor:
 class CompactBank(NamedTuple):
     """The same distances for a graph, in one piece and with fewer products.
 
-    Behind a 1 x 1 convolution to more channels a bank spans few directions, `axes` (D, r) with r < D / 2, else None.
-    Distances are measured along these; what a query has in the others is as far from every row.
+    Descriptors vary in few directions. Where so few as half of them hold nearly all of the bank's variance, `axes`
+    (D, r), the nearest rows are looked for along these alone; the distances to them are then the whole ones. Who is
+    taken for the nearest may be the second nearest where both are about as near.
     """
 
     centre: Tensor
+    rows: Tensor
     axes: Tensor | None
-    minus_rows: Tensor
+    minus_along: Tensor
     half_squares: Tensor
 
     @classmethod
@@ -56,20 +58,26 @@ class CompactBank(NamedTuple):
         centre = rows.mean(0)
         rows = rows - centre
         _, extents, axes = torch.linalg.svd(rows, full_matrices=False)
-        found = axes[extents > _NOTHING * extents[0]].T
-        compact = 0 < 2 * found.shape[1] < found.shape[0]
-        rows = rows @ found if compact else rows
+        left = extents.square().flip(0).cumsum(0).flip(0)
+        found = axes[left > _LEFT_OUT * left[0]].T
+        compact = 0 < 2 * found.shape[1] <= rows.shape[1]
+        along = rows @ found if compact else rows
         return cls(
             centre.float(),
+            rows.float(),
             found.float().contiguous() if compact else None,
-            rows.T.neg().float().contiguous(),
+            along.T.neg().float().contiguous(),
             rows.square().sum(1).div(2).float(),
         )
 
     def distances(self, queries: Tensor, neighbours: int) -> Tensor:
         """As `nearest_distances`."""
         centred = queries - self.centre
-        along = centred if self.axes is None else centred @ self.axes
-        half = torch.addmm(self.half_squares, along, self.minus_rows)
-        squared = 2 * _smallest(half, neighbours) + centred.square().sum(1, keepdim=True)
-        return squared.clamp(min=0).sqrt().mean(1)
+        if self.axes is None:
+            half = torch.addmm(self.half_squares, centred, self.minus_along)
+            squared = 2 * _smallest(half, neighbours) + centred.square().sum(1, keepdim=True)
+            return squared.clamp(min=0).sqrt().mean(1)
+        half = torch.addmm(self.half_squares, centred @ self.axes, self.minus_along)
+        nearest = half.topk(min(neighbours, half.shape[1]), dim=1, largest=False, sorted=False).indices
+        found = self.rows.index_select(0, nearest.flatten()).unflatten(0, nearest.shape)
+        return torch.linalg.vector_norm(found - centred[:, None], dim=2).mean(1)
