@@ -29,9 +29,10 @@ def test_what_a_bundle_holds(bundle: Path, fitted: Inspector) -> None:
     names = {path.name for path in bundle.iterdir()}
     assert names == {
         "inspector.json", "network.safetensors", "detectors.safetensors", "selection.csv", "report.html",
+        "model.onnx", "samples.png",
     }  # fmt: skip
     document = json.loads((bundle / "inspector.json").read_text())
-    assert document["format"] == 3
+    assert document["format"] == 4
     assert document["extractor"]["name"] == "tf_efficientnet_lite0"
     assert document["extractor"]["weights_sha256"] == fitted.backend.extractor.weights_sha256
     assert sum(member["calibration"]["weight"] for member in document["members"]) == pytest.approx(1)

@@ -26,12 +26,18 @@ def onnx_model(graph: InspectionGraph, side: int) -> Any:
     FlawsightError where something in the inspector has no form there.
     """
     example = torch.zeros(2, side, side, 3, dtype=torch.uint8, device=next(graph.buffers()).device)
-    return as_onnx(graph, example, INPUT_NAME, (MAPS, SCORES), any_batch=True)
+    return as_onnx(graph, example, (INPUT_NAME,), (MAPS, SCORES), any_batch=True)
 
 
-def as_onnx(module: nn.Module, example: Tensor, given: str, answers: Sequence[str], any_batch: bool) -> Any:
-    """A module of one input as an onnx.ModelProto; `example` is such an input, of two pictures for `any_batch`."""
-    shapes = ({0: torch.export.Dim(given)},) if any_batch else None
+def as_onnx(
+    module: nn.Module, example: Tensor | list[Tensor], names: Sequence[str], answers: Sequence[str], any_batch: bool
+) -> Any:
+    """A module of one tensor, or one list of tensors, as an onnx.ModelProto whose inputs have these names.
+
+    The example is of two pictures for `any_batch`.
+    """
+    one = {0: torch.export.Dim("pictures")}
+    shapes = (one if isinstance(example, Tensor) else [one] * len(example),) if any_batch else None
     with GLOBAL_STATE, torch.no_grad(), _quiet():
         module(example)  # whatever is worked out once is worked out now, with real numbers
         try:
@@ -40,7 +46,7 @@ def as_onnx(module: nn.Module, example: Tensor, given: str, answers: Sequence[st
                 exported,
                 dynamo=True,
                 opset_version=OPSET,
-                input_names=[given],
+                input_names=list(names),
                 output_names=list(answers),
                 verbose=False,
             )

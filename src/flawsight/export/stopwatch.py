@@ -61,7 +61,7 @@ class Stopwatch:
                 names = list(self._layers)
                 module = _Network(self.extractor, list(self._layers.values())).eval()
                 square = torch.zeros(1, side, side, 3, dtype=torch.uint8)
-                self._network = Cutter(as_onnx(module, square, INPUT_NAME, names, any_batch=False))
+                self._network = Cutter(as_onnx(module, square, [INPUT_NAME], names, any_batch=False))
             cut = self._network.extract_model([INPUT_NAME], [layer.name])
             self._cut[layer.name] = _timed(cut, np.zeros((1, side, side, 3), np.uint8))
         return self._cut[layer.name]
@@ -72,7 +72,7 @@ class Stopwatch:
         if key not in self._rest:
             features = self.extractor.extract(self.images, [layer.name])[layer.name]
             module = _Rest(MemberSpec((layer.name,), detector.fit([features])), self.extractor.image_size).eval()
-            model = as_onnx(module, features[:1], "features", ("anomaly_map",), any_batch=False)
+            model = as_onnx(module, features[:1], ["features"], ["anomaly_map"], any_batch=False)
             self._rest[key] = _timed(model, features[:1].cpu().numpy())
         return self._rest[key]
 

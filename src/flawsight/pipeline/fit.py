@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import warnings
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from flawsight.pipeline.defect_sources import defect_sources, preview_defects
 from flawsight.pipeline.learn import learn_members
 from flawsight.pipeline.load_images import GoodImages, find_good, load_images
 from flawsight.pipeline.package import make_manifest
-from flawsight.pipeline.plan import make_plan
+from flawsight.pipeline.plan import Plan, make_plan
 from flawsight.pipeline.record import FitRecord, Run
 from flawsight.pipeline.reporting import write_report
 from flawsight.runtime import Samples
@@ -82,6 +83,8 @@ def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResul
     """
     run = Run(progress or default_progress())
     plan = make_plan(settings)
+    if plan.without_graph:  # now, and not after long work
+        logging.getLogger(__name__).warning(plan.without_graph)
     paths, notes, skipped = find_good(settings, settings.good)
     network = Extractor(settings.extractor, settings.weights, settings.image_size, settings.device)
     for names in plan.fixed or ():
@@ -104,7 +107,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResul
     notes = (*notes, *good.pixels.concerns, *recipe.concerns, *_too_small(inspector, good))
     record = FitRecord(selection, good.images, recipe, defects, found.held_out_maps, run.timings, notes, skipped)
     if plan.folder and plan.work:
-        inspector, files, refusal = _with_graph(inspector, record, settings, run)
+        inspector, files, refusal = _with_graph(inspector, record, plan, run)
         record = replace(record, notes=(*record.notes, *refusal))
         _write(inspector, files, record, plan.folder, settings.overwrite)
         shutil.rmtree(plan.work, ignore_errors=True)
@@ -112,14 +115,15 @@ def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResul
 
 
 def _with_graph(
-    inspector: Inspector, record: FitRecord, settings: FitSettings, run: Run
+    inspector: Inspector, record: FitRecord, plan: Plan, run: Run
 ) -> tuple[Inspector, dict[str, bytes], list[str]]:
     """The inspector whose manifest describes its graph, all files of the bundle, and why there is no graph, if so."""
     backend, manifest = inspector.backend, inspector.manifest
     assert isinstance(backend, TorchBackend)
     files = backend.files(manifest.network_layers)
-    if settings.export == "none":
-        return inspector, files, []
+    settings = plan.settings
+    if settings.export == "none" or plan.without_graph:
+        return inspector, files, [plan.without_graph] if plan.without_graph else []
     with run.timed("exporting"), run.progress.stage("Exporting", 1) as advance:
         samples = Samples.of(record.images, record.defects, settings.image_size)
         try:

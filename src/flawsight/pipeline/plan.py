@@ -48,6 +48,14 @@ class Plan:
         return self.tags.input == "features" and self.fixed is None
 
     @property
+    def without_graph(self) -> str:
+        """Why bundles will run in torch alone, where a method has no form as a graph; empty where they need not."""
+        names = [name for name, detector in self.detectors.items() if not detector.tags.exportable]
+        if not names or self.folder is None or self.settings.export == "none":
+            return ""
+        return f"the method '{', '.join(names)}' has no form as a graph: this bundle will run in torch alone"
+
+    @property
     def detector(self) -> Detector:
         """The one detector, where several make no sense."""
         (one,) = self.detectors.values()
@@ -64,7 +72,6 @@ def make_plan(settings: FitSettings) -> Plan:
     tags = _common_tags(detectors, fixed)
     plan = Plan(settings, detectors, tags, (), fixed, None)
     _refuse_unusable(plan)
-    _refuse_what_has_no_graph(plan)
     kinds = _kinds(settings, tags) if plan.searches or tags.needs_defects else ()
     folder = None if settings.out is None else prepare_folder(settings.out, settings.overwrite)
     return Plan(settings, detectors, tags, kinds, fixed, folder)
@@ -118,17 +125,6 @@ def _refuse_unusable(plan: Plan) -> None:
     for name in settings.changed(SearchOptions, DefectOptions, ExtractorOptions):
         if name not in usable:
             raise FlawsightError(f"{flag_of(name)} has no effect here: {_why(plan, name)}; leave it out")
-
-
-def _refuse_what_has_no_graph(plan: Plan) -> None:
-    """Raise before any work where a bundle is to have a graph that a method has not."""
-    if plan.settings.out is None or plan.settings.export == "none":
-        return
-    for name, detector in plan.detectors.items():
-        if not detector.tags.exportable:
-            raise FlawsightError(
-                f"the method '{name}' has no form as a graph, so that its bundles run in torch alone: add --export none"
-            )
 
 
 def _why(plan: Plan, name: str) -> str:

@@ -15,6 +15,7 @@ from flawsight.selection.trials import Candidate
 DEPTHS = ("fine", "medium", "coarse")
 TEMPERATURE = 0.6
 LEAST_WEIGHT = 0.03
+NEGLIGIBLE = 0.15
 _CLIP = 1e-3
 
 
@@ -86,10 +87,22 @@ def select_per_depth(
     order = {layer.name: layer.order for layer in layers}
     depth_of = depths(layers)
     ranked = sorted(criteria, key=lambda one: criteria[one], reverse=True)
-    best: dict[str, Candidate] = {}
+    leaders: dict[str, Candidate] = {}
     for one in ranked:
-        best.setdefault(depth_of[one.layer], one)
-    kept = list(best.values())[:fuse]
+        leaders.setdefault(depth_of[one.layer], one)
+    size = {layer.name: layer.channels * layer.height * layer.width for layer in layers}
+
+    def cheapest(leader: Candidate) -> Candidate:
+        near = [
+            one
+            for one in ranked
+            if depth_of[one.layer] == depth_of[leader.layer]
+            and one.detector == leader.detector
+            and criteria[one] >= criteria[leader] - NEGLIGIBLE
+        ]
+        return min(near, key=lambda one: size[one.layer])
+
+    kept = [cheapest(leader) for leader in list(leaders.values())[:fuse]]
     weights = {one: math.exp((criteria[one] - criteria[kept[0]]) / TEMPERATURE) for one in kept}
     total = sum(weights.values())
     weights = {one: weight for one, weight in weights.items() if weight / total >= LEAST_WEIGHT}

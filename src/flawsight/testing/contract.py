@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flawsight.core import FlawsightError, unknown
 from flawsight.detectors import Detector
-from flawsight.testing import collecting, errors, parameters, results, storage
+from flawsight.testing import collecting, errors, exporting, parameters, results, storage
 from flawsight.testing.data import Check
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CHECKS: dict[str, Check] = {
     name: check
-    for theme in (parameters, collecting, results, storage, errors)
+    for theme in (parameters, collecting, results, storage, errors, exporting)
     for name, check in vars(theme).items()
     if name.startswith("check_")
 }

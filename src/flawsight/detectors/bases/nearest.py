@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 _BLOCK_VALUES = 2_000_000
-_LEFT_OUT = 2e-3
-"""Share of a bank's variance that the search for the nearest row may leave out."""
+_NOTHING = 1e-5
+"""Directions in which a bank reaches no further than this share of its longest are rounding errors."""
 
 
 def nearest_distances(queries: Tensor, bank: Tensor, neighbours: int = 1) -> Tensor:
@@ -40,15 +40,13 @@ def _smallest(half: Tensor, neighbours: int) -> Tensor:
 class CompactBank(NamedTuple):
     """The same distances for a graph, in one piece and with fewer products.
 
-    Descriptors vary in few directions. Where so few as half of them hold nearly all of the bank's variance, `axes`
-    (D, r), the nearest rows are looked for along these alone; the distances to them are then the whole ones. Who is
-    taken for the nearest may be the second nearest where both are about as near.
+    Behind a 1 x 1 convolution to more channels a bank spans few directions, `axes` (D, r) with r <= D / 2, else None.
+    Distances are measured along these; what a query has in the others is as far from every row.
     """
 
     centre: Tensor
-    rows: Tensor
     axes: Tensor | None
-    minus_along: Tensor
+    minus_rows: Tensor
     half_squares: Tensor
 
     @classmethod
@@ -58,13 +56,11 @@ class CompactBank(NamedTuple):
         centre = rows.mean(0)
         rows = rows - centre
         _, extents, axes = torch.linalg.svd(rows, full_matrices=False)
-        left = extents.square().flip(0).cumsum(0).flip(0)
-        found = axes[left > _LEFT_OUT * left[0]].T
+        found = axes[extents > _NOTHING * extents[0]].T
         compact = 0 < 2 * found.shape[1] <= rows.shape[1]
         along = rows @ found if compact else rows
         return cls(
             centre.float(),
-            rows.float(),
             found.float().contiguous() if compact else None,
             along.T.neg().float().contiguous(),
             rows.square().sum(1).div(2).float(),
@@ -73,11 +69,7 @@ class CompactBank(NamedTuple):
     def distances(self, queries: Tensor, neighbours: int) -> Tensor:
         """As `nearest_distances`."""
         centred = queries - self.centre
-        if self.axes is None:
-            half = torch.addmm(self.half_squares, centred, self.minus_along)
-            squared = 2 * _smallest(half, neighbours) + centred.square().sum(1, keepdim=True)
-            return squared.clamp(min=0).sqrt().mean(1)
-        half = torch.addmm(self.half_squares, centred @ self.axes, self.minus_along)
-        nearest = half.topk(min(neighbours, half.shape[1]), dim=1, largest=False, sorted=False).indices
-        found = self.rows.index_select(0, nearest.flatten()).unflatten(0, nearest.shape)
-        return torch.linalg.vector_norm(found - centred[:, None], dim=2).mean(1)
+        along = centred if self.axes is None else centred @ self.axes
+        half = torch.addmm(self.half_squares, along, self.minus_rows)
+        squared = 2 * _smallest(half, neighbours) + centred.square().sum(1, keepdim=True)
+        return squared.clamp(min=0).sqrt().mean(1)
