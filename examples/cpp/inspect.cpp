@@ -1,7 +1,6 @@
 // Inspects pictures with a Flawsight bundle, without Python: see README.md beside this file.
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iomanip>
@@ -9,7 +8,6 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
-
 #include <nlohmann/json.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
@@ -18,7 +16,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 struct Answer {
-    cv::Mat map;  // float, side x side
+    cv::Mat map;  // float, of the square's size
     float score;
 };
 
@@ -86,7 +84,7 @@ cv::Mat heat_map(const cv::Mat& bgr, const cv::Mat& square, const json& scale) {
     const float stops[7][5] = {{0, 255, 236, 130, 0},      {.25, 255, 236, 130, 0}, {.42, 255, 228, 80, .25},
                                {.5, 255, 212, 40, .55},    {.62, 255, 160, 0, .64}, {.8, 255, 84, 10, .68},
                                {1, 226, 8, 44, .72}};  // place, red, green, blue, how much it covers the picture
-    cv::Mat colours(1, 256, CV_8UC3), rest(1, 256, CV_8UC3), map, places;
+    cv::Mat colours(1, 256, CV_8UC3), rest(1, 256, CV_8UC3), map, places, cover, drawn, dimmed;
     for (int i = 0, at = 0; i < 256; ++i) {
         float place = i / 255.f, value[4];
         while (at < 5 && place > stops[at + 1][0]) ++at;
@@ -99,7 +97,6 @@ cv::Mat heat_map(const cv::Mat& bgr, const cv::Mat& square, const json& scale) {
     cv::resize(square, map, bgr.size(), 0, 0, cv::INTER_LINEAR);
     map.convertTo(places, CV_8U, step, -low * step);
     cv::merge(std::vector<cv::Mat>(3, places), places);
-    cv::Mat cover, drawn, dimmed;
     cv::LUT(places, rest, cover);
     cv::LUT(places, colours, drawn);
     cv::multiply(bgr, cover, dimmed, 1 / 255.0);
@@ -118,7 +115,8 @@ int main(int count, char** words) try {
     if (arguments.size() < 2) throw std::invalid_argument("usage: inspect [--heat-maps FOLDER] BUNDLE PICTURE...");
     const fs::path bundle = arguments[0];
     std::ifstream file(bundle / "inspector.json");
-    const json manifest = json::parse(file), runtime = manifest.value("runtime", json()), pixels = manifest["data"]["pixels"];
+    const json manifest = json::parse(file), pixels = manifest["data"]["pixels"];
+    const json runtime = manifest.value("runtime", json());
     if (manifest["format"] != 4 || runtime.is_null()) throw std::runtime_error("no bundle of format 4 with a graph");
     if (pixels.is_object() && (pixels["samples"] != "byte" || !pixels["bayer"].is_null() || pixels["alpha"] == "white"))
         throw std::runtime_error("its pictures are not plain 8-bit ones: see docs/bundle.md");
@@ -136,10 +134,10 @@ int main(int count, char** words) try {
         auto [map, score_] = graph(rgb);
         const double score = score_;
         auto reached = std::count_if(good.begin(), good.end(), [score](double one) { return one >= score; });
-        std::cout << std::quoted(arguments[i], '"', '"') << ',' << score << ',' << (1.0 + reached) / (good.size() + 1) << ','
-                  << (score > threshold ? "defective" : "good") << std::endl;
-        if (!heat_maps.empty() && !cv::imwrite((heat_maps / fs::path(arguments[i]).stem()).string() + ".png",
-                                               heat_map(bgr, map, manifest["colour_scale"])))
+        std::cout << std::quoted(arguments[i], '"', '"') << ',' << score << ',' << (1. + reached) / (good.size() + 1)
+                  << ',' << (score > threshold ? "defective" : "good") << std::endl;
+        const fs::path drawn = heat_maps / (std::to_string(i) + "-" + fs::path(arguments[i]).stem().string() + ".png");
+        if (!heat_maps.empty() && !cv::imwrite(drawn.string(), heat_map(bgr, map, manifest["colour_scale"])))
             throw std::runtime_error("the heat map cannot be written");
     } catch (const std::exception& error) {
         std::cerr << arguments[i] << ": " << error.what() << '\n', failed = 1;
