@@ -87,7 +87,6 @@ class BackendOptions(DeviceOptions):
         "auto", "auto, onnxruntime, openvino or torch; auto takes the graph in the bundle where there is one."
     )
     threads: int | None = option(None, "Threads of the processor; default: all its cores.", ge=1)
-    device: Text = option("auto", "Where torch computes: auto, cpu, or cuda; to name one asks for torch.")
 
 
 class ExportOptions(Options):
