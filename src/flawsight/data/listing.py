@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from flawsight.core import FlawsightError
 from flawsight.data.names import few_names, is_called_like_image, natural_key
-from flawsight.data.own_output import is_own_folder, own_entries
+from flawsight.data.own_output import is_marked_png, is_own_folder, own_entries
 
 OWN = "Flawsight wrote it itself"
 FILE, FOLDER = "a file", "a folder"
@@ -86,7 +86,9 @@ def list_images(folder: str | Path, recursive: bool = True, leave_out: Collectio
     folder = Path(folder)
     images, skipped, like_images = [], [], []
     for path, kind in found(folder, recursive, leave_out):
-        if kind == FILE and is_called_like_image(path):
+        if kind == FILE and is_marked_png(path):
+            skipped.append(Skipped(path, OWN))
+        elif kind == FILE and is_called_like_image(path):
             images.append(path)
         elif kind == FOLDER:
             like_images += [path] if recursive and is_called_like_image(path) else []

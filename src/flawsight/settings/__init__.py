@@ -2,6 +2,7 @@
 
 from flawsight.settings.base import Options, flag_of
 from flawsight.settings.commands import (
+    CheckSettings,
     DefectSettings,
     DemoSettings,
     EvaluateSettings,
@@ -33,6 +34,7 @@ __all__ = [
     "MAX_PIXELS",
     "CalibrationOptions",
     "CameraOptions",
+    "CheckSettings",
     "DataOptions",
     "DefectOptions",
     "DefectSettings",
