@@ -2,7 +2,7 @@
 
 from flawsight.health.facts import PictureFacts, facts_of
 from flawsight.health.findings import Finding, HealthReport, Severity
-from flawsight.health.folder import FolderCheck, check_folder
+from flawsight.health.folder import FolderCheck, check_folder, picture_of
 from flawsight.health.pictures import check_pictures
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "check_folder",
     "check_pictures",
     "facts_of",
+    "picture_of",
 ]

@@ -29,10 +29,11 @@ _BLOCK = 2048
 
 def copies(facts: Sequence[PictureFacts]) -> list[Finding]:
     """Exact copies, and near ones: as pairs to thin out, or as groups where they are many."""
-    exact = _exact([one for one in facts if not one.is_blank])
+    seen = [one for one in facts if not one.is_blank]
+    exact = _exact(seen)
     later = {number for group in exact for number in group[1:]}
-    kept = [one for number, one in enumerate(facts) if not one.is_blank and number not in later]
-    exact_paths = [tuple(facts[number].path for number in group) for group in exact]
+    kept = [one for number, one in enumerate(seen) if number not in later]
+    exact_paths = [tuple(seen[number].path for number in group) for group in exact]
     near = [tuple(kept[number].path for number in group) for group in near_groups(kept)]
     return [*_said_of_exact(exact_paths), *_said_of_near(near, len(kept))]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -53,9 +54,7 @@ def facts_of(
     grey = cv2.cvtColor(square, cv2.COLOR_RGB2GRAY).astype(np.float32)
     seen = dict(looks or measured(square))
     levels = [grey, *(cv2.GaussianBlur(grey, (0, 0), sigma) for sigma in (1.0, 2.0, 4.0))]
-    fine, middle, coarse = (
-        _TINY + float(np.std(one - other)) for one, other in zip(levels[:-1], levels[1:], strict=True)
-    )
+    fine, middle, coarse = (_TINY + float(np.std(one - other)) for one, other in pairwise(levels))
     across, down = (_TINY + float(np.mean(np.abs(np.diff(levels[1], axis=axis)))) for axis in (1, 0))
     seen |= {
         "relief": float(np.log((seen["contrast"] + 1) / (seen["brightness"] + 10))),

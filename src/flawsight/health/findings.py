@@ -59,18 +59,23 @@ class Finding:
     @property
     def named(self) -> str:
         """The first few files, those that belong together with = between them."""
-        said = [" = ".join(_few([path.name for path in group], 3)) for group in self.groups]
-        return readable(", ".join(_few(said or [path.name for path in self.files], _MOST_NAMED)))
+        said = [" = ".join(path.name for path in group[:3]) + _more(group, 3) for group in self.groups]
+        return readable(_few(said or [path.name for path in self.files]))
 
     @property
     def sentence(self) -> str:
         """All of it in one sentence without a full stop."""
-        names = f" ({self.named})" if self.files else ""
+        is_said = all(path.name in self.text for path in self.files[:1])
+        names = "" if is_said else f" ({self.named})"
         return readable(f"{self.text}{names}: {self.advice}" if self.advice else f"{self.text}{names}")
 
 
-def _few(names: list[str], most: int) -> list[str]:
-    return names if len(names) <= most else [*names[:most], f"and {len(names) - most} more"]
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:_MOST_NAMED]) + _more(names, _MOST_NAMED)
+
+
+def _more(all_: Sequence[object], most: int) -> str:
+    return f" and {len(all_) - most} more" if len(all_) > most else ""
 
 
 @dataclass(frozen=True)

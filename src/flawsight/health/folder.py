@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from flawsight.core import FlawsightError, Progress, default_progress
-from flawsight.data import MIN_GOOD, PixelFormat, has_colour, mixed_colours
+from flawsight.data import MIN_GOOD, PixelFormat, has_colour
 from flawsight.health.facts import PictureFacts, facts_of
 from flawsight.health.findings import Finding, HealthReport, graver_first
 from flawsight.health.formats import format_findings, learned_format
@@ -70,23 +70,21 @@ def check_folder(
     (12, [])
     """
     if not isinstance(good, CheckSettings):
-        images = good if isinstance(good, str | Path) else tuple(Path(path) for path in good)
-        good = CheckSettings.of({"good": images, **options})
+        given = good if isinstance(good, str | Path) else tuple(Path(path) for path in good)
+        good = CheckSettings.of({"good": given, **options})
     paths, notes, skipped = good_in(good)
     learned = learned_format(paths, good)
     pixels = learned.pixels and _as_they_are(learned.pixels)
     images = ImageCache(paths, SIDE, good.max_pixels, pixels)
     facts, colours, errors = _looked_at(images, set(learned.odd), progress or default_progress())
     pictures = check_pictures(facts)
-    is_mixed = learned.pixels is not None and learned.pixels.bayer is None
-    mixed = mixed_colours(colours) if is_mixed and len(set(colours.values())) > 1 else ""
     found = [
         *_too_few(len(paths) - len(errors)),
         *notes,
-        *left_out_findings(skipped),
         *_unreadable(errors),
-        *format_findings(learned, mixed, paths, bool(pictures.of_kind("proportions"))),
+        *format_findings(learned, colours, paths, is_shape_said=bool(pictures.of_kind("proportions"))),
         *pictures.findings,
+        *left_out_findings(skipped),
     ]
     return FolderCheck(HealthReport(len(paths), graver_first(found), pictures.typical), images)
 
@@ -107,15 +105,14 @@ def _looked_at(
                 if path not in odd:
                     square = images[number]
                     facts.append(facts_of(path, square, images.sizes[number]))
-                    colours[path] = has_colour(square)
+                    if not facts[-1].is_blank:
+                        colours[path] = has_colour(square)
             except FlawsightError as error:
                 errors[path] = str(error)
             except OSError as error:  # a name that the system cannot take
                 errors[path] = f"cannot read {path}: {error.strerror}"
             advance(1)
     return facts, colours, errors
-
-
 
 
 def _too_few(count: int) -> list[Finding]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from flawsight.core import FlawsightError
-from flawsight.data import PixelFormat, learn_pixel_format
+from flawsight.data import PixelFormat, learn_pixel_format, mixed_colours
 from flawsight.health.findings import Finding
 from flawsight.settings import CheckSettings
 
@@ -45,16 +45,24 @@ def learned_format(paths: Sequence[Path], settings: CheckSettings) -> Learned:
     return Learned(None, tuple(refusals), tuple(odd))
 
 
-def format_findings(learned: Learned, mixed: str, paths: Sequence[Path], is_shape_said: bool) -> list[Finding]:
-    """Refused ones, and what a fit only warns of."""
+def format_findings(
+    learned: Learned, colours: Mapping[Path, bool], paths: Sequence[Path], *, is_shape_said: bool
+) -> list[Finding]:
+    """Refused ones, and what a fit only warns of: grey among colour, and what is in doubt."""
     found = []
     if learned.refusals:
         said = "; ".join(one.rpartition("; ")[0] or one for one in learned.refusals)
         found.append(Finding("format", "error", learned.odd, said, "take them out, or save all alike"))
-    concerns = learned.pixels.concerns if learned.pixels else ()
-    for said in dict.fromkeys(filter(None, (mixed, *concerns))):
-        if (is_shape_said and "other proportions" in said) or (said != mixed and mixed and "unlike the others" in said):
-            continue
-        files = tuple(path for path in paths if f"{path.name} is " in said)
-        found.append(Finding("format", "warning", files, said, ""))
+    is_raw = learned.pixels is not None and learned.pixels.bayer is not None
+    mixed = "" if is_raw or len(set(colours.values())) < 2 else mixed_colours(colours)
+    if mixed:
+        is_usual = 2 * sum(colours.values()) >= len(colours)
+        files = tuple(path for path, has in colours.items() if has != is_usual)
+        found.append(Finding("format", "warning", files, mixed, "save all alike, unless the line mixes them"))
+    for said in learned.pixels.concerns if learned.pixels else ():
+        # Of few pictures it was known before: what all of them say is above.
+        is_known = bool(mixed) and "unlike the others" in said
+        if not is_known and not (is_shape_said and "other proportions" in said):
+            files = tuple(path for path in paths if f"{path.name} is " in said)
+            found.append(Finding("format", "warning", files, said, ""))
     return found

@@ -14,8 +14,10 @@ from flawsight.data.listing import OWN, is_folder
 from flawsight.health.findings import Finding
 from flawsight.settings import CheckSettings
 
+Listed = tuple[list[Path], list[Finding], tuple[Skipped, ...]]
 
-def good_in(settings: CheckSettings) -> tuple[list[Path], list[Finding], tuple[Skipped, ...]]:
+
+def good_in(settings: CheckSettings) -> Listed:
     """The pictures that a fit would learn from, what it takes for granted, and what lies beside and is left out."""
     if not isinstance(settings.good, Path):
         return sorted(settings.good), [], ()
@@ -33,7 +35,7 @@ def _kind(note: str) -> str:
     return "layout" if note.startswith("only the ") else "taken_for_granted"
 
 
-def _of_a_mess(folder: Path, layout: str, error: FlawsightError) -> tuple[list[Path], list[Finding], tuple[Skipped, ...]]:
+def _of_a_mess(folder: Path, layout: str, error: FlawsightError) -> Listed:
     """Pictures of a folder that a fit refuses, because folders in it are called defective, masks or tests.
 
     The others are looked at all the same, so that nobody has to mend one thing a run.
@@ -42,25 +44,24 @@ def _of_a_mess(folder: Path, layout: str, error: FlawsightError) -> tuple[list[P
     listing = list_images(folder, leave_out=apart) if apart and is_folder(folder) else None
     if listing is None or not listing.images:
         raise error
-    reason = str(error).partition("\n")[0].replace(str(folder), f"'{folder.name}'")
-    advice = "move these folders out, or arrange all as a data set with train/good"
+    advice = "move them out, or arrange all as a data set with train/good"
     skipped = tuple(one for one in listing.skipped if one.path not in apart)
     names = ", ".join(f"'{one.relative_to(folder).as_posix()}'" for one in apart)
-    text = f"folders called {names} lie beside good pictures: {reason.partition(';')[0]}"
+    text = f"beside good pictures lie folders whose names say that theirs are none: {names}"
     return list(listing.images), [Finding("layout", "error", tuple(apart), text, advice)], skipped
 
 
 def left_out_findings(skipped: Sequence[Skipped]) -> list[Finding]:
     """All that was left out, by reason: a warning for what may be a picture, a remark for texts and the like."""
-    by_reason, clutter = defaultdict(list), list[Path]()
+    by_reason, clutter = defaultdict[str, list[Path]](list), list[Path]()
     for one in skipped:
         (by_reason[one.reason] if left_out([one]) else clutter).append(one.path)
     found = []
     for reason, paths in by_reason.items():
         count = "1 file is" if len(paths) == 1 else f"{len(paths)} files are"
         if reason == OWN:
-            text, advice = f"{count} left out, for Flawsight wrote them itself", "keep results in a folder of their own"
-            found.append(Finding("heat_maps", "warning", tuple(paths), text, advice))
+            advice = "keep results in a folder of their own"
+            found.append(Finding("heat_maps", "warning", tuple(paths), f"{count} left out: {reason}", advice))
         else:
             found.append(Finding("left_out", "warning", tuple(paths), f"{count} left out: {reason}", _ADVICE))
     if clutter:
