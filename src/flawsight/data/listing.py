@@ -101,6 +101,12 @@ def list_images(folder: str | Path, recursive: bool = True, leave_out: Collectio
     return Listing(tuple(sorted(images, key=key)), tuple(sorted(skipped, key=lambda one: key(one.path))))
 
 
+def images_beside(folder: Path, known: Collection[Path], layout: str) -> tuple[Skipped, ...]:
+    """Images of a folder that are not among those known, because its layout has no place for them."""
+    images = list_images(folder).images
+    return tuple(Skipped(path, f"the layout {layout} has no place for it") for path in images if path not in known)
+
+
 def order_below(folder: Path) -> Callable[[Path], Any]:
     """Natural order of paths below a folder."""
     return lambda path: natural_key(path.relative_to(folder).as_posix())
