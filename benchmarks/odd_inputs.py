@@ -16,16 +16,17 @@ import io
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import sys
 import tempfile
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -51,33 +52,46 @@ def command_line(*arguments: object) -> tuple[int, dict[str, Any], str]:
     return code, json.loads(out.getvalue() or "null") or {}, err.getvalue()
 
 
+class Told(NamedTuple):
+    """What a command said, the files that it read and refused, and the error if it refused all."""
+
+    said: str = ""
+    read: Collection[Path] = ()
+    refused: Collection[Path] = ()
+    error: str = ""
+
+
 def outcome(case: Case, bundle: Path, scratch: Path) -> tuple[list[str], str]:
     """What became of each file, and details of what should not be."""
-    said, read, refusal = {
-        "inspect": inspected,
-        "check": checked,
-        "fit": fitted,
-        "evaluate": evaluated,
-    }[case.command](case, bundle, scratch)
-    if refusal:
-        return ["refused"] * len(case.files), ""
-    found = [became(path, case.given, said, read) for path in case.files]
+    run = {"inspect": inspected, "check": checked, "fit": fitted, "evaluate": evaluated}[case.command]
+    told = run(case, bundle, scratch)
+    found = [became(path, case.given, told) for path in case.files]
     silent = [str(path) for path, one in zip(case.files, found, strict=True) if one == "SILENT"]
-    return found, f"{case.command} {case.given}: nothing on {silent} in {said}" if silent else ""
+    return found, f"{case.command} {case.given}: nothing on {silent} in {told.said}" if silent else ""
 
 
-def became(path: Path, given: Path, said: str, read: set[Path]) -> str:
-    """Read, or named itself, or in a folder that is named."""
-    if path in read:
+def became(path: Path, given: Path, told: Told) -> str:
+    """Read, refused, named itself, or in a folder that is named."""
+    if told.error or path in told.refused:
+        return "refused"
+    if path in told.read:
         return "read"
     if path.name.startswith(".") and path.suffix.lower() not in IMAGE_SUFFIXES:
         return "hidden"  # as systems and programs leave them by the dozen: nobody takes them for pictures
-    inside = [one for one in (path, *path.parents) if given in one.parents]
-    names = {json.dumps(readable(one.name))[1:-1] for one in inside}
-    return "skipped by name" if any(name in said for name in names) else "SILENT"
+    folders = [one for one in path.parents if given in one.parents]
+    is_said = _json(path.name) in told.said or any(_is_folder_named(one, told.said) for one in folders)
+    return "skipped by name" if is_said else "SILENT"
 
 
-Told = tuple[str, set[Path], str]
+def _is_folder_named(folder: Path, said: str) -> bool:
+    """By its place, or by its name in quotes or in brackets, as sentences name folders."""
+    name = re.escape(_json(folder.name))
+    places = (f"{re.escape(_json(str(folder)))}[\"']", f"'{name}'", rf"\([^()]*(?<!\w){name}(?!\w)[^()]*\)")
+    return any(re.search(place, said) for place in places)
+
+
+def _json(text: str) -> str:
+    return json.dumps(readable(text))[1:-1]
 
 
 def is_named(path: Path, said: str) -> bool:
@@ -99,12 +113,12 @@ def refused(code: int, document: dict[str, Any], err: str) -> str:
 
 def inspected(case: Case, bundle: Path, scratch: Path) -> Told:
     code, document, err = command_line("inspect", "--device", "cpu", "--out", scratch / "results", bundle, case.given)
-    refusal = "" if "results" in document else refused(code, document, err)
-    rows = document.get("results", ())
-    # An error row names its file, with the reason.
-    assert all(len(row["reason"]) > 20 for row in rows if row["verdict"] == "error")
-    good = {row["path"] for row in rows if row["verdict"] != "error"}
-    return json.dumps(document), {path for path in case.files if readable(path) in good}, refusal
+    if "results" not in document:
+        return Told(error=refused(code, document, err))
+    wrong = {row["path"] for row in document["results"] if row["verdict"] == "error" and len(row["reason"]) > 20}
+    right = {row["path"] for row in document["results"] if row["verdict"] != "error"}
+    read, unread = ([path for path in case.files if readable(path) in rows] for rows in (right, wrong))
+    return Told(json.dumps(document["warnings"] + document["skipped"]), read, unread)
 
 
 def checked(case: Case, bundle: Path, scratch: Path) -> Told:
@@ -116,22 +130,22 @@ def checked(case: Case, bundle: Path, scratch: Path) -> Told:
     try:
         found = check_folder(CheckSettings(good=case.given))
     except FlawsightError as error:
-        return "", set(), str(error)
+        return Told(error=str(error))
     write_check_page(scratch / "page", found, case.given)
-    unread = {path for one in found.report.of_kind("unreadable") for path in one.files}
+    unread = {path for one in found.report.findings if one.severity == "error" for path in one.files}
     document = readable_document(found.report.to_dict())
-    return json.dumps(document), set(found.images.paths) - unread, ""
+    return Told(json.dumps(document), set(found.images.paths) - unread, unread)
 
 
 def fitted(case: Case, bundle: Path, scratch: Path) -> Told:
+    from flawsight.data import good_images
+
     del bundle
     options = ["--image-size", 32, "--fixed-layers", "blocks.2.1.add", "--device", "cpu", "--false-alarm-rate", 0.2]
     code, document, err = command_line("fit", case.given, "--out", scratch / "bundle", *options)
-    if refusal := refused(code, document, err):
-        return "", set(), refusal
-    from flawsight.data import good_images
-
-    return json.dumps(document), set(good_images(case.given)), ""
+    if error := refused(code, document, err):
+        return Told(error=error)
+    return Told(json.dumps(document), good_images(case.given))
 
 
 def evaluated(case: Case, bundle: Path, scratch: Path) -> Told:
@@ -139,12 +153,12 @@ def evaluated(case: Case, bundle: Path, scratch: Path) -> Told:
 
     given = ["--resolution", 32, "--device", "cpu", "--out", scratch / "figures"]
     code, document, err = command_line("evaluate", bundle, case.given, *given)
-    if refusal := refused(code, document, err):
-        return "", set(), refusal
+    if error := refused(code, document, err):
+        return Told(error=error)
     samples = open_dataset(case.given)
-    read = {path for one in samples for path in (one.path, *one.masks) if isinstance(path, Path)}
+    read = [path for one in samples for path in (one.path, *one.masks) if isinstance(path, Path)]
     skipped = [str(one.path) for one in samples.skipped]
-    return json.dumps([document, *samples.notes, *skipped]), read, ""
+    return Told(json.dumps([document, *samples.notes, *skipped]), read)
 
 
 def work(pipe: Connection, bundle: Path, seed: int) -> None:

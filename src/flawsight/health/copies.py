@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -16,7 +16,8 @@ COPY = 0.9
 """Correlation of details from which on two pictures are nearly one.
 
 Copies that were saved again as JPEGs, shrunk to half, brightened or shifted by a pixel have 0.97 and more, pictures of
-different parts less than 0.5, whatever all parts have in common.
+different parts less than 0.5, whatever all parts have in common. Where the next other picture is usually nearer than
+that, a copy is at most half as far as it is.
 """
 MOST_COLOUR = 0.03
 """Copies do not differ more than this in warmth or tint, which are shares of the whole brightness."""
@@ -52,14 +53,39 @@ def near_groups(facts: Sequence[PictureFacts]) -> list[list[int]]:
         return []
     details = _details(np.stack([one.thumbnail for one in facts]))
     tints = np.array([(one.looks["warmth"], one.looks["tint"]) for one in facts], np.float32)
-    pairs = []
-    for start in range(0, len(details), _BLOCK):  # not all at once: thousands of pictures have millions of pairs
-        likeness = details[start : start + _BLOCK] @ details.T
+    pairs: dict[tuple[int, int], float] = {}
+    for start, likeness in _likeness(details):
         rows, columns = np.nonzero(likeness >= COPY)
-        rows += start
-        is_alike = np.abs(tints[rows] - tints[columns]).max(axis=1, initial=0) <= MOST_COLOUR
-        pairs += [(row, column) for row, column in zip(rows[is_alike], columns[is_alike], strict=True) if row < column]
-    return _linked(pairs)
+        is_alike = np.abs(tints[rows + start] - tints[columns]).max(axis=1, initial=0) <= MOST_COLOUR
+        for row, column in zip(rows[is_alike], columns[is_alike], strict=True):
+            if row + start < column:
+                pairs[int(row + start), int(column)] = float(likeness[row, column])
+    if not pairs or len(facts) < _FEWEST:
+        return _linked(pairs)
+    limit = _nearest_other(details, _linked(pairs)) / 2
+    return _linked(pair for pair, likeness in pairs.items() if _distance(likeness) <= limit)
+
+
+def _likeness(details: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Rows of the correlations of all with all: not at once, for thousands of pictures have millions of pairs."""
+    for start in range(0, len(details), _BLOCK):
+        yield start, details[start : start + _BLOCK] @ details.T
+
+
+def _nearest_other(details: np.ndarray, groups: Sequence[Sequence[int]]) -> float:
+    """How far the nearest picture that is no candidate for a copy usually is."""
+    group_of = np.arange(len(details)) + len(groups)
+    for number, group in enumerate(groups):
+        group_of[list(group)] = number
+    nearest = []
+    for start, likeness in _likeness(details):
+        likeness[group_of[start : start + _BLOCK, None] == group_of[None]] = -1
+        nearest.append(likeness.max(axis=1))
+    return _distance(float(np.median(np.concatenate(nearest))))
+
+
+def _distance(likeness: float) -> float:
+    return float(np.sqrt(max(0.0, 2 - 2 * likeness)))
 
 
 def _details(thumbnails: np.ndarray) -> np.ndarray:

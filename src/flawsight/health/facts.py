@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -15,16 +14,18 @@ from flawsight.data import measured
 
 THUMBNAIL = 32
 """Side of the thumbnails that are compared: 4 KB a picture, and noise of single pixels is averaged out of them."""
+DETAILS = ("detail 1", "detail 2", "detail 4", "detail 8")
+"""Details of so many pixels of the square, in grey levels."""
 _TINY = 0.2
-"""Grey levels below which detail is rounding."""
+"""Grey levels below which a difference is rounding."""
 
 
 @dataclass(frozen=True, eq=False)
 class PictureFacts:
     """One picture: where it lies, its (H, W) in the file, what it is like, a grey thumbnail and a digest.
 
-    `looks` are those of `flawsight.data.measured`, and how much detail there is at each of three scales, as logarithms
-    of ratios, so that they do not depend on contrast.
+    `looks` are those of `flawsight.data.measured`, how much detail there is at each of four scales, how much contrast
+    for its brightness, and how much more of it lies across than down.
 
     >>> facts = facts_of(good / "000.png", images[0], (64, 80))
     >>> facts.size, facts.thumbnail.shape, facts.is_blank
@@ -49,19 +50,27 @@ def facts_of(
     """Measure a picture on its square (S, S, 3) uint8 RGB; `looks` are given where they have been measured already.
 
     >>> sorted(set(facts_of(good / "000.png", images[0], (64, 80)).looks) - set(fs.data.measured(images[0])))
-    ['coarse', 'direction', 'fine', 'relief']
+    ['detail 1', 'detail 2', 'detail 4', 'detail 8', 'direction', 'relief']
     """
     grey = cv2.cvtColor(square, cv2.COLOR_RGB2GRAY).astype(np.float32)
     seen = dict(looks or measured(square))
-    levels = [grey, *(cv2.GaussianBlur(grey, (0, 0), sigma) for sigma in (1.0, 2.0, 4.0))]
-    fine, middle, coarse = (_TINY + float(np.std(one - other)) for one, other in pairwise(levels))
-    across, down = (_TINY + float(np.mean(np.abs(np.diff(levels[1], axis=axis)))) for axis in (1, 0))
+    soft = cv2.pyrDown(grey)
+    across, down = (_TINY + float(np.mean(np.abs(np.diff(soft, axis=axis)))) for axis in (1, 0))
     seen |= {
+        **dict(zip(DETAILS, _details(grey), strict=True)),
         "relief": float(np.log((seen["contrast"] + 1) / (seen["brightness"] + 10))),
-        "fine": float(np.log(fine / middle)),
-        "coarse": float(np.log(middle / coarse)),
         "direction": float(np.log(across / down)),
     }
     thumbnail = cv2.resize(grey, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
     digest = hashlib.blake2b(square.tobytes(), digest_size=16).digest()
     return PictureFacts(path, size, seen, thumbnail, digest)
+
+
+def _details(grey: np.ndarray) -> list[float]:
+    """Deviation within each octave of a Laplacian pyramid, the finest first."""
+    found = []
+    for _ in DETAILS:
+        size, coarser = (grey.shape[1], grey.shape[0]), cv2.pyrDown(grey)
+        found.append(float(cv2.meanStdDev(grey - cv2.pyrUp(coarser, dstsize=size))[1][0, 0]))
+        grey = coarser
+    return found

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flawsight.health.facts import PictureFacts
+from flawsight.health.facts import DETAILS, PictureFacts
 from flawsight.health.findings import Finding
 
 FEWEST = 5
@@ -21,9 +21,7 @@ LEAST = {
     "warmth": 0.008,
     "tint": 0.008,
     "relief": 0.08,
-    "sharpness": 0.05,
-    "fine": 0.05,
-    "coarse": 0.03,
+    "detail": 0.05,
     "direction": 0.1,
     "likeness": 0.03,
     "proportions": 0.01,
@@ -31,11 +29,15 @@ LEAST = {
 }
 """No deviation counts as smaller than this, so that a very even set does not alarm: FAR times it is what a person
 would notice. Brightness in grey levels (a tenth of the range), warmth and tint in shares of the brightness (4 %), the
-others in logarithms (proportions 5 %, as the reader of pictures allows; area 4 times, that is half the sides)."""
+others in logarithms (detail a quarter; proportions 5 %, as the reader of pictures allows; area 4 times, that is half
+of both sides)."""
 SMALL = 1 / 4
 """Share of the usual area from which on a picture is a thumbnail: half of both sides."""
-_STRANGE = ("warmth", "tint", "relief", "sharpness", "fine", "coarse", "direction", "likeness")
-_BLUR = ("sharpness", "coarse")
+_LOOKS = ("brightness", "warmth", "tint", "relief", "direction")
+_DETAILS = [f"{one} to {DETAILS[-1]}" for one in DETAILS[:-1]]
+_STRANGE = ("warmth", "tint", "relief", "direction", *_DETAILS)
+_SEEN = 1.0
+"""Grey levels from which on detail is more than rounding: small pictures that were enlarged have none that is finer."""
 
 
 def outliers(facts: Sequence[PictureFacts]) -> list[Finding]:
@@ -74,10 +76,19 @@ def deviations(values: np.ndarray, least: float) -> np.ndarray:
 
 
 def _deviations(facts: Sequence[PictureFacts]) -> dict[str, np.ndarray]:
-    rows = {name: np.array([one.looks[name] for one in facts]) for name in LEAST if name in facts[0].looks}
-    rows["sharpness"] = np.log(np.maximum(rows["sharpness"], 1e-3))
-    rows["likeness"] = _likeness(np.stack([one.thumbnail for one in facts]))
-    return {name: deviations(values, LEAST[name]) for name, values in rows.items()}
+    rows = {name: deviations(_values(facts, name), LEAST[name]) for name in _LOOKS}
+    rows["likeness"] = deviations(_likeness(np.stack([one.thumbnail for one in facts])), LEAST["likeness"])
+    coarsest = np.log(_values(facts, DETAILS[-1]) + _SEEN)
+    for name, detail in zip(_DETAILS, DETAILS, strict=False):
+        values = _values(facts, detail)
+        if np.median(values) >= _SEEN:
+            # A ratio, for contrast is another matter.
+            rows[name] = deviations(np.log(values + _SEEN / 10) - coarsest, LEAST["detail"])
+    return rows
+
+
+def _values(facts: Sequence[PictureFacts], name: str) -> np.ndarray:
+    return np.array([one.looks[name] for one in facts])
 
 
 def _likeness(thumbnails: np.ndarray) -> np.ndarray:
@@ -93,9 +104,9 @@ def _of_looks(facts: Sequence[PictureFacts]) -> list[Finding]:
     """Blurred, another product, or another light."""
     far = _deviations(facts)
     # Blur takes detail at every scale; another subject has less at one and more at another.
-    blur = -np.mean([far[name] for name in _BLUR], axis=0)
-    is_blurred = (blur > FAR) & np.all([far[name] < 0 for name in _BLUR], axis=0)
-    strange = np.stack([np.abs(far[name]) for name in _STRANGE if name != "likeness"] + [-far["likeness"]])
+    details = np.stack([far[name] for name in _DETAILS if name in far] or [np.zeros(len(facts))])
+    is_blurred = (details.mean(axis=0) < -FAR) & (details < 0).all(axis=0)
+    strange = np.stack([*(np.abs(far[name]) for name in _STRANGE if name in far), -far["likeness"]])
     # One measure may be odd by chance or by light alone; another product differs in several, or enormously in one.
     is_strange = ~is_blurred & (((strange > FAR).sum(axis=0) >= 2) | (strange > 3 * FAR).any(axis=0))
     is_lit = ~is_blurred & ~is_strange & (np.abs(far["brightness"]) > FAR)
