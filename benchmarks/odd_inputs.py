@@ -94,13 +94,6 @@ def _json(text: str) -> str:
     return json.dumps(readable(text))[1:-1]
 
 
-def is_named(path: Path, said: str) -> bool:
-    """Whether a text names the file, or a folder that it lies in."""
-    from flawsight.core import readable
-
-    return any(part and json.dumps(readable(part))[1:-1] in said for part in (path.name, path.parent.name))
-
-
 def refused(code: int, document: dict[str, Any], err: str) -> str:
     """The message of a clear refusal; all else that is no success is raised."""
     if code == 0:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from flawsight.data import MIN_GOOD
 from flawsight.health.facts import DETAILS, PictureFacts
 from flawsight.health.findings import Finding
 
-FEWEST = 5
+FEWEST = MIN_GOOD
 """With fewer pictures there is no usual one."""
 FAR = 5.0
-"""Robust deviations from the median: of normal values one in two million is as far; real sets reach 4."""
+"""Robust deviations from the median: of 400 sets of 8 to 500 normal values one holds one as far; real sets reach 4."""
 MOST = 0.2
 """A larger share of the pictures is no exception but another kind of good ones."""
 LEAST = {
@@ -71,7 +72,7 @@ def deviations(values: np.ndarray, least: float) -> np.ndarray:
     spread = 1.4826 * float(np.median(np.abs(off)))
     sides = [1.4826 * float(np.median(np.abs(side))) if side.size else 0.0 for side in (off[off < 0], off[off > 0])]
     low, high = (min(max(side, spread), 2 * spread) for side in sides)
-    # Of few pictures the median absolute deviation is itself uncertain, by about its half at 5 and a tenth at 100.
+    # Of few pictures the median absolute deviation is itself uncertain.
     return off / np.maximum(np.where(off < 0, low, high), least) / (1 + 5 / len(values))
 
 
