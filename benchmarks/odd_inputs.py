@@ -163,6 +163,8 @@ def work(pipe: Connection, bundle: Path, seed: int) -> None:
     pipe.send("ready")
     while True:
         number = pipe.recv()
+        if number is None:
+            return
         scratch = Path(tempfile.mkdtemp(prefix="odd"))
         family = family_of(number, seed)
         try:
@@ -201,7 +203,7 @@ def results(numbers: Sequence[int], bundle: Path, seed: int, seconds: float) -> 
             yield family_of(number, seed), ["TRACEBACK"], f"{error or 'the process died'} ({process.exitcode})"
             process = None
     if process is not None:
-        process.kill()
+        pipe.send(None)
         process.join()
 
 

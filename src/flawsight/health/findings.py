@@ -39,9 +39,9 @@ class Finding:
     `severity` is `error` for what a fit refuses, `warning` for what spoils what is learned, `remark` for what is said
     so that nothing is silent. `groups` parts the files where several belong together, such as copies of each other.
 
-    >>> finding = Finding("blank", "warning", (Path("black.png"),), "1 picture is of one colour", "take it out")
+    >>> finding = Finding("blank", "warning", (good / "000.png",), "1 picture is of one colour", "take it out")
     >>> finding.sentence, finding.title
-    ('1 picture is of one colour (black.png): take it out', 'Nothing to see')
+    ('1 picture is of one colour (000.png): take it out', 'Nothing to see')
     """
 
     kind: str
