@@ -13,7 +13,19 @@ import flawsight
 
 PACKAGE = Path(flawsight.__file__).parent
 PROJECT = Path(__file__).parents[1]
-PLAIN = ("core", "settings", "data", "views", "metrics", "defects", "scoring", "bundle", "report", "inspection")
+PLAIN = (
+    "core",
+    "settings",
+    "data",
+    "views",
+    "metrics",
+    "health",
+    "defects",
+    "scoring",
+    "bundle",
+    "report",
+    "inspection",
+)
 """Rooms of plain arrays: a bundle is inspected with these alone."""
 IMPORTED_AS = {
     "opencv-python-headless": "cv2",

@@ -14,6 +14,7 @@ from PIL import Image
 from flawsight.cli import app
 from flawsight.generation import PRESETS, read_card
 from flawsight.settings import (
+    CheckSettings,
     DemoSettings,
     EvaluateSettings,
     FitSettings,
@@ -25,6 +26,7 @@ from flawsight.settings import (
 )
 
 SETTINGS: dict[str, type[Options]] = {
+    "check": CheckSettings,
     "fit": FitSettings,
     "inspect": InspectSettings,
     "evaluate": EvaluateSettings,
@@ -72,7 +74,7 @@ def test_every_verb_has_json_and_a_config_file(flawsight: Callable, verb: str, t
     assert "unknown option 'nonsuch'" in error["message"] and error["code"] == 2
 
 
-@pytest.mark.parametrize("verb", ["fit", "inspect", "evaluate", "synthesize"])
+@pytest.mark.parametrize("verb", ["check", "fit", "inspect", "evaluate", "synthesize"])
 def test_what_is_missing_is_asked_for(flawsight: Callable, verb: str, tmp_path: Path) -> None:
     done = flawsight(verb)
     assert done.code == 2 and "is missing" in done.err and len(done.err.splitlines()) == 1

@@ -11,9 +11,20 @@ import typer
 
 from flawsight.cli.ending import BAD_INPUT, complain, print_json, run
 from flawsight.cli.options import command
-from flawsight.cli.terminal import columns, console, mind, say, show_exported, show_figures, show_fit, show_synthesized
+from flawsight.cli.terminal import (
+    columns,
+    console,
+    mind,
+    say,
+    show_check,
+    show_exported,
+    show_figures,
+    show_fit,
+    show_synthesized,
+)
 from flawsight.core import FlawsightError
 from flawsight.settings import (
+    CheckSettings,
     DemoSettings,
     EvaluateSettings,
     ExportSettings,
@@ -91,6 +102,20 @@ def fit(settings: FitSettings, as_json: bool) -> None:
         "skipped": _skipped(record.skipped),
     }
     _print(as_json, summary, lambda: show_fit(manifest, out, record.notes))
+
+
+@command(app, CheckSettings, "flawsight check pictures/good --out checked")
+def check(settings: CheckSettings, as_json: bool) -> None:
+    """Look at good pictures before anything is learned: copies, outliers, what is unreadable or left out."""
+    from flawsight.health import check_folder
+    from flawsight.report import write_check_page
+
+    checked = check_folder(settings)
+    page = None if settings.out is None else write_check_page(settings.out, checked, settings.good)
+    document = {"page": None if page is None else str(page), **checked.report.to_dict()}
+    _print(as_json, document, lambda: show_check(checked.report, page))
+    if checked.report.has_errors:
+        raise typer.Exit(BAD_INPUT)
 
 
 @command(app, InspectSettings, "flawsight inspect inspector new_pictures --out results")

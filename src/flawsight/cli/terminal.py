@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Column, Table
 
 from flawsight.bundle import Manifest, RuntimeModel
 from flawsight.core import readable
+
+if TYPE_CHECKING:
+    from flawsight.health import HealthReport, Severity
 
 
 def console() -> Console:
@@ -57,6 +60,21 @@ def show_fit(manifest: Manifest, out: Path, concerns: Sequence[str]) -> None:
         )
     say(f"Bundle: {out}\nReport: {out / 'report.html'}")
     say(f"Next:   flawsight inspect {out} NEW_IMAGES --out results")
+
+
+_COLOURS: dict[Severity, str | None] = {"error": "red", "warning": "yellow", "remark": None}
+
+
+def show_check(report: HealthReport, page: Path | None) -> None:
+    """What was found, the gravest first, with the files and what to do."""
+    counts = [f"{number} {word}{'' if number == 1 else 's'}" for word in _COLOURS if (number := report.count(word))]
+    say(f"Looked at {report.pictures} pictures: {', '.join(counts) or 'nothing to mind'}.", "bold")
+    for one in report.findings:
+        say(f"{one.severity.capitalize()}: {one.title}. {one.sentence}.", _COLOURS[one.severity])
+    if report.has_errors:
+        say("A fit refuses these pictures as they are.", "red")
+    if page:
+        say(f"Page: {page}")
 
 
 FIGURES = ("auroc", "pixel_auroc", "aupro_0.30", "aupro_0.05", "p_h", "false_alarm_rate", "detection_rate", "f1_max")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from flawsight.core import FlawsightError
 from flawsight.data.names import few_names, is_called_like_image, natural_key
-from flawsight.data.own_output import is_own_folder, own_entries
+from flawsight.data.own_output import is_marked_png, is_own_folder, own_entries
 
 OWN = "Flawsight wrote it itself"
 FILE, FOLDER = "a file", "a folder"
@@ -86,7 +86,9 @@ def list_images(folder: str | Path, recursive: bool = True, leave_out: Collectio
     folder = Path(folder)
     images, skipped, like_images = [], [], []
     for path, kind in found(folder, recursive, leave_out):
-        if kind == FILE and is_called_like_image(path):
+        if kind == FILE and is_marked_png(path):
+            skipped.append(Skipped(path, OWN))
+        elif kind == FILE and is_called_like_image(path):
             images.append(path)
         elif kind == FOLDER:
             like_images += [path] if recursive and is_called_like_image(path) else []
@@ -97,6 +99,12 @@ def list_images(folder: str | Path, recursive: bool = True, leave_out: Collectio
     skipped += [Skipped(path, "a folder, not a file") for path in like_images if path not in parents]
     key = order_below(folder)
     return Listing(tuple(sorted(images, key=key)), tuple(sorted(skipped, key=lambda one: key(one.path))))
+
+
+def images_beside(folder: Path, known: Collection[Path], layout: str) -> tuple[Skipped, ...]:
+    """Images of a folder that are not among those known, because its layout has no place for them."""
+    images = list_images(folder).images
+    return tuple(Skipped(path, f"the layout {layout} has no place for it") for path in images if path not in known)
 
 
 def order_below(folder: Path) -> Callable[[Path], Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import struct
+import zlib
 from pathlib import Path
 
 from flawsight.core import write_whole
@@ -16,6 +18,22 @@ _WHOLE = {
     "synthetic.csv": rb"\s*$|image,part,mask,",
 }
 """Files by which a folder is ours as a whole, and how they begin."""
+
+
+_PNG_HEAD = 33
+"""Bytes before the first chunk that may be a text: the signature and the picture's header."""
+_TEXT = b"tEXtSoftware\0Flawsight heat map"
+_CHUNK = struct.pack(">I", len(_TEXT) - 4) + _TEXT + struct.pack(">I", zlib.crc32(_TEXT))
+
+
+def marked_png(data: bytes) -> bytes:
+    """A PNG that says that it is a heat map, wherever it is copied to."""
+    return data[:_PNG_HEAD] + _CHUNK + data[_PNG_HEAD:]
+
+
+def is_marked_png(path: Path) -> bool:
+    """Whether a PNG says that it is a heat map."""
+    return path.suffix.lower() == ".png" and _TEXT in (_head(path, _PNG_HEAD + len(_CHUNK)) or b"")
 
 
 def mark_output(folder: Path, *names: str) -> None:

@@ -104,10 +104,19 @@ def _files(graph: Any, samples: Samples, graph_format: GraphFormat, precision: P
         good = [square for square, label in zip(samples.squares, samples.labels, strict=True) if not label]
         graph = in_int8(graph, good)
     if graph_format == "openvino":
-        return _openvino_files(graph.SerializeToString(), compress=precision == "fp16")
+        return _openvino_files(_bare(graph).SerializeToString(), compress=precision == "fp16")
     if precision == "fp16":
         graph = in_half(graph)
-    return {ONNX_MODEL: graph.SerializeToString()}
+    return {ONNX_MODEL: _bare(graph).SerializeToString()}
+
+
+def _bare(graph: Any) -> Any:
+    """Without what the exporter notes of where each part comes from: it names folders of this machine."""
+    del graph.graph.value_info[:], graph.graph.metadata_props[:], graph.metadata_props[:]
+    for part in (*graph.graph.node, *graph.graph.input, *graph.graph.output, *graph.graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    return graph
 
 
 def _openvino_files(onnx_graph: bytes, compress: bool) -> dict[str, bytes]:

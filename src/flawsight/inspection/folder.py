@@ -31,7 +31,7 @@ from flawsight.data import (
     read_image,
 )
 from flawsight.data.listing import OWN, is_folder
-from flawsight.data.own_output import is_own_output, mark_output
+from flawsight.data.own_output import is_own_output, mark_output, marked_png
 from flawsight.inspection.inspector import CHUNK, Inspector, Result
 from flawsight.inspection.names import heatmap_paths, refuse_overwriting
 from flawsight.inspection.onlooker import Onlooker
@@ -179,5 +179,5 @@ def _decode(path: Path, max_pixels: int, pixels: PixelFormat | None) -> np.ndarr
 def _found(path: Path, image: np.ndarray, result: Result, picture: Path, scale: ColourScale) -> ResultRow:
     drawn = cv2.cvtColor(overlay(image, result.anomaly_map, scale), cv2.COLOR_RGB2BGR)
     # Encoded first: OpenCV crashes on names that are no UTF-8.
-    write_whole(picture, cv2.imencode(".png", drawn)[1].tobytes())
+    write_whole(picture, marked_png(cv2.imencode(".png", drawn)[1].tobytes()))
     return ResultRow(str(path), result.score, result.p_value, result.verdict)

@@ -104,8 +104,10 @@ def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResul
     inspector = Inspector(TorchBackend(network, learned.members, found.members), manifest)
     selection = ensemble.selection
     defects = selection.validation_.bad if selection else preview_defects(good.images, recipe, settings)
-    notes = (*notes, *good.pixels.concerns, *recipe.concerns, *_too_small(inspector, good))
-    record = FitRecord(selection, good.images, recipe, defects, found.held_out_maps, run.timings, notes, skipped)
+    notes = (*notes, *good.concerns, *recipe.concerns, *_too_small(inspector, good))
+    record = FitRecord(
+        selection, good.images, recipe, defects, found.held_out_maps, run.timings, notes, skipped, good.health
+    )
     if plan.folder and plan.work:
         inspector, files, refusal = _with_graph(inspector, record, plan, run)
         record = replace(record, notes=(*record.notes, *refusal))

@@ -19,17 +19,29 @@ from flawsight.data import (
     mixed_colours,
     usual_looks,
 )
+from flawsight.health import HealthReport, check_pictures, facts_of
 from flawsight.settings import DataOptions, DefectSettings, FitSettings
 from flawsight.views import ImageCache
 
 
 @dataclass(frozen=True, eq=False)
 class GoodImages:
-    """Squares of the good images at these sorted paths, a digest of the files, and what their pixels are like."""
+    """Squares of the good images at these sorted paths, a digest of the files, what their pixels are like, and copies
+    and outliers among them.
+    """
 
     images: ImageCache
     fingerprint: str
     pixels: PixelFormat
+    health: HealthReport
+
+    @property
+    def concerns(self) -> tuple[str, ...]:
+        """What to mind about them, a sentence each."""
+        said = self.pixels.concerns
+        is_shape_said = any("other proportions" in one for one in said)
+        found = [one for one in self.health.findings if not (is_shape_said and one.kind == "proportions")]
+        return (*said, *(one.sentence for one in found))
 
     @property
     def paths(self) -> list[Path]:
@@ -71,18 +83,20 @@ def load_images(paths: Sequence[Path], settings: FitSettings, progress: Progress
     # A few were looked at: grey among colour is named, with all of them, once all have been seen.
     as_they_are = pixels if pixels.bayer else replace(pixels, is_colour=None)
     images = ImageCache(paths, settings.image_size, settings.max_pixels, as_they_are)
-    rows, colours = [], {}
+    rows, colours, facts = [], {}, []
 
     def look(number: int) -> None:
         image = images[number]
         rows.append(measured(image))
+        facts.append(facts_of(paths[number], image, images.sizes[number], rows[-1]))
         colours[paths[number]] = has_colour(image)
 
     check_images(paths, look, progress)
     mixed = "" if pixels.bayer or pixels.is_colour is None else mixed_colours(colours)
     if mixed:
         pixels = replace(pixels, is_colour=None, concerns=(mixed, *pixels.concerns))
-    return GoodImages(images, fingerprint(paths), replace(pixels, looks=usual_looks(rows)))
+    looks = usual_looks(rows)
+    return GoodImages(images, fingerprint(paths), replace(pixels, looks=looks), check_pictures(facts))
 
 
 def check_images(paths: Sequence[Path], read: Callable[[int], object], progress: Progress) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from flawsight.core import Progress
 from flawsight.data import Skipped
+from flawsight.health import HealthReport
 from flawsight.pipeline.defect_sources import DefectRecipe, MadeDefects
 from flawsight.selection import LayerSelection
 from flawsight.views import ImageCache
@@ -22,7 +23,8 @@ class FitRecord:
 
     `recipe`: which kinds of defects were made, of what; `defects` are the search's, or else a few to look at.
     `held_out_maps` (side, side) show the first few images to detectors that had not seen them. `notes` say what to
-    mind; `skipped` is what lay beside the images and was left out.
+    mind; `skipped` is what lay beside the images and was left out;
+    `health` is what a check of the images found.
 
     >>> record = fitted.record
     >>> len(record.images), record.recipe.kinds, len(record.defects["nsa"][0])
@@ -37,6 +39,7 @@ class FitRecord:
     timings: dict[str, float]
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    health: HealthReport | None = None
 
 
 @dataclass(frozen=True)

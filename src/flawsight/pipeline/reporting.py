@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -13,15 +12,15 @@ import numpy as np
 from flawsight.bundle import Member
 from flawsight.core import readable, written_whole
 from flawsight.data import PixelFormat
+from flawsight.health import picture_of
 from flawsight.inspection import Inspector
 from flawsight.pipeline.defect_sources import MadeDefects
 from flawsight.pipeline.record import FitRecord
 from flawsight.report import DefectExample, FitReport, LayerScore, write_fit_report
+from flawsight.report.pages import without_folders
 from flawsight.selection import LayerSelection
 
 EXAMPLES_PER_KIND = 4
-_FOLDERS = re.compile(r"'[^']*[/\\]([^'/\\]+)'")
-"""A path in quotes: a report names files and folders, but not where on a machine they lie."""
 
 
 def write_report(inspector: Inspector, record: FitRecord, folder: Path) -> Path:
@@ -77,7 +76,9 @@ def fit_report(inspector: Inspector, record: FitRecord, folder: Path) -> FitRepo
         settings=_settings(inspector, record),
         good_examples=list(zip(record.images[: len(maps)], maps, strict=True)),
         found=selection.figures_ if selection else {},
-        concerns=[_FOLDERS.sub(r"'\1'", readable(note)) for note in record.notes],
+        concerns=[without_folders(note) for note in record.notes],
+        health=record.health,
+        picture=lambda path: picture_of(record.images, path),
     )
 
 

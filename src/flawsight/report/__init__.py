@@ -1,5 +1,6 @@
-"""What people read: heat maps over pictures, and the report of a fit. Plain values in, pictures and pages out."""
+"""What people read: heat maps, and the pages of a fit and of a check. Plain values in, pictures and pages out."""
 
+from flawsight.report.check_page import render_check_page, write_check_page
 from flawsight.report.fit_report import render_fit_report, write_fit_report
 from flawsight.report.heatmap import outline, overlay
 from flawsight.report.inputs import DefectExample, FitReport, LayerScore
@@ -12,6 +13,8 @@ __all__ = [
     "LayerScore",
     "outline",
     "overlay",
+    "render_check_page",
     "render_fit_report",
+    "write_check_page",
     "write_fit_report",
 ]

@@ -3,7 +3,6 @@
 import math
 import shlex
 from collections.abc import Sequence
-from importlib.resources import files
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,10 @@ from flawsight.metrics import Metrics
 from flawsight.report import plain_language as words
 from flawsight.report.charts import histogram, layer_chart
 from flawsight.report.data_uri import data_uri
+from flawsight.report.findings import shown_findings, shown_typical
 from flawsight.report.heatmap import ColourScale, gradient, outline, overlay
 from flawsight.report.inputs import AnomalyMap, DefectExample, FitReport, Image, LayerScore
+from flawsight.report.pages import render
 
 GALLERY = 24  # pictures at most, so that the page stays small
 
@@ -40,19 +41,7 @@ def render_fit_report(report: FitReport) -> str:
     >>> render_fit_report(report)[:15]
     '<!DOCTYPE html>'
     """
-    # Heat maps must work where only the light base install is, which has no jinja2.
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(
-        percent=words.percent,
-        number=words.number,
-        duration=words.duration,
-        frequency=words.frequency,
-        kind_name=words.kind_name,
-    )
-    source = files("flawsight.report").joinpath("template.html.jinja").read_text(encoding="utf-8")
-    return environment.from_string(source).render(_page(report))
+    return render("template.html.jinja", **_page(report))
 
 
 def _page(report: FitReport) -> dict[str, Any]:
@@ -84,6 +73,8 @@ def _page(report: FitReport) -> dict[str, Any]:
             np.asarray(report.calibration_scores, dtype=np.float64), report.operating_point.threshold
         ),
         "total_seconds": sum(report.timings.values()),
+        "findings": shown_findings(report.health, report.picture, None) if report.health else [],
+        "typical": shown_typical(report.health, report.picture) if report.health else "",
         "tables": [
             (name, words.flatten(values))
             for name, values in (("Settings", report.settings), ("Summary", summary), ("Product", report.product))

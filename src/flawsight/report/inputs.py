@@ -1,8 +1,9 @@
 """What the fit report shows: plain values and arrays, so that a report can be made without a network."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from flawsight.core import FlawsightError
 from flawsight.defects import Image
+from flawsight.health import HealthReport
 from flawsight.metrics import Metrics, OperatingPoint
 from flawsight.scoring import ColourScale
 
@@ -76,7 +78,7 @@ class FitReport:
     rest of it is listed with the settings. chosen holds the layers of each fused map, shares its weight in the average,
     detectors who reads them. calibration_scores (n,) are of good images scored as new. timings are in seconds. found
     may give the figures of the finished choice by kind of defect; without it, the best chosen layer stands in. concerns
-    are what to mind, a sentence each.
+    are what to mind, a sentence each. health is what a check of the pictures found, picture gives one of them to show.
     Raises FlawsightError where these are missing or do not fit together.
 
     >>> report = fs.pipeline.fit_report(inspector, fitted.record, bundle)
@@ -100,6 +102,8 @@ class FitReport:
     found: Mapping[str, Metrics] = field(default_factory=dict)
     detectors: Sequence[str] = ()
     concerns: Sequence[str] = ()
+    health: HealthReport | None = None
+    picture: Callable[[Path], Image | None] = lambda path: None
 
     def __post_init__(self) -> None:
         if "good_images" not in self.summary:

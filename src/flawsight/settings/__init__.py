@@ -2,6 +2,7 @@
 
 from flawsight.settings.base import Options, flag_of
 from flawsight.settings.commands import (
+    CheckSettings,
     DefectSettings,
     DemoSettings,
     EvaluateSettings,
@@ -37,6 +38,7 @@ __all__ = [
     "BackendOptions",
     "CalibrationOptions",
     "CameraOptions",
+    "CheckSettings",
     "DataOptions",
     "DefectOptions",
     "DefectSettings",

@@ -69,6 +69,17 @@ class FitSettings(
     out: Path | None = option(None, "Folder for the bundle; made if absent.", is_required=True)
 
 
+class CheckSettings(CameraOptions, DataOptions):
+    """The options of `check`. `good` may also be a list of image files, from Python.
+
+    >>> CheckSettings.of({"good": "pictures/good"}).out is None
+    True
+    """
+
+    good: Path | tuple[Path, ...] = argument("Folder of good images, or a data set with train/good.")
+    out: Path | None = option(None, "Folder for the page check.html, with pictures; made if absent.")
+
+
 class SynthesizeSettings(DefectSettings):
     """The options of `synthesize`.
 

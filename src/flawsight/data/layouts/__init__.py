@@ -54,7 +54,7 @@ def open_dataset(
     if name != "classes" and good_class is not None:
         raise FlawsightError(f"{root} has the layout {name}, which takes no good_class; leave it out")
     found = classes.read(root, good_class) if name == "classes" else LAYOUTS[name].read(root)
-    skipped = _skipped(root, name)
+    skipped = (*found.skipped, *_skipped(root, name))
     return Dataset(found, root, name, (*found.notes, *left_out(skipped)), skipped)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from flawsight.core import FlawsightError
 from flawsight.data.files import find_images, folder_named, subfolders
+from flawsight.data.listing import images_beside, list_images
 from flawsight.data.samples import DEFECTIVE, GOOD, Dataset, Sample
 
 HINT = "{train,test}/CLASS/*.jpg, read with good_class="
@@ -22,9 +23,12 @@ def read(root: Path, good_class: str | None = None) -> Dataset:
     if good_class not in known:
         raise FlawsightError(f"{root}: good_class is {good_class!r}; give one of its classes: {', '.join(known)}")
     samples = [Sample(path, GOOD, split="train") for path in find_images(train / good_class)]
+    # Other classes to learn from are what the layout leaves out by its nature: nobody needs to be told.
+    others = [path for name in known if name != good_class for path in list_images(train / name).images]
     for folder in subfolders(test):
         if folder.name == good_class:
             samples += [Sample(path, GOOD) for path in find_images(folder)]
         else:
             samples += [Sample(path, DEFECTIVE, kind=folder.name) for path in find_images(folder)]
-    return Dataset(samples, root, "classes")
+    read = {*(sample.path for sample in samples), *others}
+    return Dataset(samples, root, "classes", skipped=images_beside(root, read, "classes"))

@@ -25,4 +25,6 @@ def read(root: Path) -> Dataset:
         if has_images(folder, recursive=True)
         for path in find_images(folder, recursive=True)
     ]
-    return Dataset([*labelled, *unknown], root, "mvtec_ad_2", labelled.notes)
+    read = {sample.path for sample in unknown}
+    skipped = [one for one in labelled.skipped if one.path not in read]
+    return Dataset([*labelled, *unknown], root, "mvtec_ad_2", labelled.notes, skipped)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flawsight.core import FlawsightError
-from flawsight.data.files import find_images, folder_named, has_images, subfolders
+from flawsight.data.files import find_images, folder_named, subfolders
 from flawsight.data.layouts.trees.truth import masks_of
 from flawsight.data.layouts.words import said_by
-from flawsight.data.listing import list_images
+from flawsight.data.listing import images_beside, list_images
 from flawsight.data.names import few_names
 from flawsight.data.problems import Problems
 from flawsight.data.samples import DEFECTIVE, GOOD, Dataset, Sample
@@ -27,12 +27,14 @@ def read_tree(root: Path, layout: str, test: str = "test", truth: Path | None = 
     assert good is not None
     truth = truth or folder_named(root, *TRUTH)
     samples = [Sample(path, GOOD, split="train") for path in find_images(good)]
-    problems, notes = Problems(), [*_unused(root)]
+    apart = _apart(root)
+    problems, notes, known = Problems(), _unused(apart), {*apart}
     for folder in subfolders(folder_named(root, test)):
         if folder == truth:
             continue
         images, place = find_images(folder), folder_named(truth, folder.name)
         masks, orphans = masks_of(images, place)
+        known |= {*orphans, *(mask for several in masks.values() for mask in several)}
         if orphans:
             notes.append(f"{len(orphans)} masks belong to no image of '{folder}': {few_names(orphans)}")
         is_good = said_by(folder.name) == "good"
@@ -42,15 +44,21 @@ def read_tree(root: Path, layout: str, test: str = "test", truth: Path | None = 
         label, kind = (GOOD, "good") if is_good else (DEFECTIVE, folder.name)
         samples += [Sample(path, label, masks.get(path, ()), kind) for path in images]
     problems.refuse()
-    return Dataset(samples, root, layout, notes)
+    known |= {sample.path for sample in samples}
+    return Dataset(samples, root, layout, notes, images_beside(root, known, layout))
 
 
-def _unused(root: Path) -> list[str]:
-    """Good pictures that the data set sets apart from those to learn from and to test on."""
+def _apart(root: Path) -> dict[Path, Path]:
+    """Good pictures that the data set sets apart from those to learn from and to test on, and their folder."""
     apart = folder_named(root, "validation", "val", "valid")
-    if not apart.is_dir() or not has_images(apart, recursive=True):
-        return []
-    return [f"{len(list_images(apart).images)} images in '{apart}' are not used: neither to learn from nor to test on"]
+    return dict.fromkeys(list_images(apart).images, apart) if apart.is_dir() else {}
+
+
+def _unused(apart: dict[Path, Path]) -> list[str]:
+    return [
+        f"{len(apart)} images in '{folder}' are not used: neither to learn from nor to test on"
+        for folder in dict.fromkeys(apart.values())
+    ]
 
 
 def _check_complete(without: Sequence[Path], folder: Path) -> None:

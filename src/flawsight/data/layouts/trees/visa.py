@@ -4,6 +4,7 @@ from pathlib import Path
 
 from flawsight.core import FlawsightError
 from flawsight.data.layouts.lists.tables import Table
+from flawsight.data.listing import images_beside
 from flawsight.data.samples import DEFECTIVE, GOOD, SPLITS, Dataset, Sample
 
 HINT = "CATEGORY/Data/{Images,Masks}, with split_csv/1cls.csv beside CATEGORY"
@@ -23,7 +24,9 @@ def read(root: Path) -> Dataset:
     samples = [_sample(where, row, category.parent) for where, row in rows if row["object"] == category.name]
     if not samples:
         raise FlawsightError(f"{table} lists no image of {category.name!r}; check the category folder's name")
-    return Dataset(samples, root, "visa")
+    known = {path.resolve() for one in samples for path in (one.path, *one.masks) if isinstance(path, Path)}
+    skipped = [one for one in images_beside(root, (), "visa") if one.path.resolve() not in known]
+    return Dataset(samples, root, "visa", skipped=skipped)
 
 
 def _sample(where: str, row: dict[str, str], root: Path) -> Sample:
