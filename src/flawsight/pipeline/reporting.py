@@ -16,9 +16,9 @@ from flawsight.health import picture_of
 from flawsight.inspection import Inspector
 from flawsight.pipeline.defect_sources import MadeDefects
 from flawsight.pipeline.record import FitRecord
-from flawsight.report import DefectExample, FitReport, LayerScore, write_fit_report
+from flawsight.report import DefectExample, FitReport, LayerScore, SpeedOption, write_fit_report
 from flawsight.report.pages import without_folders
-from flawsight.selection import LayerSelection
+from flawsight.selection import LayerSelection, pareto_front
 
 EXAMPLES_PER_KIND = 4
 
@@ -76,10 +76,27 @@ def fit_report(inspector: Inspector, record: FitRecord, folder: Path) -> FitRepo
         settings=_settings(inspector, record),
         good_examples=list(zip(record.images[: len(maps)], maps, strict=True)),
         found=selection.figures_ if selection else {},
+        options=_options(selection) if selection else (),
+        latency_budget=selection.latency_budget if selection else None,
         concerns=[without_folders(note) for note in record.notes],
         health=record.health,
         picture=lambda path: picture_of(record.images, path),
     )
+
+
+def _options(selection: LayerSelection) -> list[SpeedOption]:
+    """What a latency budget left open, fastest first."""
+    front = pareto_front(selection.options_)
+    return [
+        SpeedOption(
+            " + ".join(one.layer for one in option.choices),
+            option.milliseconds,
+            option.p_h,
+            is_on_front=option in front,
+            is_chosen=option is selection.options_[-1],
+        )
+        for option in sorted(selection.options_, key=lambda option: option.milliseconds)
+    ]
 
 
 def _settings(inspector: Inspector, record: FitRecord) -> dict[str, object]:

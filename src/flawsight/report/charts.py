@@ -56,7 +56,7 @@ def layer_chart(scores: Sequence[LayerScore], winners: dict[str, int]) -> str:
         )
         for kind, top in zip(kinds, _tops(len(kinds)), strict=True)
     ]
-    return _svg(len(kinds) * (PANEL + GAP) + 96, "P_h of every layer, in network order", [bands, *panels, labels])
+    return svg(len(kinds) * (PANEL + GAP) + 96, "P_h of every layer, in network order", [bands, *panels, labels])
 
 
 def histogram(scores: NDArray[np.floating], threshold: float) -> str:
@@ -80,20 +80,22 @@ def histogram(scores: NDArray[np.floating], threshold: float) -> str:
     marks = [
         f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{base}" y2="{base}"/>',
         f'<line class="cut" x1="{line:.1f}" x2="{line:.1f}" y1="30" y2="{base + 6}"/>',
-        _text(line - 10, 44, f"{len(scores) - stopped:,} passed ◂", "end", "strong"),
-        _text(line + 10, 44, f"▸ {stopped:,} stopped", "start", "strong"),
-        _text(line, 20, f"operating point {number(threshold)}", "middle" if LEFT + 80 < line < WIDTH - 90 else "end"),
-        *(
-            _text(line + (tick - threshold) / width * unit, base + 20, number(tick))
-            for tick in _ticks(threshold + first * width, threshold + last * width)
+        axis_text(line - 10, 44, f"{len(scores) - stopped:,} passed ◂", "end", "strong"),
+        axis_text(line + 10, 44, f"▸ {stopped:,} stopped", "start", "strong"),
+        axis_text(
+            line, 20, f"operating point {number(threshold)}", "middle" if LEFT + 80 < line < WIDTH - 90 else "end"
         ),
-        _text((LEFT + WIDTH - RIGHT) / 2, base + 42, "anomaly score of a good picture (higher: stranger)"),
         *(
-            _text(LEFT - 8, base + 4 - height * count / counts.max(), str(count), "end")
+            axis_text(line + (tick - threshold) / width * unit, base + 20, number(tick))
+            for tick in axis_ticks(threshold + first * width, threshold + last * width)
+        ),
+        axis_text((LEFT + WIDTH - RIGHT) / 2, base + 42, "anomaly score of a good picture (higher: stranger)"),
+        *(
+            axis_text(LEFT - 8, base + 4 - height * count / counts.max(), str(count), "end")
             for count in (0, int(counts.max()))
         ),
     ]
-    return _svg(base + 54, "Histogram of the good pictures' scores with the operating point", [*bars, *marks])
+    return svg(base + 54, "Histogram of the good pictures' scores with the operating point", [*bars, *marks])
 
 
 def _tops(panels: int) -> list[int]:
@@ -114,12 +116,12 @@ def _panel(
         return top + PANEL * (1 - (value - bottom) / (1 - bottom))
 
     name = kind_name(kind)
-    parts = [_text(LEFT, top - 14, name if name == kind else f"{name} ({kind})", "start", "strong")]
-    for tick in _ticks(bottom, 1):
+    parts = [axis_text(LEFT, top - 14, name if name == kind else f"{name} ({kind})", "start", "strong")]
+    for tick in axis_ticks(bottom, 1):
         parts.append(
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{height(tick):.1f}" y2="{height(tick):.1f}"/>'
         )
-        parts.append(_text(LEFT - 8, height(tick) + 4, f"{100 * tick:.0f}", "end"))
+        parts.append(axis_text(LEFT - 8, height(tick) + 4, f"{100 * tick:.0f}", "end"))
     for score in scores:
         place = f'cx="{centres[score.layer]:.1f}" cy="{height(score.p_h):.1f}"'
         hint = f"<title>{escape(score.layer)}: {percent(score.p_h)}</title>"
@@ -133,7 +135,7 @@ def _panel(
     for x, y, winner in marked:
         # Numbers stand above the rings, or below where a neighbour's or the panel's title is in the way.
         is_free = x - taken > 16 and y > top + 6
-        parts.append(_text(x, y - 11 if is_free else y + 21, str(winner), "middle", "strong"))
+        parts.append(axis_text(x, y - 11 if is_free else y + 21, str(winner), "middle", "strong"))
         taken = x if is_free else taken
     return "".join(parts)
 
@@ -152,8 +154,8 @@ def _blocks(layers: Sequence[LayerScore], step: float, height: int) -> tuple[str
         position = f'x="{spot:.1f}" y="{height + 18}" transform="rotate(-40 {spot:.1f} {height + 18})"'
         labels.append(f'<text {position} text-anchor="end">{escape(_short(block))}</text>')
         x += width
-    labels.append(_text(WIDTH - RIGHT, height + 90, "deeper into the network →", "end"))
-    labels.append(_text(LEFT, height + 90, "← the picture", "start"))
+    labels.append(axis_text(WIDTH - RIGHT, height + 90, "deeper into the network →", "end"))
+    labels.append(axis_text(LEFT, height + 90, "← the picture", "start"))
     return "".join(bands), "".join(labels)
 
 
@@ -163,7 +165,7 @@ def _short(block: str) -> str:
     return name if len(name) <= 14 else f"…{name[-13:]}"
 
 
-def _ticks(low: float, high: float, count: int = 6) -> list[float]:
+def axis_ticks(low: float, high: float, count: int = 6) -> list[float]:
     """Return round numbers within [low, high], at most about `count`."""
     magnitude = 10 ** math.floor(math.log10((high - low) / count))
     step = next(magnitude * factor for factor in (1, 2, 5, 10) if magnitude * factor * count >= (high - low) * 0.999)
@@ -172,11 +174,13 @@ def _ticks(low: float, high: float, count: int = 6) -> list[float]:
     ]
 
 
-def _text(x: float, y: float, text: str, anchor: str = "middle", style: str = "") -> str:
+def axis_text(x: float, y: float, text: str, anchor: str = "middle", style: str = "") -> str:
+    """Return a piece of text at a place of a chart."""
     kind = f' class="{style}"' if style else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{kind}>{escape(text)}</text>'
 
 
-def _svg(height: float, label: str, parts: Sequence[str]) -> str:
+def svg(height: float, label: str, parts: Sequence[str]) -> str:
+    """Return a chart of the usual width."""
     body = "".join(parts)
     return f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(label)}">{body}</svg>'

@@ -70,6 +70,21 @@ class DefectExample:
             )
 
 
+@dataclass(frozen=True)
+class SpeedOption:
+    """A choice of layers that was open: milliseconds a picture, P_h on synthetic defects, whether none is better.
+
+    >>> SpeedOption("blocks.2.1.add", 4.5, 0.81, is_on_front=True).is_chosen
+    False
+    """
+
+    layers: str
+    milliseconds: float
+    p_h: float
+    is_on_front: bool = False
+    is_chosen: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class FitReport:
     """All that `write_fit_report` shows.
@@ -79,7 +94,8 @@ class FitReport:
     detectors who reads them. calibration_scores (n,) are of good images scored as new. timings are in seconds. found
     may give the figures of the finished choice by kind of defect; without it, the best chosen layer stands in. concerns
     are what to mind, a sentence each. health is what a check of the pictures found, picture gives one of them to show.
-    Raises FlawsightError where these are missing or do not fit together.
+    options are the choices that a latency_budget (milliseconds) left open. Raises FlawsightError where these are
+    missing or do not fit together.
 
     >>> report = fs.pipeline.fit_report(inspector, fitted.record, bundle)
     >>> report.title, report.summary["good_images"], sorted(report.found)
@@ -102,6 +118,8 @@ class FitReport:
     found: Mapping[str, Metrics] = field(default_factory=dict)
     detectors: Sequence[str] = ()
     concerns: Sequence[str] = ()
+    options: Sequence[SpeedOption] = ()
+    latency_budget: float | None = None
     health: HealthReport | None = None
     picture: Callable[[Path], Image | None] = lambda path: None
 
