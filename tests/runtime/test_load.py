@@ -34,9 +34,7 @@ def test_auto_takes_the_graph_and_a_device_asks_for_torch(bundle: Path) -> None:
 
 
 def test_auto_takes_openvino_only_where_it_was_compared(copy: Path) -> None:
-    document = json.loads((copy / "inspector.json").read_text())
-    del document["runtime"]["parity"]["openvino"]
-    (copy / "inspector.json").write_text(json.dumps(document))
+    without_openvino(copy)
     assert fs.load(copy).backend.name == "onnxruntime"
 
 
@@ -112,3 +110,25 @@ def test_a_batch_that_does_not_fit_is_halved() -> None:
 
     with pytest.raises(RuntimeError, match="a shape is wrong"):
         GraphBackend("broken", lambda: broken).predict_batch(squares)
+
+
+def without_openvino(folder: Path, **changes: object) -> None:
+    """As if OpenVINO had not been there when the graph was made."""
+    document = json.loads((folder / "inspector.json").read_text())
+    del document["runtime"]["parity"]["openvino"]
+    document["runtime"] |= changes
+    (folder / "inspector.json").write_text(json.dumps(document))
+
+
+def test_a_backend_that_was_not_there_is_compared_when_it_is_asked_for(copy: Path, spoiled: Callable) -> None:
+    without_openvino(copy)
+    assert fs.load(copy, backend="openvino").inspect(spoiled(1)).is_defective
+    document = json.loads((copy / "inspector.json").read_text())
+    document["samples"]["scores"][0] += 1
+    (copy / "inspector.json").write_text(json.dumps(document))
+    refused(copy, "does not say the same as torch", backend="openvino")
+
+
+def test_an_operating_point_belongs_to_its_backend(copy: Path) -> None:
+    without_openvino(copy, precision="fp16")
+    refused(copy, "operating point from onnxruntime", backend="openvino")

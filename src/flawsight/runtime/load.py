@@ -7,11 +7,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from flawsight.bundle import Manifest, RuntimeModel, check_files, read_manifest
 from flawsight.bundle.store import NETWORK, ONNX_MODEL, OPENVINO_MODEL
 from flawsight.core import FlawsightError, Registry
 from flawsight.inspection import Inspector
 from flawsight.runtime.graph_backend import GraphBackend
+from flawsight.runtime.parity import Answers, check_parity, compared
+from flawsight.runtime.samples import Samples
 
 BACKENDS: Registry[Callable[..., Any]] = Registry(
     "backend",
@@ -44,7 +48,11 @@ def load(folder: str | Path, device: str = "auto", backend: str = "auto", thread
         found: Inspector = BACKENDS[chosen](folder, device, threads)
         return found
     check_files(folder, manifest)
-    return Inspector(_opened(folder, _graph_for(folder, manifest, chosen), chosen, threads), manifest.as_exported())
+    model = _graph_for(folder, manifest, chosen)
+    opened = _opened(folder, model, chosen, threads)
+    if chosen not in model.parity:
+        _compare_now(opened, folder, manifest)
+    return Inspector(opened, manifest.as_exported())
 
 
 def _chosen(folder: Path, manifest: Manifest, device: str, backend: str) -> str:
@@ -87,6 +95,20 @@ def _graph_for(folder: Path, manifest: Manifest, backend: str) -> RuntimeModel:
             f"`flawsight export {folder} --format onnx` where it was fitted"
         )
     return model
+
+
+def _compare_now(backend: GraphBackend, folder: Path, manifest: Manifest) -> None:
+    """Raise unless a backend that was not there when the graph was made gives torch's scores of the samples."""
+    model, about = manifest.runtime, manifest.samples
+    assert model is not None
+    if about is None or model.precision != "fp32":
+        raise FlawsightError(
+            f"the {model.precision} graph of bundle '{folder}' has its operating point from {', '.join(model.parity)}: "
+            f"use that, not {backend.name}"
+        )
+    maps, scores = backend.predict(Samples.of_bundle(folder, about).squares)
+    threshold, expected = manifest.operating_point.threshold, np.array(about.scores)
+    check_parity(compared(Answers(maps, expected, threshold), Answers(maps, scores, threshold)), "fp32", backend.name)
 
 
 def _opened(folder: Path, model: RuntimeModel, backend: str, threads: int | None) -> GraphBackend:

@@ -20,7 +20,12 @@ MOST_P_H_LOST = {"fp16": 0.01, "int8": 0.03}
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """Maps (N, S, S) and scores (N,) of the samples, and the threshold that goes with them."""
+    """Maps (N, S, S) and scores (N,) of the samples, and the threshold that goes with them.
+
+    >>> answers = Answers(np.zeros((2, 64, 64)), np.array([1.0, 3.0]), threshold=2.0)
+    >>> (answers.scores > answers.threshold).tolist()
+    [False, True]
+    """
 
     maps: np.ndarray
     scores: np.ndarray
@@ -38,20 +43,29 @@ class Answers:
         return found
 
 
-def compared(torch_says: Answers, graph_says: Answers, samples: Samples) -> Parity:
-    """The differences between both."""
+def compared(torch_says: Answers, graph_says: Answers, samples: Samples | None = None) -> Parity:
+    """The differences between both; P_h where the samples are given.
+
+    >>> says = Answers(np.zeros((2, 4, 4)), np.array([1.0, 3.0]), threshold=2.0)
+    >>> compared(says, Answers(says.maps, says.scores + 1.5, threshold=2.0)).flips
+    1
+    """
     return Parity(
-        images=len(samples.kinds),
+        images=len(torch_says.scores),
         score_difference=_largest(graph_says.scores, torch_says.scores),
         map_difference=_largest(graph_says.maps, torch_says.maps),
         flips=int(((graph_says.scores > graph_says.threshold) != (torch_says.scores > torch_says.threshold)).sum()),
-        p_h_torch=torch_says.p_h(samples),
-        p_h=graph_says.p_h(samples),
+        p_h_torch=torch_says.p_h(samples) if samples else None,
+        p_h=graph_says.p_h(samples) if samples else None,
     )
 
 
 def check_parity(parity: Parity, precision: str, backend: str) -> None:
-    """FlawsightError where a graph does not say the same, or of less precision, sees too much less."""
+    """FlawsightError where a graph does not say the same, or of less precision, sees too much less.
+
+    >>> says = Answers(np.zeros((2, 4, 4)), np.array([1.0, 3.0]), threshold=2.0)
+    >>> check_parity(compared(says, says), "fp32", "onnxruntime")
+    """
     if precision == "fp32":
         is_same = parity.score_difference <= SCORE_TOLERANCE and parity.map_difference <= MAP_TOLERANCE
         if parity.flips or not is_same:
