@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,7 @@ def test_a_refused_graph_costs_a_fit_nothing_that_it_learned(
     def refuse(*_: object) -> None:
         raise fs.FlawsightError("the graph sees ghosts")
 
-    monkeypatch.setattr("flawsight.pipeline.fit.export_inspector", refuse)
+    monkeypatch.setattr(import_module("flawsight.pipeline.fit"), "export_inspector", refuse)
     settings = {"good": good_dir, "out": tmp_path / "b", **fit_options, "fixed_layers": "blocks.3.0.bn3"}
     settings.pop("layers")
     result = fs.run_fit(fs.FitSettings.of(settings))

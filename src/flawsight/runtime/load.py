@@ -67,18 +67,25 @@ def _chosen(folder: Path, manifest: Manifest, device: str, backend: str) -> str:
         return "torch" if _has_torch(folder, manifest) else "onnxruntime"
     compared = model.parity.get("openvino")
     same = model.format == "openvino" or (compared is not None and compared.flips == 0)
-    return "openvino" if same and find_spec("openvino") else "onnxruntime"
+    return "openvino" if same and _is_installed("openvino") else "onnxruntime"
 
 
 def _has_torch(folder: Path, manifest: Manifest) -> bool:
-    if manifest.runtime is not None and NETWORK not in manifest.files and not find_spec("torch"):
+    if manifest.runtime is not None and NETWORK not in manifest.files and not _is_installed("torch"):
         return False
-    if manifest.runtime is None and not find_spec("torch"):
+    if manifest.runtime is None and not _is_installed("torch"):
         raise FlawsightError(
             f"bundle '{folder}' has no {ONNX_MODEL}, and torch is not installed here: run `flawsight export` on it "
             "where it was fitted, or pip install 'flawsight[fit]'"
         )
     return True
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except (ImportError, ValueError):  # of packages that are hidden on purpose
+        return False
 
 
 def _graph_for(folder: Path, manifest: Manifest, backend: str) -> RuntimeModel:

@@ -15,7 +15,8 @@ from flawsight.selection.trials import Candidate
 DEPTHS = ("fine", "medium", "coarse")
 TEMPERATURE = 0.6
 LEAST_WEIGHT = 0.03
-NEGLIGIBLE = 0.15
+NEGLIGIBLE = 0.2
+"""So much less of the criterion does not tell two layers of a depth apart: the smaller one is read."""
 _CLIP = 1e-3
 
 
@@ -77,8 +78,9 @@ def select_per_depth(
 
     The best one alone for `fuse=1` (paper A). Else the best one of each of up to `fuse` depths: a synthetic defect
     tells well how deep to look, but hardly which of two neighbouring layers is better on the real ones, and errors of
-    different depths cancel. A candidate weighs exp(difference of its criterion to the best / 0.6), or nothing
-    below 3 %.
+    different depths cancel. Of those within 0.2 of the best of a depth, read by the same detector, the one with the
+    smallest maps is taken: it costs less and sees as much. A candidate weighs exp(difference of its criterion to the
+    best / 0.6), or nothing below 3 %.
 
     >>> criteria = {Candidate("blocks.1.1.add", "patchcore"): 2.0, Candidate("blocks.4.2.add", "gaussian"): 1.6}
     >>> [(one.layer, round(one.weight, 2)) for one in select_per_depth(criteria, network.layers, fuse=3)]
@@ -87,23 +89,18 @@ def select_per_depth(
     order = {layer.name: layer.order for layer in layers}
     depth_of = depths(layers)
     ranked = sorted(criteria, key=lambda one: criteria[one], reverse=True)
+    slack = NEGLIGIBLE if fuse > 1 else 0.0
     leaders: dict[str, Candidate] = {}
     for one in ranked:
         leaders.setdefault(depth_of[one.layer], one)
     size = {layer.name: layer.channels * layer.height * layer.width for layer in layers}
-
-    def cheapest(leader: Candidate) -> Candidate:
-        near = [
-            one
-            for one in ranked
-            if depth_of[one.layer] == depth_of[leader.layer]
-            and one.detector == leader.detector
-            and criteria[one] >= criteria[leader] - NEGLIGIBLE
-        ]
-        return min(near, key=lambda one: size[one.layer])
-
-    kept = [cheapest(leader) for leader in list(leaders.values())[:fuse]]
-    weights = {one: math.exp((criteria[one] - criteria[kept[0]]) / TEMPERATURE) for one in kept}
+    kept = []
+    for leader in list(leaders.values())[:fuse]:
+        rivals = (one for one in ranked if depth_of[one.layer] == depth_of[leader.layer])
+        near = [one for one in rivals if one.detector == leader.detector and criteria[one] >= criteria[leader] - slack]
+        kept.append(min(near, key=lambda one: (size[one.layer], -criteria[one], order[one.layer])))
+    most = max((criteria[one] for one in kept), default=0.0)
+    weights = {one: math.exp((criteria[one] - most) / TEMPERATURE) for one in kept}
     total = sum(weights.values())
     weights = {one: weight for one, weight in weights.items() if weight / total >= LEAST_WEIGHT}
     total = sum(weights.values())
