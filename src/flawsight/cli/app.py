@@ -11,9 +11,20 @@ import typer
 
 from flawsight.cli.ending import BAD_INPUT, complain, print_json, run
 from flawsight.cli.options import command
-from flawsight.cli.terminal import columns, console, mind, say, show_exported, show_figures, show_fit, show_synthesized
+from flawsight.cli.terminal import (
+    columns,
+    console,
+    mind,
+    say,
+    show_bench,
+    show_exported,
+    show_figures,
+    show_fit,
+    show_synthesized,
+)
 from flawsight.core import FlawsightError
 from flawsight.settings import (
+    BenchSettings,
     DemoSettings,
     EvaluateSettings,
     ExportSettings,
@@ -152,6 +163,15 @@ def export(settings: ExportSettings, as_json: bool) -> None:
     out = settings.out or settings.bundle
     document = {"bundle": str(out), **exported.runtime.model_dump(mode="json", exclude={"calibration_scores"})}
     _print(as_json, document, lambda: show_exported(exported.runtime, out))
+
+
+@command(app, BenchSettings, "flawsight bench inspector --batch 1,8 --threads 1,2")
+def bench(settings: BenchSettings, as_json: bool) -> None:
+    """Measure how fast a bundle is on this machine, and whether it gives torch's scores and verdicts here."""
+    from flawsight.runtime import run_bench
+
+    report = run_bench(settings)
+    _print(as_json, {"bundle": str(settings.bundle), **asdict(report)}, lambda: show_bench(report))
 
 
 @command(app, LayersSettings, "flawsight layers torchvision:resnet18")

@@ -44,7 +44,7 @@ def load(folder: str | Path, device: str = "auto", backend: str = "auto", thread
         found: Inspector = BACKENDS[chosen](folder, device, threads)
         return found
     check_files(folder, manifest)
-    return Inspector(_opened(folder, _graph_for(folder, manifest, chosen), chosen, threads), manifest.as_exported())
+    return Inspector(_opened(folder, graph_for(folder, manifest, chosen), chosen, threads), manifest.as_exported())
 
 
 def _chosen(folder: Path, manifest: Manifest, device: str, backend: str) -> str:
@@ -73,7 +73,7 @@ def _has_torch(folder: Path, manifest: Manifest) -> bool:
     return True
 
 
-def _graph_for(folder: Path, manifest: Manifest, backend: str) -> RuntimeModel:
+def graph_for(folder: Path, manifest: Manifest, backend: str) -> RuntimeModel:
     """The bundle's graph, in a format that the backend reads."""
     model = manifest.runtime
     if model is None:

@@ -2,6 +2,7 @@
 
 from flawsight.settings.base import Options, flag_of
 from flawsight.settings.commands import (
+    BenchSettings,
     DefectSettings,
     DemoSettings,
     EvaluateSettings,
@@ -35,6 +36,7 @@ __all__ = [
     "DEFAULT_EXTRACTOR",
     "MAX_PIXELS",
     "BackendOptions",
+    "BenchSettings",
     "CalibrationOptions",
     "CameraOptions",
     "DataOptions",
