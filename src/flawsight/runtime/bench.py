@@ -79,7 +79,8 @@ def run_bench(settings: BenchSettings, progress: Progress | None = None) -> Benc
 
     The pictures are the bundle's samples. FlawsightError where a backend that was named cannot run it, or none can.
 
-    >>> run_bench(BenchSettings(bundle=bundle, backend="onnxruntime", batch=1, repeat=3)).rows[0].score_difference < 1e-3
+    >>> settings = BenchSettings(bundle=bundle, backend="onnxruntime", batch=1, repeat=3)
+    >>> run_bench(settings).rows[0].score_difference < 1e-3
     True
     """
     folder = settings.bundle
