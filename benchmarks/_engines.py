@@ -20,6 +20,7 @@ from flawsight.features import Extractor
 from flawsight.runtime import load, open_openvino
 
 OPENVINO_NAMES = {"fp32": "f32", "bf16": "bf16"}
+BLOCK, WARM_UP = 7, 2
 Call = Callable[[np.ndarray], Any]
 
 
@@ -80,21 +81,25 @@ def in_openvino(path: Path, batch: int, precision: str, threads: int) -> Call:
 
 
 def timed(
-    engine: str, models: dict[str, str], inputs: str, precisions: list[str], batches: list[int], threads: int, runs: int
+    engine: str, models: dict[str, str], inputs: str, precisions: list[str], batch: int, threads: int, runs: int
 ) -> dict[str, Any]:
-    """Milliseconds a picture of so many runs of each model, by "model, precision, batch": what `in_child` calls.
+    """Milliseconds a picture of so many runs of each model, by "model, precision": what `in_child` calls.
 
-    models: folders are bundles; `x.onnx` stands for the files x_1.onnx, x_8.onnx, for a batch each.
+    models: folders are bundles; `x.onnx` stands for the files x_1.onnx, x_8.onnx, for a batch each. They take turns in
+    short blocks, so that whatever else the machine does meets them all.
     """
-    given = np.load(inputs)
-    found = {}
-    for batch in batches:
+    given, work = np.load(inputs), {}
+    pictures = {
+        name: np.split(given[name][: len(given[name]) // batch * batch], len(given[name]) // batch) for name in given
+    }
+    for name, path in models.items():
+        stacks = pictures["tensors" if Path(path).stem.startswith("peer") else "squares"]
         for precision in precisions:
-            for name, path in models.items():
-                call = call_of(engine, Path(path), batch, precision, threads)
-                pictures = given["tensors" if Path(path).stem.startswith("peer") else "squares"]
-                stacks = np.split(pictures[: len(pictures) // batch * batch], len(pictures) // batch)
-                found[f"{name}, {precision}, {batch}"] = block(call, stacks, runs)
+            work[f"{name}, {precision}"] = call_of(engine, Path(path), batch, precision, threads), stacks
+    found: dict[str, list[float]] = {key: [] for key in work}
+    for _ in range(-(-runs // BLOCK)):
+        for key, (call, stacks) in work.items():
+            found[key] += block(call, stacks)
     return {"ms": found}
 
 
@@ -110,17 +115,15 @@ def call_of(engine: str, path: Path, batch: int, precision: str, threads: int) -
     return getattr(backend, "predict_batch", backend.predict)
 
 
-def block(call: Call, stacks: Sequence[np.ndarray], runs: int) -> list[float]:
-    """Milliseconds a picture of each of so many runs, after a warm-up."""
-    for index in range(3):
-        call(stacks[index % len(stacks)])
+def block(call: Call, stacks: Sequence[np.ndarray]) -> list[float]:
+    """Milliseconds a picture of each run of a block, after a warm-up."""
     found = []
-    for index in range(runs):
+    for index in range(-WARM_UP, BLOCK):
         stack = stacks[index % len(stacks)]
         start = time.perf_counter()
         call(stack)
         found.append(1000 * (time.perf_counter() - start) / len(stack))
-    return found
+    return found[WARM_UP:]
 
 
 def decoding(paths: list[str], side: int, mean: list[float], std: list[float]) -> dict[str, Any]:

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import nn
 
 from benchmarks import _engines
 from benchmarks._measure import OURS_OVER_PEER, Row, Run
@@ -20,46 +18,49 @@ from flawsight.views import resize_image
 
 
 class PeerBackend:
-    """The peer's torch model where our inspector has its own, so that both are evaluated by the same code."""
+    """The peer's graph in OpenVINO where our inspector has its own, so that both are evaluated by the same code."""
 
     name = "peer"
 
-    def __init__(self, model: nn.Module, extractor: Extractor) -> None:
-        self.model, self.extractor = model, extractor
+    def __init__(self, graph: Path, extractor: Extractor) -> None:
+        self.call, self.extractor = _engines.in_openvino(graph, 1, "fp32", 2), extractor
 
     def predict(self, squares: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        with torch.inference_mode():
-            found = [self.model(self.extractor.preprocess([square])) for square in squares]
-        maps = torch.cat([one.anomaly_map[:, 0] for one in found])
-        return maps.numpy(), torch.cat([one.pred_score.reshape(-1) for one in found]).numpy()
+        found = [
+            [np.array(one) for one in self.call(self.extractor.preprocess([square]).numpy())] for square in squares
+        ]
+        return np.concatenate([maps[:, 0] for maps, _ in found]), np.concatenate(
+            [scores.reshape(-1) for _, scores in found]
+        )
 
 
-def quality_rows(
-    run: Run, inspectors: dict[str, Inspector], peers: dict[str, nn.Module], dataset: Dataset
-) -> Iterator[Row]:
-    """P_h on the test set, maps at each picture's own size."""
-    assert run.data is not None
-    first = next(iter(inspectors.values()))
-    extractor = Extractor(image_size=first.manifest.extractor.image_size, device="cpu")
+def quality_rows(run: Run, bundles: dict[str, Path], peers: dict[str, Path], dataset: Dataset) -> Iterator[Row]:
+    """P_h on the test set, maps at each picture's own size, all in OpenVINO in full precision."""
+    inspectors = {name: load(folder, backend="openvino") for name, folder in bundles.items()}
+    manifest = next(iter(inspectors.values())).manifest
+    extractor = Extractor(image_size=manifest.extractor.image_size, device="cpu")
     shown = dataset.select(split="test")
     if run.quick:
         dataset = Dataset(shown[:: len(shown) // 20], dataset.root, dataset.layout)
     ours = {name: evaluate(one, dataset, warn=str)["p_h"] for name, one in inspectors.items()}
     settings = {"test": len(dataset.select(split="test")), "resolution": "native"}
-    for peer, model in peers.items():
-        theirs = evaluate(Inspector(PeerBackend(model, extractor), first.manifest), dataset, warn=str)["p_h"]
+    for peer, graph in peers.items():
+        theirs = evaluate(Inspector(PeerBackend(graph, extractor), manifest), dataset, warn=str)["p_h"]
         for name, figure in ours.items():
             figures = (100 * figure, 100 * theirs)
             yield run.row("inference", f"{name}: P_h", figures, "%", peer, OURS_OVER_PEER, settings=settings)
 
 
-def parity_rows(run: Run, bundle: Path, dataset: Dataset, count: int) -> Iterator[Row]:
-    """How far the engines are from torch on real pictures: half of them good ones that were not learned."""
+def parity_rows(run: Run, bundle: Path, dataset: Dataset, count: int, drawn: int) -> Iterator[Row]:
+    """How far the engines are from torch on real pictures: half of them of the test set, half good and unseen.
+
+    drawn: so many of `good_paths` are passed over, as learned or shown.
+    """
     inspector = load(bundle, backend="torch")
-    side, learned = inspector.manifest.extractor.image_size, inspector.manifest.data.images
+    side = inspector.manifest.extractor.image_size
     rng = np.random.default_rng(run.seed)
     good, test = ([one.path for one in dataset.select(split=split)] for split in ("train", "test"))
-    rest = rng.permutation(len(good))[learned : learned + count // 2]  # the first ones are those of `good_paths`
+    rest = rng.permutation(len(good))[drawn : drawn + count // 2]
     paths = [sorted(good)[at] for at in rest] + [test[at] for at in rng.permutation(len(test))[: count // 2]]
     squares = [resize_image(read_image(path), side) for path in paths]
     samples = Samples(squares, [np.zeros((side, side), bool)] * len(squares), ("good",) * len(squares))
