@@ -22,6 +22,8 @@ from flawsight.runtime import load, open_openvino
 OPENVINO_NAMES = {"fp32": "f32", "bf16": "bf16"}
 BLOCK, WARM_UP = 7, 2
 Call = Callable[[np.ndarray], Any]
+Times = list[float]
+"""Milliseconds a picture of one run: until the answer, of the processor, and that threads waited for it."""
 
 
 class NetworkAlone(nn.Module):
@@ -83,7 +85,7 @@ def in_openvino(path: Path, batch: int, precision: str, threads: int) -> Call:
 def timed(
     engine: str, models: dict[str, str], inputs: str, precisions: list[str], batch: int, threads: int, runs: int
 ) -> dict[str, Any]:
-    """Milliseconds a picture of so many runs of each model, by "model, precision": what `in_child` calls.
+    """The times of so many runs of each model, by "model, precision": what `in_child` calls.
 
     models: folders are bundles; `x.onnx` stands for the files x_1.onnx, x_8.onnx, for a batch each. They take turns in
     short blocks, so that whatever else the machine does meets them all.
@@ -96,7 +98,7 @@ def timed(
         stacks = pictures["tensors" if Path(path).stem.startswith("peer") else "squares"]
         for precision in precisions:
             work[f"{name}, {precision}"] = call_of(engine, Path(path), batch, precision, threads), stacks
-    found: dict[str, list[float]] = {key: [] for key in work}
+    found: dict[str, list[Times]] = {key: [] for key in work}
     for _ in range(-(-runs // BLOCK)):
         for key, (call, stacks) in work.items():
             found[key] += block(call, stacks)
@@ -115,15 +117,22 @@ def call_of(engine: str, path: Path, batch: int, precision: str, threads: int) -
     return getattr(backend, "predict_batch", backend.predict)
 
 
-def block(call: Call, stacks: Sequence[np.ndarray]) -> list[float]:
-    """Milliseconds a picture of each run of a block, after a warm-up."""
+def block(call: Call, stacks: Sequence[np.ndarray]) -> list[Times]:
+    """The times of each run of a block, after a warm-up."""
     found = []
     for index in range(-WARM_UP, BLOCK):
         stack = stacks[index % len(stacks)]
-        start = time.perf_counter()
+        before = waited(), time.process_time(), time.perf_counter()
         call(stack)
-        found.append(1000 * (time.perf_counter() - start) / len(stack))
+        after = time.perf_counter(), time.process_time(), waited()
+        found.append([1000 * (late - early) / len(stack) for late, early in zip(after, reversed(before), strict=True)])
     return found[WARM_UP:]
+
+
+def waited() -> float:
+    """Seconds that threads of this process stood ready while others had the processor; 0 where Linux does not tell."""
+    threads = Path("/proc/self/task").glob("*/schedstat")
+    return sum(int(one.read_text().split()[1]) for one in threads) / 1e9
 
 
 def decoding(paths: list[str], side: int, mean: list[float], std: list[float]) -> dict[str, Any]:
