@@ -139,7 +139,7 @@ def measured(run: Run, folder: Path, settings: Sequence[tuple[int, int]]) -> dic
         "torch": (bundles, ["fp32"]),
     }
     found: dict[Key, Rounds] = {}
-    for _ in range(ROUNDS):
+    for _ in range(run.size(ROUNDS, 1)):
         for (threads, batch), (engine, (models, some)) in product(settings, work.items()):
             done = in_child(
                 _engines.timed,

@@ -36,7 +36,8 @@ class Measured:
     `score_difference`: the largest from torch's recorded scores, as a share where they are above 1; `flips`: verdicts
     that differ. These four are of the whole process, with all its batches.
 
-    >>> one = run_bench(BenchSettings(bundle=bundle, backend="onnxruntime", batch=1, repeat=3)).rows[0]
+    >>> settings = fs.settings.BenchSettings(bundle=bundle, backend="onnxruntime", batch=1, repeat=3)
+    >>> one = run_bench(settings).rows[0]
     >>> one.backend, one.batch, one.flips, one.min_ms <= one.median_ms <= one.p99_ms
     ('onnxruntime', 1, 0, True)
     """
@@ -61,7 +62,8 @@ class BenchReport:
 
     `decode_ms`: to read and resize one of the samples from a PNG file of `image_size` pixels a side.
 
-    >>> report = run_bench(BenchSettings(bundle=bundle, backend="onnxruntime", batch=(1, 2), repeat=3))
+    >>> settings = fs.settings.BenchSettings(bundle=bundle, backend="onnxruntime", batch=(1, 2), repeat=3)
+    >>> report = run_bench(settings)
     >>> [row.batch for row in report.rows], report.image_size, report.failed
     ([1, 2], 64, {})
     """
@@ -79,7 +81,7 @@ def run_bench(settings: BenchSettings, progress: Progress | None = None) -> Benc
 
     The pictures are the bundle's samples. FlawsightError where a backend that was named cannot run it, or none can.
 
-    >>> settings = BenchSettings(bundle=bundle, backend="onnxruntime", batch=1, repeat=3)
+    >>> settings = fs.settings.BenchSettings(bundle=bundle, backend="onnxruntime", batch=1, repeat=3)
     >>> run_bench(settings).rows[0].score_difference < 1e-3
     True
     """
