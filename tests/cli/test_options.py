@@ -14,9 +14,11 @@ from PIL import Image
 from flawsight.cli import app
 from flawsight.generation import PRESETS, read_card
 from flawsight.settings import (
+    BenchSettings,
     CheckSettings,
     DemoSettings,
     EvaluateSettings,
+    ExportSettings,
     FitSettings,
     InspectSettings,
     LayersSettings,
@@ -30,6 +32,8 @@ SETTINGS: dict[str, type[Options]] = {
     "fit": FitSettings,
     "inspect": InspectSettings,
     "evaluate": EvaluateSettings,
+    "export": ExportSettings,
+    "bench": BenchSettings,
     "layers": LayersSettings,
     "synthesize": SynthesizeSettings,
     "demo": DemoSettings,
@@ -74,7 +78,7 @@ def test_every_verb_has_json_and_a_config_file(flawsight: Callable, verb: str, t
     assert "unknown option 'nonsuch'" in error["message"] and error["code"] == 2
 
 
-@pytest.mark.parametrize("verb", ["check", "fit", "inspect", "evaluate", "synthesize"])
+@pytest.mark.parametrize("verb", ["check", "fit", "inspect", "evaluate", "export", "bench", "synthesize"])
 def test_what_is_missing_is_asked_for(flawsight: Callable, verb: str, tmp_path: Path) -> None:
     done = flawsight(verb)
     assert done.code == 2 and "is missing" in done.err and len(done.err.splitlines()) == 1

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from flawsight import settings
 from flawsight.settings import (
+    BenchSettings,
     DefectOptions,
     DemoSettings,
     EvaluateSettings,
@@ -20,11 +21,20 @@ from flawsight.settings import (
 )
 from flawsight.settings.base import RENAMED
 
-COMMANDS = (FitSettings, InspectSettings, EvaluateSettings, LayersSettings, SynthesizeSettings, DemoSettings)
+COMMANDS = (
+    FitSettings, InspectSettings, EvaluateSettings, BenchSettings, LayersSettings, SynthesizeSettings, DemoSettings,
+)  # fmt: skip
 OF_THE_COMMAND = {"good", "out", "bundle"}
 """What each command says of its own place."""
-SAID_ANEW = {("defects", "SynthesizeSettings"), ("generator", "SynthesizeSettings"), ("extractor", "LayersSettings")}
-"""Options with another default, or by their place, in one command."""
+SAID_ANEW = {
+    ("defects", "SynthesizeSettings"),
+    ("generator", "SynthesizeSettings"),
+    ("extractor", "LayersSettings"),
+    ("backend", "BenchSettings"),
+    ("threads", "BenchSettings"),
+    ("device", "BackendOptions"),
+}
+"""Options with another default, by their place, or that may be several, in one command."""
 
 
 def everyone() -> list[type[Options]]:

@@ -16,6 +16,7 @@ from flawsight.cli.terminal import (
     console,
     mind,
     say,
+    show_bench,
     show_check,
     show_exported,
     show_figures,
@@ -24,6 +25,7 @@ from flawsight.cli.terminal import (
 )
 from flawsight.core import FlawsightError
 from flawsight.settings import (
+    BenchSettings,
     CheckSettings,
     DemoSettings,
     EvaluateSettings,
@@ -177,6 +179,15 @@ def export(settings: ExportSettings, as_json: bool) -> None:
     out = settings.out or settings.bundle
     document = {"bundle": str(out), **exported.runtime.model_dump(mode="json", exclude={"calibration_scores"})}
     _print(as_json, document, lambda: show_exported(exported.runtime, out))
+
+
+@command(app, BenchSettings, "flawsight bench inspector --batch 1,8 --threads 1,2")
+def bench(settings: BenchSettings, as_json: bool) -> None:
+    """Measure how fast a bundle is on this machine, and whether it gives torch's scores and verdicts here."""
+    from flawsight.runtime import run_bench
+
+    report = run_bench(settings)
+    _print(as_json, {"bundle": str(settings.bundle), **asdict(report)}, lambda: show_bench(report))
 
 
 @command(app, LayersSettings, "flawsight layers torchvision:resnet18")

@@ -15,6 +15,7 @@ from flawsight.core import readable
 
 if TYPE_CHECKING:
     from flawsight.health import HealthReport, Severity
+    from flawsight.runtime import BenchReport
 
 
 def console() -> Console:
@@ -105,6 +106,24 @@ def show_exported(model: RuntimeModel, out: Path) -> None:
         point = model.operating_point
         say(f"Its own operating point: score > {point.threshold:.3f}, at most {point.rate:.2%} of good parts stopped.")
     say(f"Bundle: {out}\nGraph:  {out / model.file} ({model.precision})")
+
+
+def show_bench(report: BenchReport) -> None:
+    """How fast each backend is here, and whether it says what torch said."""
+    names = ("backend", "threads", "batch", "ms a picture", "p95", "p99", "min", "pictures/s", "start-up s", "MiB")
+    table = columns(*names, "scores off by", "other verdicts")
+    for row in report.rows:
+        times = [f"{value:.2f}" for value in (row.median_ms, row.p95_ms, row.p99_ms, row.min_ms)]
+        memory = "-" if row.peak_mib is None else f"{row.peak_mib:.0f}"
+        cells = (f"{row.pictures_per_second:.1f}", f"{row.startup_s:.2f}", memory, f"{row.score_difference:.1g}")
+        place = (row.backend, str(row.threads or "all"), str(row.batch))
+        table.add_row(*place, *times, *cells, f"{row.flips} of {report.samples}")
+    console().print(table)
+    side = report.image_size
+    say(f"Pictures of {side} x {side} ({report.precision}), to map and score; scores and verdicts against torch's.")
+    say(f"Apart from that, reading and resizing a PNG of that size: {report.decode_ms:.2f} ms.")
+    others = {row.backend: f"{row.backend} gives other verdicts than torch" for row in report.rows if row.flips}
+    mind([*others.values(), *(f"{name} was not measured: {reason}" for name, reason in report.failed.items())])
 
 
 def show_synthesized(written: dict[str, Any], out: Path) -> None:

@@ -48,7 +48,7 @@ def load(folder: str | Path, device: str = "auto", backend: str = "auto", thread
         found: Inspector = BACKENDS[chosen](folder, device, threads)
         return found
     check_files(folder, manifest)
-    model = _graph_for(folder, manifest, chosen)
+    model = graph_for(folder, manifest, chosen)
     opened = _opened(folder, model, chosen, threads)
     if chosen not in model.parity:
         _compare_now(opened, folder, manifest)
@@ -88,7 +88,7 @@ def _is_installed(package: str) -> bool:
         return False
 
 
-def _graph_for(folder: Path, manifest: Manifest, backend: str) -> RuntimeModel:
+def graph_for(folder: Path, manifest: Manifest, backend: str) -> RuntimeModel:
     """The bundle's graph, in a format that the backend reads."""
     model = manifest.runtime
     if model is None:

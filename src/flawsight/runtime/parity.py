@@ -52,8 +52,8 @@ def compared(torch_says: Answers, graph_says: Answers, samples: Samples | None =
     """
     return Parity(
         images=len(torch_says.scores),
-        score_difference=_largest(graph_says.scores, torch_says.scores),
-        map_difference=_largest(graph_says.maps, torch_says.maps),
+        score_difference=largest_difference(graph_says.scores, torch_says.scores),
+        map_difference=largest_difference(graph_says.maps, torch_says.maps),
         flips=int(((graph_says.scores > graph_says.threshold) != (torch_says.scores > torch_says.threshold)).sum()),
         p_h_torch=torch_says.p_h(samples) if samples else None,
         p_h=graph_says.p_h(samples) if samples else None,
@@ -83,6 +83,6 @@ def check_parity(parity: Parity, precision: str, backend: str) -> None:
             )
 
 
-def _largest(found: np.ndarray, expected: np.ndarray) -> float:
+def largest_difference(found: np.ndarray, expected: np.ndarray) -> float:
     """The largest difference, as a share of what was expected where that is above 1."""
     return float((np.abs(found - expected) / np.maximum(1, np.abs(expected))).max())

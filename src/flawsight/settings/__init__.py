@@ -2,6 +2,7 @@
 
 from flawsight.settings.base import Options, flag_of
 from flawsight.settings.commands import (
+    BenchSettings,
     CheckSettings,
     DefectSettings,
     DemoSettings,
@@ -36,6 +37,7 @@ __all__ = [
     "DEFAULT_EXTRACTOR",
     "MAX_PIXELS",
     "BackendOptions",
+    "BenchSettings",
     "CalibrationOptions",
     "CameraOptions",
     "CheckSettings",

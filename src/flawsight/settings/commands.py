@@ -21,6 +21,8 @@ from flawsight.settings.groups import (
     ExtractorOptions,
     Joined,
     LearnOptions,
+    Names,
+    Numbers,
     PixelOptions,
     RunOptions,
     SearchOptions,
@@ -142,6 +144,25 @@ class ExportSettings(Options):
     good: Path | None = option(
         None, "Folder of good pictures to compare and calibrate on; default: the samples in the bundle."
     )
+
+
+class BenchSettings(Options):
+    """The options of `bench`.
+
+    >>> settings = BenchSettings.of({"bundle": "inspector", "batch": "1,8", "backend": "onnxruntime"})
+    >>> settings.batch, settings.backend, settings.threads
+    ((1, 8), ('onnxruntime',), None)
+    """
+
+    bundle: Path = argument("Folder that `fit` wrote.")
+    batch: Numbers = option((1, 8), "So many pictures at once, such as 1,8.", metavar="N,N")
+    threads: Numbers | None = option(
+        None, "Threads of the processor, such as 1,2; default: all its cores.", metavar="N,N"
+    )
+    backend: Names = option(
+        ("auto",), "onnxruntime, openvino, torch; auto takes each that is installed and that the bundle can run."
+    )
+    repeat: int = option(50, "So many runs of each, after a warm-up.", ge=3)
 
 
 class LayersSettings(ViewOptions):

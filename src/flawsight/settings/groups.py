@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ByteSize
+from pydantic import BeforeValidator, ByteSize, Field
 
 from flawsight.settings.base import Options, Text, option
 from flawsight.settings.parse import (
@@ -14,6 +14,7 @@ from flawsight.settings.parse import (
     members_of,
     milliseconds_of,
     names_of,
+    numbers_of,
     parameters_of,
     range_of,
 )
@@ -22,6 +23,7 @@ MAX_PIXELS = 100_000_000
 DEFAULT_EXTRACTOR = "tf_efficientnet_lite0"
 Joined = Annotated[Text, BeforeValidator(joined_of)]
 Names = Annotated[tuple[str, ...], BeforeValidator(names_of)]
+Numbers = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(numbers_of)]
 Range = Annotated[tuple[float, float], BeforeValidator(range_of)]
 Milliseconds = Annotated[float | None, BeforeValidator(milliseconds_of)]
 Foreground = Annotated[Literal["auto", "all"] | tuple[float, float], BeforeValidator(foreground_of)]

@@ -76,6 +76,18 @@ def names_of(given: Any) -> Any:
     return tuple(given) if isinstance(given, Sequence) else given
 
 
+def numbers_of(given: Any) -> Any:
+    """`1,8` as a tuple of whole numbers, one number as a tuple of it."""
+    if isinstance(given, int) and not isinstance(given, bool):
+        return (given,)
+    if not isinstance(given, str):
+        return tuple(given) if isinstance(given, Sequence) else given
+    try:
+        return tuple(int(part) for part in given.split(","))
+    except ValueError:
+        raise ValueError("write whole numbers, such as 1,8") from None
+
+
 def joined_of(given: Any) -> Any:
     """A list of names, as a config file may hold, as the text `a,b`."""
     return ",".join(map(str, given)) if isinstance(given, list | tuple) else given
