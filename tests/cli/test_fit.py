@@ -21,6 +21,7 @@ def test_fit_in_a_pipe_prints_json_and_nothing_else(from_pipe: tuple[Path, Any])
     assert all(layer.startswith("blocks.3.0.") for layers in document["layers"] for layer in layers)
     assert {path.name for path in out.iterdir()} == {
         "inspector.json", "network.safetensors", "detectors.safetensors", "selection.csv", "report.html",
+        "model.onnx", "samples.png",
     }  # fmt: skip
 
 

@@ -99,11 +99,13 @@ def test_evaluate(small_disk: Path, fitted: Inspector, labelled_set: Path, bundl
 def test_an_older_bundle_stays_where_a_new_one_finds_no_room(
     small_disk: Path, fitted: Inspector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flawsight.bundle import store
-
     folder = fs.save(fitted, tmp_path / "bundle")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    monkeypatch.setattr(store, "tensor_bytes", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(FlawsightError, match="No space left"):
         fs.save(fitted, folder, overwrite=True)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

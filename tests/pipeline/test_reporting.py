@@ -70,7 +70,7 @@ def test_without_a_search_the_report_says_so_and_an_old_table_goes(
         (folder / name).write_text("of another inspector")
     fs.fit(good_dir, folder, **fixed_options, fixed_layers=[["blocks.3.0.bn3"]], overwrite=True)
     assert {path.name for path in folder.iterdir()} == {
-        "inspector.json", "network.safetensors", "detectors.safetensors", "report.html",
+        "inspector.json", "network.safetensors", "detectors.safetensors", "report.html", "model.onnx", "samples.png",
     }  # fmt: skip
     page = (folder / "report.html").read_text()
     assert "of another inspector" not in page

@@ -51,6 +51,13 @@ FLAWS: dict[str, tuple[str, dict[str, Any]]] = {
         "check_who_does_not_score_images_takes_the_maximum",
         {"tags": {"image_score": True}},
     ),
+    "answers otherwise in a graph": (
+        "check_a_graph_gives_the_same_answers",
+        {
+            "tags": {"exportable": True},
+            "anomaly_maps": lambda usual, _, features: usual(features) + float(torch.compiler.is_exporting()),
+        },
+    ),
     "has one fold": ("check_tags", {"tags": {"cv_folds": 1}}),
     "is no cheaper": (
         "check_low_fidelity_differs_in_cost_only",

@@ -72,7 +72,7 @@ def _field(name: str, field: FieldInfo) -> inspect.Parameter:
     """One field as Typer sees it; whatever is no plain type is read as text, which pydantic then parses."""
     extra = _extra(field)
     is_required = field.is_required() or extra.get("is_required")
-    kind = _plain(field.annotation)
+    kind = str if extra.get("is_text") else _plain(field.annotation)
     if extra.get("repeatable"):
         kind = list[str]
     show: dict[str, Any] = {"help": field.description}

@@ -20,6 +20,11 @@ class InspectionGraph(nn.Module):
     """Squares (N, S, S, 3) uint8 RGB to anomaly maps (N, S, S) and scores (N,), both float32.
 
     The members' detectors answer with their own code; what follows is `scoring.fuse_members` in torch.
+
+    >>> squares = torch.from_numpy(np.stack([fs.views.resize_image(image, 64) for image in images[:3]]))
+    >>> maps, scores = InspectionGraph(inspector.backend)(squares)
+    >>> maps.shape, scores.shape
+    (torch.Size([3, 64, 64]), torch.Size([3]))
     """
 
     def __init__(self, backend: TorchBackend) -> None:

@@ -32,6 +32,7 @@ READERS: dict[GraphFormat, tuple[str, ...]] = {"onnx": ("onnxruntime", "openvino
 class ExportedModel:
     """What a manifest says of a graph and of the samples, and the files of both.
 
+    >>> from flawsight.runtime import Samples
     >>> exported = export_inspector(inspector, Samples.of(images, fitted.record.defects, side=64))
     >>> exported.runtime.precision, sorted(exported.files)
     ('fp32', ['model.onnx', 'samples.png'])
@@ -53,6 +54,7 @@ def export_inspector(
 
     FlawsightError where it has no form as a graph, or where the graph does not say the same of the samples.
 
+    >>> from flawsight.runtime import Samples
     >>> samples = Samples.of(images, fitted.record.defects, side=64)
     >>> export_inspector(inspector, samples).runtime.parity["onnxruntime"].flips
     0

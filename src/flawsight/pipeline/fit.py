@@ -38,7 +38,7 @@ class FitResult:
     >>> fitted.inspector.manifest.data.images
     12
     >>> list(fitted.record.timings)
-    ['checking images', 'choosing layers', 'learning and calibrating']
+    ['checking images', 'choosing layers', 'learning and calibrating', 'exporting']
     """
 
     inspector: Inspector

@@ -80,6 +80,9 @@ def open_openvino(files: Mapping[str, bytes], precision: str = "fp32", threads: 
 
     It computes in full precision unless the graph is of half precision: left alone, OpenVINO takes bfloat16 on
     processors that have it.
+
+    >>> open_openvino({"model.onnx": (bundle / "model.onnx").read_bytes()}).name
+    'openvino'
     """
     try:
         import openvino

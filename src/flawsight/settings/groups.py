@@ -192,7 +192,11 @@ class SearchOptions(Options):
     )
 
     latency_budget: Milliseconds = option(
-        None, "Choose what keeps to this time a picture on this machine, such as 15ms.", gt=0, metavar="MS"
+        None,
+        "Choose what keeps to this time a picture on this machine, such as 15ms.",
+        gt=0,
+        metavar="MS",
+        is_text=True,
     )
 
 
