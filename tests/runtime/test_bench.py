@@ -59,7 +59,7 @@ def test_other_answers_than_torchs_are_counted(bundle: Path, tmp_path: Path) -> 
 def test_what_is_asked_for_and_is_not_there_is_said(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FlawsightError, match=r"unknown backend 'onnx'.*onnxruntime"):
         run_bench(settings(bundle, backend="onnx"))
-    monkeypatch.setattr("flawsight.runtime.bench.find_spec", lambda name: None)
+    monkeypatch.setattr("flawsight.runtime.bench.is_installed", lambda name: False)
     with pytest.raises(FlawsightError, match=r"openvino is not installed.*flawsight\[openvino\]"):
         run_bench(settings(bundle, backend="onnxruntime,openvino"))
     report = run_bench(settings(bundle, batch=1))

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 import flawsight as fs
 from flawsight.core import FlawsightError
-from flawsight.runtime import GraphBackend, graph_backend
+from flawsight.runtime import BACKENDS, GraphBackend, graph_backend
 
 GRAPHS = pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
 
@@ -132,3 +133,12 @@ def test_a_backend_that_was_not_there_is_compared_when_it_is_asked_for(copy: Pat
 def test_an_operating_point_belongs_to_its_backend(copy: Path) -> None:
     without_openvino(copy, precision="fp16")
     refused(copy, "operating point from onnxruntime", backend="openvino")
+
+
+def test_a_gpu_that_is_asked_for_is_never_replaced_in_silence(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(import_module("flawsight.runtime.load"), "is_installed", lambda package: package != "torch")
+    monkeypatch.setitem(BACKENDS, "torch", lambda *given: asked.append(given))
+    fs.load(bundle, device="cuda")
+    assert [given[1] for given in asked] == ["cuda"]  # torch, or the error that it is missing
+    assert fs.load(bundle, device="cpu").backend.name != "torch"

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from flawsight.inference import TorchBackend
 from flawsight.inspection import Inspector
 from flawsight.metrics import operating_point
 from flawsight.runtime import BACKENDS, Answers, Samples, check_parity, compared
+from flawsight.runtime.graph_backend import is_installed
 
 READERS: dict[GraphFormat, tuple[str, ...]] = {"onnx": ("onnxruntime", "openvino"), "openvino": ("openvino",)}
 """The backends that run a format, the first by which it is judged."""
@@ -62,7 +62,7 @@ def export_inspector(
     backend, manifest = inspector.backend, inspector.manifest
     if not isinstance(backend, TorchBackend):
         raise FlawsightError("only an inspector that runs in torch can be exported: load it with backend='torch'")
-    if graph_format == "openvino" and not find_spec("openvino"):
+    if graph_format == "openvino" and not is_installed("openvino"):
         raise FlawsightError("OpenVINO is not installed: pip install 'flawsight[openvino]'")
     graph = onnx_model(InspectionGraph(backend).eval(), manifest.extractor.image_size)
     files = _files(graph, samples, graph_format, precision)
@@ -73,7 +73,7 @@ def export_inspector(
     point = moved.get("operating_point", manifest.operating_point)
     parity = {first: compared(says, Answers(answers.maps, answers.scores, point.threshold), samples)}
     check_parity(parity[first], precision, first)
-    for name in others if precision == "fp32" and find_spec("openvino") else ():
+    for name in others if precision == "fp32" and is_installed("openvino") else ():
         with suppress(FlawsightError):  # who asks for it is told then
             parity[name] = _other(name, files, says, samples)
     runtime = RuntimeModel(format=graph_format, precision=precision, file=next(iter(files)), parity=parity, **moved)

@@ -38,7 +38,7 @@ def as_onnx(
     """
     one = {0: torch.export.Dim("pictures")}
     shapes = (one if isinstance(example, Tensor) else [one] * len(example),) if any_batch else None
-    with GLOBAL_STATE, torch.no_grad(), _quiet():
+    with GLOBAL_STATE, torch.no_grad(), quiet():
         module(example)  # whatever is worked out once is worked out now, with real numbers
         try:
             exported = torch.export.export(module, (example,), dynamic_shapes=shapes)
@@ -58,8 +58,8 @@ def as_onnx(
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter thinks aloud."""
+def quiet() -> Iterator[None]:
+    """Exporters and quantisers think aloud."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)

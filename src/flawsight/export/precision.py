@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from flawsight.core import FlawsightError
-from flawsight.export.onnx_file import INPUT_NAME
+from flawsight.export.onnx_file import INPUT_NAME, quiet
 
 _MULTIPLY = {"Conv", "MatMul", "Gemm"}
 
@@ -35,8 +34,7 @@ def in_int8(model: Any, good: Sequence[np.ndarray]) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder, "given.onnx"), Path(folder, "made.onnx")
         onnx.save(model, given)
-        logging.disable(logging.WARNING)
-        try:
+        with quiet():
             quantize_static(
                 given,
                 made,
@@ -47,8 +45,6 @@ def in_int8(model: Any, good: Sequence[np.ndarray]) -> Any:
                 per_channel=True,
                 nodes_to_quantize=nodes,
             )
-        finally:
-            logging.disable(logging.NOTSET)
         return onnx.load(made)
 
 

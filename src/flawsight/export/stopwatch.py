@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from flawsight.export.onnx_file import INPUT_NAME, as_onnx, onnx_model
 from flawsight.features import Extractor
 from flawsight.features.graph import as_map
 from flawsight.inference import MemberSpec, TorchBackend
+from flawsight.runtime.graph_backend import is_installed
 from flawsight.scoring import MapCalibrator, MemberCalibration, ScoreStandardizer
 
 WARM_UP, RUNS = 3, 15
@@ -128,7 +128,7 @@ def _timed(model: Any, given: np.ndarray) -> float:
 
 
 def _runner(data: bytes, given: np.ndarray) -> Callable[[], object]:
-    if find_spec("openvino"):
+    if is_installed("openvino"):
         import openvino
 
         config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}

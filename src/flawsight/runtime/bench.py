@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from flawsight.bundle import Manifest, SampleInfo, check_files, read_manifest
 from flawsight.bundle.store import DETECTORS
 from flawsight.core import FlawsightError, Progress, default_progress
 from flawsight.data import read_image
+from flawsight.runtime.graph_backend import is_installed
 from flawsight.runtime.load import BACKENDS, graph_for
 from flawsight.runtime.samples import Samples
 from flawsight.settings import BenchSettings
@@ -140,11 +140,11 @@ def _check(folder: Path, manifest: Manifest, name: str) -> None:
     if name == "torch":
         if DETECTORS not in manifest.files:
             raise FlawsightError(f"bundle '{folder}' was made for the line, without {DETECTORS}: torch cannot run it")
-        if not find_spec("torch"):
+        if not is_installed("torch"):
             raise FlawsightError("the backend torch is not installed: pip install 'flawsight[fit]'")
         return
     graph_for(folder, manifest, name)
-    if name == "openvino" and not find_spec("openvino"):
+    if name == "openvino" and not is_installed("openvino"):
         raise FlawsightError("the backend openvino is not installed: pip install 'flawsight[openvino]'")
 
 

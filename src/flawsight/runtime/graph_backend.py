@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -126,6 +127,14 @@ class _OpenVinoRun:
         request = self.request if len(squares) == 1 else self._any
         found = request.infer({0: squares})
         return found[0], found[1]
+
+
+def is_installed(package: str) -> bool:
+    """Whether a package could be imported."""
+    try:
+        return find_spec(package) is not None
+    except (ImportError, ValueError):  # of packages that are hidden on purpose
+        return False
 
 
 def _joined(parts: Any) -> Answer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from flawsight.bundle import Manifest, RuntimeModel, check_files, read_manifest
 from flawsight.bundle.store import NETWORK, ONNX_MODEL, OPENVINO_MODEL
 from flawsight.core import FlawsightError, Registry
 from flawsight.inspection import Inspector
-from flawsight.runtime.graph_backend import GraphBackend
+from flawsight.runtime.graph_backend import GraphBackend, is_installed
 from flawsight.runtime.parity import Answers, check_parity, compared
 from flawsight.runtime.samples import Samples
 
@@ -62,30 +61,17 @@ def _chosen(folder: Path, manifest: Manifest, device: str, backend: str) -> str:
         if device not in ("auto", "cpu") and backend != "torch":
             raise FlawsightError(f"--device {device} is for torch: leave it out, or use --backend torch")
         return backend
-    model = manifest.runtime
-    if device != "auto" or model is None:
-        return "torch" if _has_torch(folder, manifest) else "onnxruntime"
-    compared = model.parity.get("openvino")
-    same = model.format == "openvino" or (compared is not None and compared.flips == 0)
-    return "openvino" if same and _is_installed("openvino") else "onnxruntime"
-
-
-def _has_torch(folder: Path, manifest: Manifest) -> bool:
-    if manifest.runtime is not None and NETWORK not in manifest.files and not _is_installed("torch"):
-        return False
-    if manifest.runtime is None and not _is_installed("torch"):
+    model, has_torch = manifest.runtime, is_installed("torch")
+    if model is None and not has_torch:
         raise FlawsightError(
             f"bundle '{folder}' has no {ONNX_MODEL}, and torch is not installed here: run `flawsight export` on it "
             "where it was fitted, or pip install 'flawsight[fit]'"
         )
-    return True
-
-
-def _is_installed(package: str) -> bool:
-    try:
-        return find_spec(package) is not None
-    except (ImportError, ValueError):  # of packages that are hidden on purpose
-        return False
+    # A graph runs on the processor, too: whoever names it where torch cannot run gets that.
+    can_stay = device == "auto" or (device == "cpu" and not (has_torch and NETWORK in manifest.files))
+    if model is None or not can_stay:
+        return "torch"
+    return "openvino" if "openvino" in model.parity and is_installed("openvino") else "onnxruntime"
 
 
 def graph_for(folder: Path, manifest: Manifest, backend: str) -> RuntimeModel:
