@@ -58,6 +58,13 @@ def test_a_changed_graph(copy: Path) -> None:
     refused(copy, "model.onnx is missing")
 
 
+def test_a_graph_that_the_manifest_does_not_vouch_for(copy: Path) -> None:
+    document = json.loads((copy / "inspector.json").read_text())
+    del document["files"]
+    (copy / "inspector.json").write_text(json.dumps(document))
+    refused(copy, "does not vouch for model.onnx")
+
+
 def test_a_bundle_of_a_newer_version(copy: Path) -> None:
     document = json.loads((copy / "inspector.json").read_text())
     document |= {"format": 9, "wonders": True}

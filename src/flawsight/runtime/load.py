@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from flawsight.bundle import Manifest, RuntimeModel, check_files, read_manifest
-from flawsight.bundle.store import NETWORK, ONNX_MODEL, OPENVINO_MODEL
+from flawsight.bundle.store import MANIFEST, ONNX_MODEL, OPENVINO_MODEL
 from flawsight.core import FlawsightError, Registry
 from flawsight.inspection import Inspector
 from flawsight.runtime.graph_backend import GraphBackend, is_installed
@@ -48,7 +48,7 @@ def load(folder: str | Path, device: str = "auto", backend: str = "auto", thread
         return found
     check_files(folder, manifest)
     model = graph_for(folder, manifest, chosen)
-    opened = _opened(folder, model, chosen, threads)
+    opened = _opened(folder, manifest, model, chosen, threads)
     if chosen not in model.parity:
         _compare_now(opened, folder, manifest)
     return Inspector(opened, manifest.as_exported())
@@ -67,8 +67,8 @@ def _chosen(folder: Path, manifest: Manifest, device: str, backend: str) -> str:
             f"bundle '{folder}' has no {ONNX_MODEL}, and torch is not installed here: run `flawsight export` on it "
             "where it was fitted, or pip install 'flawsight[fit]'"
         )
-    # A graph runs on the processor, too: whoever names it where torch cannot run gets that.
-    can_stay = device == "auto" or (device == "cpu" and not (has_torch and NETWORK in manifest.files))
+    # A graph runs on the processor, too: whoever names it where there is no torch gets that.
+    can_stay = device == "auto" or (device == "cpu" and not has_torch)
     if model is None or not can_stay:
         return "torch"
     return "openvino" if "openvino" in model.parity and is_installed("openvino") else "onnxruntime"
@@ -104,8 +104,13 @@ def _compare_now(backend: GraphBackend, folder: Path, manifest: Manifest) -> Non
     check_parity(compared(Answers(maps, expected, threshold), Answers(maps, scores, threshold)), "fp32", backend.name)
 
 
-def _opened(folder: Path, model: RuntimeModel, backend: str, threads: int | None) -> GraphBackend:
-    names = OPENVINO_MODEL if model.format == "openvino" else (ONNX_MODEL,)
+def _opened(folder: Path, manifest: Manifest, model: RuntimeModel, backend: str, threads: int | None) -> GraphBackend:
+    names: tuple[str, ...] = OPENVINO_MODEL if model.format == "openvino" else (ONNX_MODEL,)
+    strangers = [name for name in names if name not in manifest.files]
+    if strangers:
+        raise FlawsightError(
+            f"bundle '{folder}' is damaged: {MANIFEST} does not vouch for {strangers[0]}; fit it again"
+        )
     files = {name: (folder / name).read_bytes() for name in names}
     opened: GraphBackend = BACKENDS[backend](files, model.precision, threads)
     return opened
