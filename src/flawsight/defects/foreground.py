@@ -18,7 +18,7 @@ Foreground = str | tuple[float, float]
 """`auto` for the estimate, `all` for the whole image, or the background's (brightness, threshold) in grey levels."""
 
 PREVIEW = "foreground.png"
-_SHOWN = 4
+MOST_SHOWN = 4
 _HEIGHT = 256
 _OUTLINE = (0, 229, 255)
 _PLAUSIBLE = (0.01, 0.99)
@@ -59,7 +59,8 @@ def foreground_preview(images: Sequence[np.ndarray], product: Product, path: Pat
     >>> foreground_preview(images, Product(background=(0, 255)), tmp / "foreground.png")
     "the foreground is 0.0% of the image ... say --foreground all or --foreground BRIGHTNESS:THRESHOLD"
     """
-    Image.fromarray(np.hstack([_shown(image, product) for image in images[:_SHOWN]])).save(path)
+    shown = [dimmed_outside(image, foreground_of(image, product)) for image in images[:MOST_SHOWN]]
+    Image.fromarray(np.hstack(shown)).save(path)
     share = float(np.median([foreground_of(image, product).mean() for image in images]))
     if product.background is None or _PLAUSIBLE[0] <= share <= _PLAUSIBLE[1]:
         return ""
@@ -70,10 +71,11 @@ def foreground_preview(images: Sequence[np.ndarray], product: Product, path: Pat
     )
 
 
-def _shown(image: np.ndarray, product: Product) -> np.ndarray:
+def dimmed_outside(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The image (H, W, 3), 256 pixels high, with what the bool mask (H, W) marks outlined and all else dimmed."""
     size = (max(1, round(image.shape[1] * _HEIGHT / image.shape[0])), _HEIGHT)
-    mask = cv2.resize(foreground_of(image, product).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    small_mask = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    drawn = np.where(mask[..., None] > 0, small, small // 3)
-    outlines, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    drawn = np.where(small_mask[..., None] > 0, small, small // 3)
+    outlines, _ = cv2.findContours(small_mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     return cv2.drawContours(np.ascontiguousarray(drawn), outlines, -1, _OUTLINE, 2)
