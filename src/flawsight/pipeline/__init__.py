@@ -3,6 +3,7 @@
 from flawsight.core import lazy_names
 from flawsight.pipeline.fit import FitResult, fit, run_fit
 from flawsight.pipeline.record import FitRecord
+from flawsight.pipeline.region import propose_region, region_preview
 from flawsight.pipeline.reporting import fit_report, write_report, write_selection
 from flawsight.pipeline.synthesis import run_synthesize, synthesize
 
@@ -11,6 +12,8 @@ __all__ = [
     "FitResult",
     "fit",
     "fit_report",
+    "propose_region",
+    "region_preview",
     "run_fit",
     "run_synthesize",
     "synthesize",

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
-from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -165,12 +164,12 @@ def _of_json(path: Path, size: Size) -> NDArray[np.bool_]:
     found = {"polygons": document} if isinstance(document, list) else document
     if not isinstance(found, dict) or not found or not found.keys() <= {"polygons", "ignore"}:
         raise FlawsightError(
-            f"region '{path}' is neither a list of polygons [[[x, y], ...], ...], nor an object with polygons or ignore, "
-            "nor of LabelMe"
+            f"region '{path}' is neither a list of polygons [[[x, y], ...], ...], nor an object with polygons or "
+            "ignore, nor of LabelMe"
         )
     try:
         kept, cut = (_polygons(found.get(name, [])) for name in ("polygons", "ignore"))
-    except (TypeError, ValueError) as error:
+    except DAMAGE as error:
         raise FlawsightError(f"region '{path}' holds what is no polygon [[x, y], [x, y], ...] ({error})") from error
     if not kept and not cut:
         raise FlawsightError(f"region '{path}' holds no polygon: draw what is to be inspected")
@@ -191,7 +190,7 @@ def _drawn_in_cvat(path: Path) -> Picture:
     """The only image on which something is drawn, or one of several on which the same is drawn."""
     try:
         entries = [_whole(entry) for entry in cvat._pictures(path)]
-    except (ElementTree.ParseError, *DAMAGE) as error:
+    except DAMAGE as error:
         if isinstance(error, FlawsightError):
             raise
         raise FlawsightError(f"region '{path}' cannot be read as XML ({error}); export it again") from error
@@ -233,18 +232,21 @@ def _check_shape(shape: Shape, path: Path, size: Size) -> None:
         points = np.array([(left, top), (left + columns, top + rows)], float)
     else:
         points = np.array(shape.points, float).reshape(-1, 2)
-        # The rank says whether the points lie on one line.
-        if not shape.is_closed or len(points) < 3 or np.linalg.matrix_rank(np.nan_to_num(points - points[0])) < 2:
-            raise FlawsightError(
-                f"region '{path}' has a shape that encloses nothing (points: {_listed(points)}): "
-                "a polygon needs at least three, not all on one line"
-            )
     outside = ~((points >= -_BEYOND) & (points <= np.array([width, height]) + _BEYOND)).all(axis=1)
     if outside.any():
         how = "wholly" if outside.all() else "partly"
         raise FlawsightError(
             f"region '{path}' has a shape {how} outside the pictures, which are {_in_words(size)}: its point "
             f"{_listed(points[outside][:1])}; draw it within them"
+        )
+    # The rank says whether the points lie on one line.
+    is_area = isinstance(shape, Runs) or (
+        shape.is_closed and len(points) > 2 and np.linalg.matrix_rank(points - points[0]) == 2
+    )
+    if not is_area:
+        raise FlawsightError(
+            f"region '{path}' has a shape that encloses nothing (points: {_listed(points)}): "
+            "a polygon needs at least three, not all on one line"
         )
 
 
