@@ -62,7 +62,7 @@ def test_one_odd_picture_does_not_spoil_it() -> None:
     images = [scene("bright", seed)[0] for seed in range(16)]
     usual = propose_region(images)
     odd = np.full((*SIZE, 3), 60, np.uint8)
-    odd[20:125, 40:150] = (215, 170, 100)
+    odd[20:125, 50:140] = (215, 170, 100)
     region = propose_region([*images, odd])
     assert usual is not None and region is not None and abs(region.share - usual.share) < 0.01
 

@@ -116,7 +116,7 @@ def read_region(path: str | Path, size: Size) -> RegionOfInterest:
     enclose, or everything if all of it is to be ignored. FlawsightError for a file that is missing or of another kind
     or size, shapes outside the picture or of fewer than three points, and what `RegionOfInterest` refuses.
 
-    >>> _ = (tmp / "region.json").write_text('{"polygons": [[[10, 0], [80, 0], [80, 64]]], "ignore": []}')
+    >>> _ = (tmp / "region.json").write_text('{"polygons": [[[10, 0], [80, 0], [80, 64], [10, 64]]]}')
     >>> read_region(tmp / "region.json", size=(64, 80)).box
     (10, 0, 70, 64)
     """
