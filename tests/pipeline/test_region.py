@@ -111,6 +111,13 @@ def test_large_pictures_get_the_same_region_larger() -> None:
     assert (again & small.mask).sum() / (again | small.mask).sum() > 0.93
 
 
+@pytest.mark.parametrize("side", [8, 12, 16, 24, 32, 64])
+def test_small_pictures_have_a_region_or_none(side: int) -> None:
+    images = [cv2.resize(scene("bright", seed)[0], (side, side), interpolation=cv2.INTER_AREA) for seed in range(6)]
+    region = propose_region(images)
+    assert region is None or region.size == (side, side)
+
+
 def test_textures_and_few_pictures_have_no_region(texture: Callable[..., np.ndarray]) -> None:
     assert propose_region([texture(seed) for seed in range(8)]) is None
     assert propose_region([scene("bright", seed)[0] for seed in range(2)]) is None

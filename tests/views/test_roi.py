@@ -205,13 +205,16 @@ WRONG: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda folder: cvat(folder / "m.xml", [("a", BOX)], [("a", HOLE)]),
         r"other shapes on 1\.png than on 0\.png",
     ),
-    "black": (lambda folder: saved(folder / "m.png", np.zeros(SIZE, np.uint8)), r"m\.png' inspects nothing"),
+    "black": (
+        lambda folder: saved(folder / "m.png", np.zeros(SIZE, np.uint8)),
+        r"m\.png': the region of interest holds no pixel",
+    ),
     "opaque black": (
         lambda folder: saved(folder / "m.png", np.dstack([np.zeros((*SIZE, 3), np.uint8), np.full(SIZE, 255, "u1")])),
-        "inspects nothing",
+        "holds no pixel",
     ),
-    "all cut out": (shape(corners(HOLE), ignore=[corners(BOX)]), "inspects nothing"),
-    "narrow": (shape(corners((10, 10, 17, 50))), "inspects only 7 x 40 pixels.*8 x 8"),
+    "all cut out": (shape(corners(HOLE), ignore=[corners(BOX)]), "holds no pixel"),
+    "narrow": (shape(corners((10, 10, 17, 50))), "spans only 7 x 40 pixels.*8 x 8"),
 }
 
 

@@ -52,11 +52,11 @@ class RegionOfInterest:
         object.__setattr__(self, "mask", np.array(self.mask, order="C"))
         self.mask.setflags(write=False)
         if not self.mask.any():
-            raise FlawsightError("inspects nothing: all pixels are outside; mark what is to be inspected")
+            raise FlawsightError("the region of interest holds no pixel: mark what is to be inspected")
         width, height = self.box[2:]
         if min(width, height) < LEAST_SIDE:
             raise FlawsightError(
-                f"inspects only {width} x {height} pixels, of which nothing can be learned: "
+                f"the region of interest spans only {width} x {height} pixels, of which nothing can be learned: "
                 f"mark at least {LEAST_SIDE} x {LEAST_SIDE}"
             )
 
@@ -136,7 +136,7 @@ def read_region(path: str | Path, size: Size) -> RegionOfInterest:
     try:
         return RegionOfInterest(mask)
     except FlawsightError as error:
-        raise FlawsightError(f"region '{path}' {error}") from error
+        raise FlawsightError(f"'{path}': {error}") from error
 
 
 def _of_picture(path: Path, size: Size) -> NDArray[np.bool_]:

@@ -20,6 +20,7 @@ _UNUSUAL = 2.0  # outlines so many times larger than the usual one hold more tha
 _MARGIN = 0.03  # of the part's longer side
 _WHOLE = 0.95
 _ROUNDS = 5
+_FEWEST = 16  # pixels; GrabCut describes each side by five colours
 
 
 def propose_region(images: Sequence[Image]) -> RegionOfInterest | None:
@@ -84,7 +85,7 @@ def _outline(image: Image, far: NDArray[np.float64], threshold: float) -> Mask:
     core = cv2.erode(core.astype(np.uint8), _disc(2)) > 0
     ring = np.ones(core.shape, dtype=bool)
     ring[_RING:-_RING, _RING:-_RING] = False
-    if not core.any() or not (ring & ~core).any():
+    if min(core.sum(), (ring & ~core).sum()) < _FEWEST:
         return np.zeros(core.shape, dtype=bool)
     labels = np.full(core.shape, cv2.GC_PR_BGD, dtype=np.uint8)
     labels[core] = cv2.GC_PR_FGD
