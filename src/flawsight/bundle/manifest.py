@@ -13,6 +13,7 @@ from flawsight.core import INPUT, Layer
 from flawsight.data import PixelFormat
 from flawsight.metrics import OperatingPoint
 from flawsight.scoring import ColourScale, MemberCalibration
+from flawsight.views import View
 
 
 class ExtractorSpec(Strict):
@@ -71,7 +72,8 @@ class DataInfo(Strict):
     """Which good images were learned from, and from how many augmented copies of each, by which groups.
 
     `defects`: the kinds that were made on them to learn from, if any; `sources_digest` names the images blended in.
-    `pixels`: what the camera delivers; none where an older version did not learn it.
+    `pixels`: what the camera delivers, none where an older version did not learn it; `overview`: side of the squares
+    that it was measured on, 0 for the image size.
 
     >>> data = read_manifest(bundle).data
     >>> data.images, data.augment
@@ -85,6 +87,7 @@ class DataInfo(Strict):
     defects: list[str] = Field(default_factory=list)
     sources_digest: str = ""
     pixels: PixelFormat | None = None
+    overview: int = 0
 
 
 class SelectionInfo(Strict):
@@ -109,6 +112,8 @@ class Manifest(Strict):
 
     `settings` are the fit's options, without folders, files and what the machine had to give; `settings_paths` names
     those that were folders or files. The image is defective iff its score exceeds the operating point's threshold.
+    `has_own_scores`: scores are not the maxima of maps, because the method has its own. `view` makes squares of a
+    picture, `region` is a PNG in base64 of what is inspected, where that is not all; `mm_per_pixel` of the pictures.
     `runtime` is the graph that runs without torch, `samples` the pictures by which it was compared with torch.
 
     >>> manifest = read_manifest(bundle)
@@ -116,12 +121,16 @@ class Manifest(Strict):
     (0.1, 12, 64)
     """
 
-    format: Literal[4] = CURRENT
+    format: Literal[5] = CURRENT
     versions: dict[str, str]
     settings: dict[str, Any] = Field(default_factory=dict)
     settings_paths: list[str] = Field(default_factory=list)
     extractor: ExtractorSpec
+    view: View
+    region: str = ""
+    mm_per_pixel: float | None = Field(None, gt=0)
     members: list[Member] = Field(min_length=1)
+    has_own_scores: bool = False
     operating_point: OperatingPoint
     calibration: CalibrationInfo
     colour_scale: ColourScale

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from flawsight.core import FlawsightError
 
-CURRENT: Literal[4] = 4
+CURRENT: Literal[5] = 5
 
 
 def upgraded(data: Any) -> Any:
@@ -18,19 +18,25 @@ def upgraded(data: Any) -> Any:
             f"a bundle of format {version}, made by Flawsight {maker}; this Flawsight reads formats up to {CURRENT}: "
             "update it"
         )
-    if version == 2:
-        try:
-            return _from_2(data)
-        except (KeyError, TypeError, ValueError) as error:
-            raise FlawsightError(f"a manifest of format 2 that is not whole ({error})") from error
-    if version == 3:  # the same, but for what came with 4
-        return {**data, "format": CURRENT}
-    return data
+    if version not in (2, 3, 4):
+        return data
+    try:
+        # Format 4 is 3 with what runs without torch.
+        return _from_4(_from_2(data) if version == 2 else data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise FlawsightError(f"a manifest of format {version} that is not whole ({error})") from error
+
+
+def _from_4(old: dict[str, Any]) -> dict[str, Any]:
+    """Before format 5 every picture was squashed, and a score that is no map's maximum showed in the thresholds."""
+    own = old["operating_point"]["threshold"] != old["colour_scale"]["threshold"]
+    view = {"kind": "squash", "side": old["extractor"]["image_size"]}
+    return {**old, "format": CURRENT, "view": view, "has_own_scores": own}
 
 
 def _from_2(old: dict[str, Any]) -> dict[str, Any]:
     """Format 2: scales lay flat in a member, derived figures in the working point, and images were `picture`s."""
-    data = {**old, "format": CURRENT}
+    data = dict(old)
     point = dict(data.pop("working_point"))
     data["calibration"] = {
         "method": point.pop("method"), "folds": point.pop("folds"), "scores": point.pop("calibration_scores")

@@ -28,7 +28,8 @@ class DetectorTags:
     localizes: whether maps say where the defect is; else they hold one value. image_score: whether images have scores
     of their own scale rather than the maximum of the map. cv_folds: parts of the images that calibration holds out in
     turn; fewer where learning is slow. needs_defects: it learns from synthetic defects, which `attach` gives it.
-    has_time_budget: `fit_to_time_budget` makes it cheaper. exportable: a graph can hold its answers, so that bundles
+    has_time_budget: `fit_to_time_budget` makes it cheaper. position_bound: it learns what is usual at each place of the
+    image, so that it cannot learn from tiles of many places. exportable: a graph can hold its answers, so that bundles
     run without torch.
 
     >>> tags = make_detector("realnet").tags
@@ -42,6 +43,7 @@ class DetectorTags:
     cv_folds: int = 5
     needs_defects: bool = False
     has_time_budget: bool = False
+    position_bound: bool = False
     exportable: bool = False
 
 

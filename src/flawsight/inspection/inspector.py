@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +16,8 @@ from flawsight.core import FlawsightError
 from flawsight.data import MAX_PIXELS, check_shape, read_image
 from flawsight.inspection.backend import Backend
 from flawsight.metrics import p_values
-from flawsight.scoring import to_image_size
-from flawsight.views import resize_image
+from flawsight.regions import Region, find_regions
+from flawsight.views import Frame, RegionOfInterest, View
 
 CHUNK = 16
 """Images that `inspect_many` is best given at once: they are worked on side by side."""
@@ -26,17 +28,21 @@ class Result:
     """What the inspector says of one image.
 
     `anomaly_map` is (H, W) float32 at the image's own size, raw; `p_value` is the share of good images expected to
-    score as high (conformal); `is_defective` iff `score` exceeds the operating point's threshold.
+    score as high (conformal); `is_defective` iff `score` exceeds the operating point's threshold. `regions` say where,
+    the most anomalous first: an image has one exactly where it is defective, unless the method makes no maps.
 
     >>> result = inspector.inspect(dataset / "test" / "spot" / "000.png")
     >>> result.verdict, result.score > inspector.threshold, result.anomaly_map.shape
     ('defective', True, (64, 80))
+    >>> len(result.regions), result.regions[0].peak == result.score
+    (1, True)
     """
 
     score: float
     p_value: float
     is_defective: bool
     anomaly_map: np.ndarray
+    regions: tuple[Region, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -68,9 +74,28 @@ class Inspector:
         """An image is defective iff its score is above this."""
         return self.manifest.operating_point.threshold
 
+    @property
+    def pixel_threshold(self) -> float:
+        """Regions are where the map is above this: the image's own threshold, unless scores are not maxima of maps."""
+        return self.manifest.colour_scale.threshold if self.manifest.has_own_scores else self.threshold
+
+    @property
+    def view(self) -> View:
+        """How a picture becomes the network's inputs."""
+        return self.manifest.view
+
+    @cached_property
+    def region(self) -> RegionOfInterest | None:
+        """What is inspected; None for everything."""
+        return RegionOfInterest.from_png(b64decode(self.manifest.region)) if self.manifest.region else None
+
     @cached_property
     def _good_scores(self) -> np.ndarray:
         return np.array(self.manifest.calibration.scores)
+
+    @cached_property
+    def _localizes(self) -> bool:
+        return any(member.detector.localizes for member in self.manifest.members)
 
     def inspect(self, image: str | Path | np.ndarray, max_pixels: int = MAX_PIXELS) -> Result:
         """Score one image; a file that is not as the good ones, in depth or colour, is a FlawsightError."""
@@ -80,20 +105,48 @@ class Inspector:
 
     def inspect_many(self, images: Sequence[np.ndarray]) -> Iterator[Result]:
         """Score RGB uint8 arrays of the proportions that were learned, in order; about `CHUNK` at once for speed."""
-        if not len(images):
-            return
-        side, pixels = self.manifest.extractor.image_size, self.manifest.data.pixels
-        for image in images:
-            is_picture = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3
-            if not is_picture or image.shape[2] != 3 or not image.size:
-                raise FlawsightError("an image must be a uint8 array of shape (H, W, 3) in RGB order, or a path")
-            if pixels and image.shape[:2] != (side, side):  # those are as the network sees them
-                check_shape("the image", image.shape[:2], pixels)
-        maps, scores = self.backend.predict([resize_image(image, side) for image in images])
-        for image, anomaly_map, score in zip(images, maps, scores.tolist(), strict=True):
-            yield Result(
-                score=score,
-                p_value=float(p_values([score], self._good_scores)[0]),
-                is_defective=score > self.threshold,
-                anomaly_map=to_image_size(anomaly_map, (image.shape[0], image.shape[1])),
-            )
+        frames = [self.frame(image) for image in images]
+        squares = (square for image, frame in zip(images, frames, strict=True) for square in frame.cut(image))
+        answers = self._answers(squares)
+        for frame in frames:
+            maps, scores = zip(*islice(answers, frame.tiles), strict=True)
+            yield self._result(frame, maps, scores)
+
+    def frame(self, image: np.ndarray) -> Frame:
+        """Where the network's inputs lie in an image; FlawsightError where it is not as those learned from."""
+        pixels = self.manifest.data.pixels
+        is_picture = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3
+        if not is_picture or image.shape[2] != 3 or not image.size:
+            raise FlawsightError("an image must be a uint8 array of shape (H, W, 3) in RGB order, or a path")
+        size = (image.shape[0], image.shape[1])
+        frame = self.view.frame(size, self.region)
+        if self.region is not None:
+            self.region.check(size, "the image")
+        elif pixels and not frame.is_as_it_is:  # what is just the network's input was resized by somebody
+            check_shape("the image", size, pixels)
+        return frame
+
+    def _answers(self, squares: Iterator[np.ndarray]) -> Iterator[tuple[np.ndarray, float]]:
+        """The map and the score of every square; no more than `CHUNK` are held."""
+        while chunk := list(islice(squares, CHUNK)):
+            maps, scores = self.backend.predict(chunk)
+            yield from zip(maps, scores.tolist(), strict=True)
+
+    def _result(self, frame: Frame, maps: Sequence[np.ndarray], scores: Sequence[float]) -> Result:
+        joined = frame.join(maps)
+        # A picture is as bad as its worst place.
+        score = max(scores) if self.manifest.has_own_scores else frame.peak(joined)
+        is_defective = score > self.threshold
+        return Result(
+            score=score,
+            p_value=float(p_values([score], self._good_scores)[0]),
+            is_defective=is_defective,
+            anomaly_map=frame.to_picture(joined),
+            regions=self._regions(frame, joined) if is_defective and self._localizes else (),
+        )
+
+    def _regions(self, frame: Frame, joined: np.ndarray) -> tuple[Region, ...]:
+        left, top, width, height = frame.box
+        # Where a score of its own finds what the map does not show, the map's highest place is what there is to show.
+        threshold = min(self.pixel_threshold, float(np.nextafter(np.float32(joined.max()), np.float32(-np.inf))))
+        return find_regions(joined, threshold, (height, width), self.manifest.mm_per_pixel, (left, top))

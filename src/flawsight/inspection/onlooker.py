@@ -17,7 +17,7 @@ class Onlooker:
     def __init__(self, inspector: Inspector) -> None:
         pixels = inspector.manifest.data.pixels
         self.looks = pixels.looks if pixels else {}
-        self.side = inspector.manifest.extractor.image_size
+        self.side = inspector.manifest.data.overview or inspector.manifest.extractor.image_size
         self.rows: list[dict[str, float]] = []
 
     def see(self, images: Sequence[np.ndarray]) -> None:

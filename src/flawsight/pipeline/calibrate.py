@@ -9,16 +9,18 @@ import numpy as np
 
 from flawsight.metrics import OperatingPoint, operating_point
 from flawsight.scoring import ColourScale, MemberCalibration, RawPrediction, fuse_members
+from flawsight.views import Inputs, resize_image
 
 EXAMPLES = 3
+EXAMPLE_SIDE = 512
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
     """How members' answers count, where a part is stopped, and what good images look like to the whole.
 
-    `scores` (n,) are good images' scores by detectors that had not seen them; `held_out_maps` (side, side) the maps of
-    the first few.
+    `scores` (n,) are good pictures' scores by detectors that had not seen them; `held_out_maps` the maps of the first
+    few, resized to squares of `EXAMPLE_SIDE` at most.
     """
 
     members: tuple[MemberCalibration, ...]
@@ -26,25 +28,39 @@ class Calibration:
     colour_scale: ColourScale
     scores: np.ndarray
     held_out_maps: list[np.ndarray]
+    has_own_scores: bool
 
 
 def calibrate(
-    held_out: Sequence[Sequence[RawPrediction]], weights: Sequence[float], side: int, false_alarm_rate: float
+    held_out: Sequence[Sequence[RawPrediction]], inputs: Inputs, weights: Sequence[float], false_alarm_rate: float
 ) -> Calibration:
-    """From what the members found in each held-out good image, at a stated false-alarm rate (cross-conformal)."""
+    """From what the members found in each of the held-out good `inputs`, at a stated false-alarm rate for pictures.
+
+    A picture counts once, however many inputs it has (cross-conformal).
+    """
+    side = inputs.frames[0].side
+
+    def inside(number: int, grid: tuple[int, int]) -> np.ndarray | None:
+        return inputs.frames[inputs.picture_of[number]].cells(int(inputs.tile_of[number]), grid)
+
     members = tuple(
-        MemberCalibration.of([image[number] for image in held_out], weight, side)
+        MemberCalibration.of([one[number] for one in held_out], weight, side, inside)
         for number, weight in enumerate(weights)
     )
-    scores, peaks, levels = (np.empty(len(held_out)) for _ in range(3))
+    has_own = any(one.scores is not None for one in held_out[0])
+    count = len(inputs.frames)
+    scores, peaks, levels = (np.empty(count) for _ in range(3))
     examples = []
-    for index, found in enumerate(held_out):
-        fused, scores[index] = fuse_members(found, members, side)
-        peaks[index], levels[index] = fused.max(), fused.mean()
-        if index < EXAMPLES:
-            examples.append(fused)
+    for picture, frame in enumerate(inputs.frames):
+        found = [fuse_members(held_out[number], members, side) for number in inputs.of_picture(picture)]
+        joined = frame.join([fused for fused, _ in found])
+        peaks[picture], levels[picture] = frame.peak(joined), frame.level(joined)
+        scores[picture] = max(score for _, score in found) if has_own else peaks[picture]
+        if picture < EXAMPLES:
+            examples.append(resize_image(frame.to_picture(joined), min(side, *inputs.frames[0].size, EXAMPLE_SIDE)))
     point = operating_point(scores, false_alarm_rate)
-    return Calibration(members, point, _colour_scale(peaks, float(levels.mean()), false_alarm_rate), scores, examples)
+    scale = _colour_scale(peaks, float(levels.mean()), false_alarm_rate)
+    return Calibration(members, point, scale, scores, examples, has_own)
 
 
 def _colour_scale(peaks: np.ndarray, level: float, rate: float) -> ColourScale:

@@ -1,10 +1,14 @@
-"""Choosing members: which layers are read, by which detector, with which weight."""
+"""Choosing members: how pictures are seen, which layers are read, by which detector, with which weight."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from time import perf_counter
 
 from flawsight.core import INPUT
+from flawsight.defects import defect_kinds, described_product
 from flawsight.detectors import Detector
 from flawsight.features import Extractor, select_layers, stage_ends
 from flawsight.inference import MemberSpec
@@ -13,27 +17,90 @@ from flawsight.pipeline.load_images import GoodImages
 from flawsight.pipeline.plan import Plan
 from flawsight.pipeline.record import Run
 from flawsight.selection import LayerSelection
+from flawsight.selection.pictures import (
+    Scenes,
+    ViewTrial,
+    best_trial,
+    candidate_views,
+    make_scenes,
+    race_views,
+    some_pictures,
+)
+from flawsight.settings import FitSettings
 from flawsight.training import n_jobs
+from flawsight.views import View
+
+LOOKED_AT = 32
 
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """What is to be learned, and the search that chose it, if there was one."""
+    """What is to be learned by which network from the good images as they are seen, and the search that chose it, if
+    there was one, with what other views reached.
+    """
 
     members: tuple[MemberSpec, ...]
+    network: Extractor
+    good: GoodImages
     selection: LayerSelection | None = None
+    views: tuple[ViewTrial, ...] = ()
 
 
-def choose_members(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe, run: Run) -> Ensemble:
-    """The members, by the strategy for what the detectors read and whether layers were named."""
-    strategy = _STRATEGIES[plan.tags.input, plan.fixed is not None]
-    return strategy(plan, network, good, recipe, run)
+class Networks:
+    """The plan's network for every image size, each made once."""
+
+    def __init__(self, settings: FitSettings) -> None:
+        self.at: Callable[[int], Extractor] = lru_cache(maxsize=None)(
+            lambda side: Extractor(settings.extractor, settings.weights, side, settings.device)
+        )
 
 
-def _searched(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe, run: Run) -> Ensemble:
-    """The best layers on synthetic defects."""
+def choose_members(plan: Plan, networks: Networks, good: GoodImages, recipe: DefectRecipe, run: Run) -> Ensemble:
+    """The members, by the strategy for what the detectors read and whether layers were named.
+
+    `good` knows its region; its view is decided here.
+    """
+    views = candidate_views(plan.settings, good.sizes, not plan.is_position_bound)
+    if plan.searches:
+        return _searched(plan, networks, good, recipe, run, views)
+    good = good.seen(views[0], good.region)
+    network = networks.at(views[0].side)
+    return Ensemble(_STRATEGIES[plan.tags.input, plan.fixed is not None](plan, network, good, recipe), network, good)
+
+
+def _searched(
+    plan: Plan, networks: Networks, good: GoodImages, recipe: DefectRecipe, run: Run, views: Sequence[View]
+) -> Ensemble:
+    """The best view and the best layers on synthetic defects."""
     settings = plan.settings
-    selection = LayerSelection(
+    trials: list[ViewTrial] = []
+    selection = _selection(settings, plan, recipe)
+    good = good.seen(views[0], good.region)
+    if len(views) == 1 and good.is_overview:
+        with run.timed("choosing layers"):
+            network, key = networks.at(views[0].side), good.key + recipe.sources_digest
+            selection.fit(network, good.images, plan.work, cache_key=key, progress=run.progress)
+        return Ensemble(_chosen(plan, selection), network, good, selection)
+    key = "".join([good.key, recipe.sources_digest, good.region.key if good.region else "", *map(repr, views)])
+    start = perf_counter()
+    with run.timed("planting defects"):
+        scenes = _scenes(settings, good, recipe, views)
+    view = views[0]
+    if len(views) > 1:
+        with run.timed("choosing the view"):
+            trials = race_views(scenes, views, selection, networks.at, plan.work, key, run.progress)
+        view = best_trial(trials).view
+    with run.timed("choosing layers"):
+        if selection.budget:
+            selection.set_params(budget=max(1.0, selection.budget - (perf_counter() - start)))
+        network = networks.at(view.side)
+        seen = scenes.through(view)
+        selection.fit(network, (), plan.work, key + repr(view), run.progress, seen)
+    return Ensemble(_chosen(plan, selection), network, good.seen(view, good.region), selection, tuple(trials))
+
+
+def _selection(settings: FitSettings, plan: Plan, recipe: DefectRecipe) -> LayerSelection:
+    return LayerSelection(
         plan.detectors,
         settings.layers,
         settings.defects,
@@ -49,42 +116,59 @@ def _searched(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRe
         defect_parameters=recipe.parameters,
         latency_budget=settings.latency_budget,
     )
-    with run.timed("choosing layers"):
-        key = good.key + recipe.sources_digest
-        selection.fit(network, good.images, plan.work, cache_key=key, progress=run.progress)
-    chosen = (MemberSpec((one.layer,), plan.detectors[one.detector], one.weight) for one in selection.selected_)
-    return Ensemble(tuple(chosen), selection)
 
 
-def _named(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe, run: Run) -> Ensemble:
+def _chosen(plan: Plan, selection: LayerSelection) -> tuple[MemberSpec, ...]:
+    chosen = selection.selected_
+    return tuple(MemberSpec((one.layer,), plan.detectors[one.detector], one.weight) for one in chosen)
+
+
+def _scenes(settings: FitSettings, good: GoodImages, recipe: DefectRecipe, views: Sequence[View]) -> Scenes:
+    """What all views are measured on: pictures in their own pixels, with the same defects."""
+    is_exhaustive = settings.search == "exhaustive"
+    most = len(good.paths) if is_exhaustive else settings.max_images
+    pictures, numbers = some_pictures(good.pictures, most, settings.seed)
+    overviews = [good.images[int(number)] for number in numbers[:LOOKED_AT]]
+    return make_scenes(
+        pictures,
+        [good.sizes[number] for number in numbers],
+        described_product(overviews, settings.seed, settings.texture, settings.foreground),
+        views,
+        defect_kinds(settings.defects),
+        settings.seed,
+        region=good.region,
+        keep_originals=not is_exhaustive,
+        parameters=recipe.parameters,
+    )
+
+
+def _named(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe) -> tuple[MemberSpec, ...]:
     """The layers that were named, in equal parts."""
-    del good, recipe, run
+    del good, recipe
     sets = _checked(plan, network)
-    return Ensemble(tuple(MemberSpec(names, plan.detector, 1 / len(sets)) for names in sets))
+    return tuple(MemberSpec(names, plan.detector, 1 / len(sets)) for names in sets)
 
 
-def _whole_images(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe, run: Run) -> Ensemble:
+def _whole_images(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe) -> tuple[MemberSpec, ...]:
     """The images themselves."""
-    del network, good, recipe, run
-    return Ensemble((MemberSpec((INPUT,), plan.detector),))
+    del network, good, recipe
+    return (MemberSpec((INPUT,), plan.detector),)
 
 
-def _stages(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe, run: Run) -> Ensemble:
+def _stages(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe) -> tuple[MemberSpec, ...]:
     """The images and the ends of the network's stages, or the layers that were named, with defects to learn from."""
-    del run
     stages = (
         _checked(plan, network)[0] if plan.fixed else stage_ends(select_layers(network.layers, plan.settings.layers))
     )
     detector, names = plan.detector, (INPUT, *stages)
     if plan.tags.needs_defects:
-        detector.attach(anomaly_synthesis(network, stages, good.images, recipe, plan.settings))
+        detector.attach(anomaly_synthesis(network, stages, good.inputs, recipe, plan.settings))
     if plan.settings.budget is not None:
         detector = _in_time(detector, network, good, names, 60 * plan.settings.budget)
-    return Ensemble((MemberSpec(names, detector),))
+    return (MemberSpec(names, detector),)
 
 
 _STRATEGIES = {
-    ("features", False): _searched,
     ("features", True): _named,
     ("image", False): _whole_images,
     ("image+features", False): _stages,
@@ -100,7 +184,7 @@ def _in_time(
     detector: Detector, network: Extractor, good: GoodImages, names: tuple[str, ...], seconds: float
 ) -> Detector:
     """The detector at the size and with the steps that so many seconds allow."""
-    few = list(network.extract(good.images[:2], names).values())
+    few = list(network.extract(good.inputs[:2], names).values())
     # The final training, and one for each part held out.
     together = n_jobs() if network.device.type == "cpu" else 1
     return detector.fit_to_time_budget(few, seconds / -(-(1 + detector.tags.cv_folds) // together))

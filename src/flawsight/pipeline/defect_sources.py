@@ -17,13 +17,15 @@ from flawsight.defects import Image, apply_defects, defect_kinds, described_prod
 from flawsight.detectors import AnomalySynthesis
 from flawsight.features import Extractor
 from flawsight.inference import BATCH
+from flawsight.pipeline.load_images import GoodImages
+from flawsight.selection.pictures import PlantedMasks, PlantedPictures, Planter
 from flawsight.settings import DefectSettings
-from flawsight.views import ImageCache
+from flawsight.views import Chosen, ImageCache
 
 PICTURES = 64
 LOOKED_AT = 32
 SHOWN = 4
-MadeDefects = dict[str, tuple[list[np.ndarray], list[np.ndarray]]]
+MadeDefects = dict[str, tuple[Sequence[np.ndarray], Sequence[np.ndarray]]]
 """Images with a synthetic defect and their masks, by kind."""
 
 
@@ -128,18 +130,25 @@ def anomaly_synthesis(
     return AnomalySynthesis(network, kinds)
 
 
-def preview_defects(images: Sequence[Image], recipe: DefectRecipe, settings: DefectSettings) -> MadeDefects:
+def preview_defects(good: GoodImages, recipe: DefectRecipe, settings: DefectSettings) -> MadeDefects:
     """Defects on the first good images, to look at where there was no search: of the recipe's kinds, or the usual.
 
-    A kind that finds no place on them is left out.
+    In pictures' own pixels where these are not just squashed. A kind that finds no place on them is left out.
     """
-    few = list(images[:LOOKED_AT])
+    few = list(good.images[:LOOKED_AT])
     product = described_product(few, settings.seed, settings.texture, settings.foreground)
-    made = {}
+    made: MadeDefects = {}
+    shown = Chosen(good.pictures, range(min(SHOWN, len(good.paths))))
+    boxes = [(0, 0, width, height) for height, width in good.sizes[:SHOWN]]
+    planter = Planter(shown, boxes, product, settings.seed, good.region, recipe.parameters)
     for kind in recipe.kinds or defect_kinds("auto"):
         with suppress(FlawsightError):
-            defect = make(kind, product=product, **recipe.parameters.get(kind, {}))
-            made[kind] = apply_defects(few[:SHOWN], defect, kind=kind, seed=settings.seed, sources=few)
+            if good.is_overview:
+                defect = make(kind, product=product, **recipe.parameters.get(kind, {}))
+                made[kind] = apply_defects(few[:SHOWN], defect, kind=kind, seed=settings.seed, sources=few)
+            else:
+                planted = planter.plant(kind, range(len(shown)))
+                made[kind] = PlantedPictures(shown, planted), PlantedMasks(good.sizes[:SHOWN], planted)
     return made
 
 

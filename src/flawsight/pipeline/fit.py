@@ -14,17 +14,17 @@ from typing import Any
 from flawsight.bundle import remove_bundle, write_bundle
 from flawsight.core import FlawsightError, Progress, default_progress
 from flawsight.export import export_inspector
-from flawsight.features import Extractor
 from flawsight.inference import TorchBackend
 from flawsight.inspection import Inspector
 from flawsight.pipeline.calibrate import calibrate
-from flawsight.pipeline.choose import choose_members
+from flawsight.pipeline.choose import Networks, choose_members
 from flawsight.pipeline.defect_sources import defect_sources, preview_defects
 from flawsight.pipeline.learn import learn_members
 from flawsight.pipeline.load_images import GoodImages, find_good, load_images
 from flawsight.pipeline.package import make_manifest
 from flawsight.pipeline.plan import Plan, make_plan
-from flawsight.pipeline.record import FitRecord, Run
+from flawsight.pipeline.record import FitRecord, Run, squares_with_defects
+from flawsight.pipeline.region.of_fit import inspected_region
 from flawsight.pipeline.reporting import write_report
 from flawsight.runtime import Samples
 from flawsight.settings import FitSettings
@@ -86,27 +86,29 @@ def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResul
     if plan.without_graph:  # now, and not after long work
         logging.getLogger(__name__).warning(plan.without_graph)
     paths, notes, skipped = find_good(settings, settings.good)
-    network = Extractor(settings.extractor, settings.weights, settings.image_size, settings.device)
+    networks = Networks(settings)
     for names in plan.fixed or ():
-        network.prepare(names)  # an unknown layer is named before anything is read
+        networks.at(settings.sides[0]).prepare(names)  # an unknown layer is named before anything is read
     with run.timed("checking images"):
         good = load_images(paths, settings, run.progress)
+        region, about_region = inspected_region(settings, good)
+        good = replace(good, region=region)
     given = settings.textures is not None or settings.generator is not None
     with run.timed("pictures for defects") if given else nullcontext():
         may_replace = settings.defects == "auto"
         recipe = defect_sources(settings, plan.kinds, paths, good.pixels, run.progress, may_replace=may_replace)
-    ensemble = choose_members(plan, network, good, recipe, run)
+    ensemble = choose_members(plan, networks, good, recipe, run)
+    network, good, selection = ensemble.network, ensemble.good, ensemble.selection
     with run.timed("learning and calibrating"):
         learned = learn_members(plan, network, good, recipe, ensemble, run)
         weights = [member.weight for member in learned.members]
-        found = calibrate(learned.held_out, weights, settings.image_size, settings.false_alarm_rate)
+        found = calibrate(learned.held_out, good.inputs, weights, settings.false_alarm_rate)
     manifest = make_manifest(plan, network, good, recipe, ensemble, learned, found)
     inspector = Inspector(TorchBackend(network, learned.members, found.members), manifest)
-    selection = ensemble.selection
-    defects = selection.validation_.bad if selection else preview_defects(good.images, recipe, settings)
-    notes = (*notes, *good.concerns, *recipe.concerns, *_too_small(inspector, good))
+    defects = selection.validation_.shown if selection else preview_defects(good, recipe, settings)
+    notes = (*notes, *about_region, *good.concerns, *recipe.concerns, *_too_small(inspector, good))
     record = FitRecord(
-        selection, good.images, recipe, defects, found.held_out_maps, run.timings, notes, skipped, good.health
+        selection, good, recipe, defects, found.held_out_maps, run.timings, notes, skipped, ensemble.views
     )
     if plan.folder and plan.work:
         inspector, files, refusal = _with_graph(inspector, record, plan, run)
@@ -127,7 +129,7 @@ def _with_graph(
     if settings.export == "none" or plan.without_graph:
         return inspector, files, [plan.without_graph] if plan.without_graph else []
     with run.timed("exporting"), run.progress.stage("Exporting", 1) as advance:
-        samples = Samples.of(record.images, record.defects, settings.image_size)
+        samples = Samples.of(record.good.inputs, squares_with_defects(record), inspector.view.side)
         try:
             exported = export_inspector(inspector, samples, settings.export)
         except FlawsightError as error:  # what was learned is not lost
@@ -148,12 +150,17 @@ def _write(inspector: Inspector, files: dict[str, bytes], record: FitRecord, fol
 
 def _too_small(inspector: Inspector, good: GoodImages) -> list[str]:
     """How small a defect may be, where pictures are shrunk a lot."""
-    side, layers = inspector.manifest.extractor.image_size, inspector.manifest.extractor.layers
-    found = smallest_defect(good.images.sizes.values(), side, min((layer.stride for layer in layers), default=1.0))
+    layers = inspector.manifest.extractor.layers
+    frames = good.inputs.frames
+    seen = [(frame.box[3], frame.box[2]) for frame in frames] if not good.is_overview else good.sizes
+    side = inspector.view.side
+    if inspector.view.kind == "tiles":
+        seen = [(inspector.view.cut, inspector.view.cut)]
+    found = smallest_defect(seen, side, min((layer.stride for layer in layers), default=1.0))
     if found is None:
         return []
     shrunk, pixels = found
     return [
         f"pictures are shrunk {shrunk:.3g} times: defects smaller than about {pixels:.0f} pixels will hardly be found; "
-        "a larger --image-size finds smaller ones, or cut the pictures into parts"
+        "a larger --image-size finds smaller ones, and --view tiles those of a few pixels"
     ]

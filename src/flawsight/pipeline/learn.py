@@ -22,14 +22,18 @@ from flawsight.pipeline.record import Run
 from flawsight.scoring import RawPrediction
 from flawsight.settings import DefectOptions, LearnOptions
 from flawsight.training import TrainingContext, parallel_map
+from flawsight.views import Chosen, Inputs
+
+MOST_TILES = 2000
+"""Tiles learned from, where pictures are cut into more; one of each picture at least."""
 
 
 @dataclass(frozen=True, eq=False)
 class CrossFit:
     """Members fitted on all good images.
 
-    `held_out`: for each image what the members' detectors, fitted without its fold, find in it: a grid map (h, w) and
-    their own score. `folds` is how many parts were held out in turn.
+    `held_out`: for each input what the members' detectors, fitted without its picture's fold, find in it: a grid map
+    (h, w) and their own score. `folds` is how many parts of the pictures were held out in turn.
     """
 
     members: tuple[MemberSpec, ...]
@@ -42,48 +46,67 @@ def learn_members(
 ) -> CrossFit:
     """Learn from the good images, or from augmented copies of them; unfinished trainings go on.
 
-    The progress counts each image in both passes, and as many steps again while the detectors learn.
+    The progress counts each input in both passes, and as many steps again while the detectors learn.
     """
-    settings, images = plan.settings, good.images
+    settings, inputs = plan.settings, good.inputs
+    learned_from = _drawn(inputs, settings.seed)
     copies = None
     if settings.augment:
-        copies = augmented(images, settings.augment, settings.label_preserving, settings.seed)
-    steps = (2 + max(1, settings.augment)) * len(images)
+        chosen = Chosen(inputs, learned_from)
+        copies = augmented(chosen, settings.augment, settings.label_preserving, settings.seed)
+    steps = (1 + max(1, settings.augment)) * len(learned_from) + len(inputs)
     members = [(one.layers, type(one.detector).__name__, one.detector.get_params()) for one in ensemble.members]
     weights = (network.name, network.image_size, network.weights_sha256)
     options = settings.slice(LearnOptions, DefectOptions), settings.seed
-    key = cache_key(weights, members, good.key, recipe.kinds, recipe.sources_digest, options)
+    key = cache_key(weights, members, good.input_key, recipe.kinds, recipe.sources_digest, options)
     training = TrainingContext(plan.work / key if plan.work else None)
     with run.progress.stage("Learning from all good images", steps) as advance:
-        return cross_fit(network, images, ensemble.members, settings.seed, advance, training, copies)
+        return cross_fit(network, inputs, ensemble.members, settings.seed, advance, training, learned_from, copies)
+
+
+def _drawn(inputs: Inputs, seed: int) -> np.ndarray:
+    """The inputs to learn from: all, or so many tiles of each picture, drawn by the seed."""
+    pictures = len(inputs.frames)
+    most = max(1, MOST_TILES // pictures)
+    rng = np.random.default_rng(seed)
+    parts = []
+    for picture in range(pictures):
+        numbers = np.array(inputs.of_picture(picture))
+        parts.append(numbers if len(numbers) <= most else np.sort(rng.permutation(numbers)[:most]))
+    return np.concatenate(parts)
 
 
 def cross_fit(
     network: Extractor,
-    images: Sequence[np.ndarray],
+    inputs: Inputs,
     members: Sequence[MemberSpec],
     seed: int,
     advance: Advance | None = None,
     training: TrainingContext | None = None,
+    learned_from: np.ndarray | None = None,
     copies: Sequence[np.ndarray] | None = None,
 ) -> CrossFit:
-    """Fit each member on all images, and ask of each image the detectors fitted without its fold.
+    """Fit each member on all pictures, and ask of each picture the detectors fitted without its fold.
 
-    Two passes of the network: the first feeds the final detectors and those of all folds, the second maps each image
-    with the detectors of its own fold. With `copies` these are learned from instead, of which number k is a copy of
-    image k modulo the number of images; the copies of a fold are left out with it.
+    Two passes of the network: the first feeds the final detectors and those of all folds, from the inputs of these
+    numbers (default: all), the second maps each input with the detectors of its picture's fold. With `copies` these are
+    learned from instead, of which number k is a copy of input k modulo their number; the copies of a fold are left out
+    with it.
     """
-    parts = folds(len(images), min(member.detector.tags.cv_folds for member in members), seed)
-    fold_of = np.empty(len(images), int)
+    numbers = np.arange(len(inputs)) if learned_from is None else learned_from
+    parts = folds(len(inputs.frames), min(member.detector.tags.cv_folds for member in members), seed)
+    fold_of = np.empty(len(inputs.frames), int)
     for number, part in enumerate(parts):
         fold_of[part] = number
+    fold_of_input = fold_of[inputs.picture_of]
     fed = [member._replace(detector=clone(member.detector)) for member in members]
-    feed(network, images if copies is None else copies, fed, advance)
-    times = 1 if copies is None else len(copies) // len(images)
-    left_out = [np.concatenate([part + turn * len(images) for turn in range(times)]) for part in parts]
+    source = copies if copies is not None else inputs if learned_from is None else Chosen(inputs, numbers)
+    feed(network, source, fed, advance)
+    fold_of_source = np.resize(fold_of_input[numbers], len(source))
+    left_out = [np.flatnonzero(fold_of_source == number) for number in range(len(parts))]
     # The final detectors leave nobody out.
-    final, *held_out = _learned(network, fed, [np.array([], int), *left_out], training, advance, len(images))
-    found = _held_out(network, images, held_out, fold_of, advance)
+    final, *held_out = _learned(network, fed, [np.array([], int), *left_out], training, advance, len(numbers))
+    found = _held_out(network, inputs, held_out, fold_of_input, advance)
     return CrossFit(tuple(final), tuple(found), len(parts))
 
 

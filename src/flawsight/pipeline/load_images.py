@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
-from flawsight.core import FlawsightError, Progress, all_of
+from flawsight.core import FlawsightError, Progress, all_of, cache_key
 from flawsight.data import (
     MIN_GOOD,
     PixelFormat,
@@ -21,19 +22,60 @@ from flawsight.data import (
 )
 from flawsight.health import HealthReport, check_pictures, facts_of
 from flawsight.settings import DataOptions, DefectSettings, FitSettings
-from flawsight.views import ImageCache
+from flawsight.views import ImageCache, Inputs, Pictures, RegionOfInterest, View
+
+OVERVIEW = 256
+"""Side of the overviews, where no image size is named."""
 
 
 @dataclass(frozen=True, eq=False)
 class GoodImages:
-    """Squares of the good images at these sorted paths, a digest of the files, what their pixels are like, and copies
-    and outliers among them.
+    """Overviews, squares, of the good images at these sorted paths, a digest of the files, what their pixels are like,
+    and copies and outliers among them.
+
+    `view` and `region`: how they become the network's inputs, once that is decided.
     """
 
     images: ImageCache
     fingerprint: str
     pixels: PixelFormat
     health: HealthReport
+    view: View | None = None
+    region: RegionOfInterest | None = None
+
+    def seen(self, view: View, region: RegionOfInterest | None) -> GoodImages:
+        """The same through a view."""
+        return replace(self, view=view, region=region)
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        """The images in their own pixels."""
+        return Pictures(self.paths, self.images.max_pixels, self.images.pixels)
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """The network's inputs, picture after picture."""
+        assert self.view is not None
+        if self.is_overview:  # which is kept already
+            return Inputs(self.images, [self.view.frame((self.view.side, self.view.side))] * len(self.images))
+        return Inputs(self.pictures, [self.view.frame(size, self.region) for size in self.sizes])
+
+    @property
+    def is_overview(self) -> bool:
+        """Whether the network's inputs are just the overviews."""
+        return self.view == View("squash", self.images.side) and self.region is None
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """(height, width) of every picture."""
+        return [self.images.sizes[number] for number in range(len(self.images))]
+
+    @property
+    def input_key(self) -> str:
+        """Names the network's inputs."""
+        if self.is_overview:
+            return self.key
+        return cache_key(self.key, repr(self.view), self.region.key if self.region else "")
 
     @property
     def concerns(self) -> tuple[str, ...]:
@@ -82,7 +124,7 @@ def load_images(paths: Sequence[Path], settings: FitSettings, progress: Progress
     pixels = learned_pixels(paths, settings)
     # A few were looked at: grey among colour is named, with all of them, once all have been seen.
     as_they_are = pixels if pixels.bayer else replace(pixels, is_colour=None)
-    images = ImageCache(paths, settings.image_size, settings.max_pixels, as_they_are)
+    images = ImageCache(paths, min(settings.sides, default=OVERVIEW), settings.max_pixels, as_they_are)
     rows, colours, facts = [], {}, []
 
     def look(number: int) -> None:

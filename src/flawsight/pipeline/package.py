@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -48,6 +49,7 @@ def make_manifest(
 ) -> Manifest:
     """inspector.json, but for the hashes of the files beside it."""
     settings, learns_defects = plan.settings, plan.tags.needs_defects
+    assert good.view is not None
     names = tuple(dict.fromkeys(name for member in learned.members for name in member.layers if name != INPUT))
     return Manifest(
         versions=_versions(),
@@ -55,11 +57,15 @@ def make_manifest(
         settings_paths=[name for name in settings.paths() if name not in ("good", "out") and settings.is_changed(name)],
         extractor=ExtractorSpec(
             name=settings.extractor,
-            image_size=settings.image_size,
+            image_size=network.image_size,
             weights_source=network.network.source,
             weights_sha256=network.weights_sha256,
             layers=tuple(network.layer(name) for name in names),
         ),
+        view=good.view,
+        region=b64encode(good.region.png()).decode() if good.region else "",
+        mm_per_pixel=settings.mm_per_pixel,
+        has_own_scores=calibration.has_own_scores,
         members=[_member(plan, spec, own) for spec, own in zip(learned.members, calibration.members, strict=True)],
         operating_point=calibration.operating_point,
         calibration=CalibrationInfo(folds=learned.folds, scores=tuple(np.sort(calibration.scores).tolist())),
@@ -72,6 +78,7 @@ def make_manifest(
             defects=list(recipe.kinds) if learns_defects else [],
             sources_digest=recipe.sources_digest if learns_defects else "",
             pixels=good.pixels,
+            overview=good.images.side,
         ),
         seed=settings.seed,
         selection=_selection_info(ensemble.selection),

@@ -48,6 +48,11 @@ class Plan:
         return self.tags.input == "features" and self.fixed is None
 
     @property
+    def is_position_bound(self) -> bool:
+        """Whether some method learns what is usual at each place, so that tiles of all places cannot be mixed."""
+        return any(detector.tags.position_bound for detector in self.detectors.values())
+
+    @property
     def without_graph(self) -> str:
         """Why bundles will run in torch alone, where a method has no form as a graph; empty where they need not."""
         names = [name for name, detector in self.detectors.items() if not detector.tags.exportable]
@@ -72,6 +77,7 @@ def make_plan(settings: FitSettings) -> Plan:
     tags = _common_tags(detectors, fixed)
     plan = Plan(settings, detectors, tags, (), fixed, None)
     _refuse_unusable(plan)
+    _refuse_views(plan)
     kinds = _kinds(settings, tags) if plan.searches or tags.needs_defects else ()
     folder = None if settings.out is None else prepare_folder(settings.out, settings.overwrite)
     return Plan(settings, detectors, tags, kinds, fixed, folder)
@@ -125,6 +131,22 @@ def _refuse_unusable(plan: Plan) -> None:
     for name in settings.changed(SearchOptions, DefectOptions, ExtractorOptions):
         if name not in usable:
             raise FlawsightError(f"{flag_of(name)} has no effect here: {_why(plan, name)}; leave it out")
+
+
+def _refuse_views(plan: Plan) -> None:
+    """Raise where a view makes no sense for this fit."""
+    settings = plan.settings
+    for name in ("tile", "overlap"):
+        if settings.is_changed(name) and settings.view not in ("tiles", "auto"):
+            raise FlawsightError(f"{flag_of(name)} has no effect here: nothing is cut into tiles; add --view tiles")
+    if not plan.searches and (settings.view == "auto" or len(settings.sides) != 1):
+        name = "view" if settings.view == "auto" else "image_size"
+        raise FlawsightError(f"{flag_of(name)} needs a search to choose by: name one, or let layers be searched")
+    if plan.is_position_bound and settings.view == "tiles":
+        raise FlawsightError(
+            f"the method '{','.join(plan.detectors)}' learns what is usual at each place of the picture, which tiles "
+            "of all places would mix up: use --view whole, or another method"
+        )
 
 
 def _why(plan: Plan, name: str) -> str:

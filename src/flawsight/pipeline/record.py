@@ -13,7 +13,9 @@ from flawsight.core import Progress
 from flawsight.data import Skipped
 from flawsight.health import HealthReport
 from flawsight.pipeline.defect_sources import DefectRecipe, MadeDefects
+from flawsight.pipeline.load_images import GoodImages
 from flawsight.selection import LayerSelection
+from flawsight.selection.pictures import ViewTrial
 from flawsight.views import ImageCache
 
 
@@ -22,9 +24,8 @@ class FitRecord:
     """The fitted search (None where there was none), the images learned from, and seconds per stage.
 
     `recipe`: which kinds of defects were made, of what; `defects` are the search's, or else a few to look at.
-    `held_out_maps` (side, side) show the first few images to detectors that had not seen them. `notes` say what to
-    mind; `skipped` is what lay beside the images and was left out;
-    `health` is what a check of the images found.
+    `held_out_maps`, squares, show the first few images to detectors that had not seen them. `notes` say what to mind;
+    `skipped` is what lay beside the images and was left out; `views` are those that were tried.
 
     >>> record = fitted.record
     >>> len(record.images), record.recipe.kinds, len(record.defects["nsa"][0])
@@ -32,14 +33,43 @@ class FitRecord:
     """
 
     selection: LayerSelection | None
-    images: ImageCache
+    good: GoodImages
     recipe: DefectRecipe
     defects: MadeDefects
     held_out_maps: list[np.ndarray]
     timings: dict[str, float]
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
-    health: HealthReport | None = None
+    views: tuple[ViewTrial, ...] = ()
+
+    @property
+    def images(self) -> ImageCache:
+        """Overviews of the good images."""
+        return self.good.images
+
+    @property
+    def health(self) -> HealthReport:
+        """What a check of the images found."""
+        return self.good.health
+
+
+def squares_with_defects(record: FitRecord, most: int = 24) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
+    """For some defects of each kind the network's input that shows most of it, and the mask of that."""
+    good, found = record.good, {}
+    if good.is_overview:
+        return {kind: (list(images), list(masks)) for kind, (images, masks) in record.defects.items()}
+    assert good.view is not None
+    for kind, (images, masks) in record.defects.items():
+        squares, drawn = [], []
+        for at in np.linspace(0, len(images) - 1, min(len(images), most // len(record.defects))).round().astype(int):
+            image, mask = images[int(at)], masks[int(at)]
+            frame = good.view.frame(mask.shape, good.region)
+            parts = [frame.from_picture(mask, tile) for tile in range(frame.tiles)]
+            best = max(range(frame.tiles), key=lambda tile: parts[tile].sum())
+            squares.append(next(frame.cut(image, [best])))
+            drawn.append(parts[best])
+        found[kind] = squares, drawn
+    return found
 
 
 @dataclass(frozen=True)

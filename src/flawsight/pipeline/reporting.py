@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from flawsight.bundle import Member
@@ -19,8 +20,10 @@ from flawsight.pipeline.record import FitRecord
 from flawsight.report import DefectExample, FitReport, LayerScore, SpeedOption, write_fit_report
 from flawsight.report.pages import without_folders
 from flawsight.selection import LayerSelection, pareto_front
+from flawsight.views import resize_image
 
 EXAMPLES_PER_KIND = 4
+SHOWN_SIDE, SHOWN_TIMES = 256, 4
 
 
 def write_report(inspector: Inspector, record: FitRecord, folder: Path) -> Path:
@@ -74,7 +77,9 @@ def fit_report(inspector: Inspector, record: FitRecord, folder: Path) -> FitRepo
         product=selection.validation_.product.to_dict() if selection else {},
         timings=record.timings,
         settings=_settings(inspector, record),
-        good_examples=list(zip(record.images[: len(maps)], maps, strict=True)),
+        good_examples=[
+            (resize_image(image, one.shape), one) for image, one in zip(record.images[: len(maps)], maps, strict=True)
+        ],
         found=selection.figures_ if selection else {},
         options=_options(selection) if selection else (),
         latency_budget=selection.latency_budget if selection else None,
@@ -106,6 +111,8 @@ def _settings(inspector: Inspector, record: FitRecord) -> dict[str, object]:
         "extractor": manifest.extractor.name,
         "weights": manifest.extractor.weights_sha256[:16],
         "image size": manifest.extractor.image_size,
+        "view": manifest.view.text,
+        **({"region of interest": f"{record.good.region.share:.0%} of a picture"} if record.good.region else {}),
         **_pixel_settings(manifest.data.pixels),
         **_detector_settings(manifest.members),
         **(_search_settings(record.selection) if record.selection else {}),
@@ -147,7 +154,20 @@ def _detector_settings(members: Sequence[Member]) -> dict[str, object]:
 def _defect_examples(inspector: Inspector, defects: MadeDefects) -> list[DefectExample]:
     examples = []
     for kind, (images, masks) in defects.items():
-        results = inspector.inspect_many(images[:EXAMPLES_PER_KIND])
-        for image, mask, result in zip(images, masks, results, strict=False):
-            examples.append(DefectExample(kind, image, mask, result.anomaly_map))
+        for at in range(min(EXAMPLES_PER_KIND, len(images))):
+            image, mask = images[at], masks[at]
+            anomaly_map = inspector.inspect(image).anomaly_map
+            part = _around(mask)
+            examples.append(DefectExample(kind, image[part], mask[part], anomaly_map[part]))
     return examples
+
+
+def _around(mask: np.ndarray) -> tuple[slice, slice]:
+    """All of a picture, or of a large one with a small defect the part around that."""
+    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    side = max(SHOWN_SIDE, SHOWN_TIMES * max(width, height))
+    if max(mask.shape) <= 2 * side:
+        return slice(None), slice(None)
+    starts = (top + height // 2 - side // 2, left + width // 2 - side // 2)
+    y, x = (int(np.clip(start, 0, max(0, length - side))) for start, length in zip(starts, mask.shape, strict=True))
+    return slice(y, y + side), slice(x, x + side)

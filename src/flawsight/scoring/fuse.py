@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -36,9 +36,21 @@ class MemberCalibration:
             raise FlawsightError(f"a member's weight must be above 0 and at most 1, got {self.weight}")
 
     @classmethod
-    def of(cls, held_out: Sequence[RawPrediction], weight: float, side: int) -> MemberCalibration:
-        """Measured on what the member found in good images that it was not fitted on, one by one."""
-        maps = MapCalibrator.of(one.maps for one in held_out)
+    def of(
+        cls,
+        held_out: Sequence[RawPrediction],
+        weight: float,
+        side: int,
+        inside: Callable[[int, tuple[int, int]], np.ndarray | None] = lambda number, grid: None,
+    ) -> MemberCalibration:
+        """Measured on what the member found in good images that it was not fitted on, one by one.
+
+        `inside`: which cells of an image's grid (h, w) count, by its number; None for all.
+        """
+        maps = MapCalibrator.of(
+            one.maps if (cells := inside(number, one.maps.shape)) is None else one.maps[cells]
+            for number, one in enumerate(held_out)
+        )
         scores = np.array([own_score(one, maps(one.maps), side) for one in held_out])
         return cls(maps, ScoreStandardizer.of(scores), weight)
 

@@ -63,6 +63,8 @@ def pareto_front(options: Sequence[Option]) -> list[Option]:
 class TimedChoice:
     """Candidates timed on this machine, and the best choice that keeps to `budget` milliseconds a picture.
 
+    `inputs`: so many squares are given to the network for a picture.
+
     >>> squares = fs.views.ImageCache(fs.data.find_images(good), side=64)
     >>> search = LayerSelection(fs.detectors.PatchCore(bank_size=50), layers="blocks.*.add", latency_budget=500)
     >>> best = search.fit(network, squares).options_[-1]
@@ -77,7 +79,9 @@ class TimedChoice:
         detectors: Mapping[str, Detector],
         images: Sequence[np.ndarray],
         budget: float,
+        inputs: int = 1,
     ) -> None:
+        self.inputs = inputs
         self.layers, self.detectors, self.budget = list(layers), detectors, budget
         self.stopwatch = Stopwatch(extractor, layers, images[:TIMED_ON])
         self.parts: dict[Candidate, tuple[float, float]] = {}
@@ -88,7 +92,8 @@ class TimedChoice:
         with progress.stage(f"Timing {len(candidates)} candidates", len(candidates)) as advance:
             for one in candidates:
                 layer, detector = layers[one.layer], clone(self.detectors[one.detector])
-                self.parts[one] = self.stopwatch.network(layer), self.stopwatch.rest(layer, detector)
+                parts = self.stopwatch.network(layer), self.stopwatch.rest(layer, detector)
+                self.parts[one] = self.inputs * parts[0], self.inputs * parts[1]
                 advance(1)
         found = [one for one in candidates if sum(self.parts[one]) <= self.budget]
         if not found:
@@ -120,7 +125,7 @@ class TimedChoice:
         for one in sorted(options, key=lambda option: criterion(option.figures), reverse=True):
             if one.milliseconds <= PARTS_OVER_WHOLE * self.budget:
                 found = {choice.layer: clone(self.detectors[choice.detector]) for choice in one.choices}
-                measured = self.stopwatch.whole(found)
+                measured = self.inputs * self.stopwatch.whole(found)
                 if measured <= self.budget:
                     return replace(one, milliseconds=measured)
                 fastest = min(fastest, measured)

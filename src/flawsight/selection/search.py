@@ -19,10 +19,10 @@ from flawsight.features import Extractor, select_layers
 from flawsight.metrics import Metrics
 from flawsight.report import LayerScore
 from flawsight.selection.budget import COARSE_SHARE, Budget, bisection_order, round_robin
-from flawsight.selection.evaluator import LayerEvaluator, maxima
+from flawsight.selection.evaluator import Evaluator, Maps, maxima
 from flawsight.selection.fidelity import high_fidelity, low_fidelity
 from flawsight.selection.fusion import DEPTHS, SelectedLayer, criterion, depths, select_per_depth
-from flawsight.selection.latency import Option, TimedChoice
+from flawsight.selection.latency import TIMED_ON, Option, TimedChoice
 from flawsight.selection.runner import TrialRunner
 from flawsight.selection.trials import Candidate, Trial, TrialStore, scaled
 from flawsight.selection.validation import ValidationSet, make_validation_set
@@ -79,8 +79,9 @@ class LayerSelection(BaseEstimator):
         work_dir: Path | None = None,
         cache_key: str = "",
         progress: Progress | None = None,
+        validation: ValidationSet | None = None,
     ) -> Self:
-        """Choose layers for these good images, RGB uint8 of the extractor's size.
+        """Choose layers for these good images, RGB uint8 of the extractor's size; or on a `validation` set that is made.
 
         Trials finished in `work_dir` under the same settings and `cache_key` (what the images, and pictures among the
         defects' parameters, are) are not made again.
@@ -90,16 +91,8 @@ class LayerSelection(BaseEstimator):
         exhaustive, budget = self.search == "exhaustive", Budget(self.budget)
         chosen = select_layers(extractor.layers, self.layers)
         used = images if exhaustive else _sample(images, self.max_images, self.seed)
-        self.validation_: ValidationSet = make_validation_set(
-            used,
-            kinds,
-            self.seed,
-            texture=self.texture,
-            foreground=self.foreground,
-            keep_originals=not exhaustive,
-            parameters=self.defect_parameters,
-        )
-        self.images_used_ = len(used)
+        self.validation_: ValidationSet = validation or self._validation(used, kinds)
+        self.images_used_ = validation.images_used if validation else len(used)
         settings = {"parameters": self._settings(), "extractor": _identity(extractor), "images": cache_key}
         store = TrialStore(work_dir, settings)
         side = extractor.image_size if exhaustive else extractor.image_size // 2
@@ -110,7 +103,9 @@ class LayerSelection(BaseEstimator):
         ranked: list[Trial] = []
         timed = None
         if self.latency_budget is not None:
-            timed = TimedChoice(extractor, unique, detectors, used, self.latency_budget)
+            few = self.validation_.train[:TIMED_ON]
+            inputs = self.validation_.inputs_per_picture
+            timed = TimedChoice(extractor, unique, detectors, few, self.latency_budget, inputs)
             candidates = timed.quick_enough(candidates, watch)
         self.milliseconds_ = {one: sum(parts) for one, parts in timed.parts.items()} if timed else {}
         if not exhaustive:
@@ -132,6 +127,17 @@ class LayerSelection(BaseEstimator):
             self.options_ = [*options, best]
             self.selected_, self.figures_ = best.choices, dict(best.figures)
         return self
+
+    def _validation(self, images: Sequence[np.ndarray], kinds: Sequence[str]) -> ValidationSet:
+        return make_validation_set(
+            images,
+            kinds,
+            self.seed,
+            texture=self.texture,
+            foreground=self.foreground,
+            keep_originals=self.search != "exhaustive",
+            parameters=self.defect_parameters,
+        )
 
     def _checked(self) -> tuple[tuple[str, ...], dict[str, Detector]]:
         """The kinds of defects and the detectors; FlawsightError where they cannot be searched with."""
@@ -212,26 +218,26 @@ def survivors(trials: Sequence[Trial], layers: Sequence[Layer], most: int, in_or
 
 
 def _together(
-    evaluator: LayerEvaluator, trials: Sequence[Trial], choices: Sequence[SelectedLayer]
+    evaluator: Evaluator, trials: Sequence[Trial], choices: Sequence[SelectedLayer]
 ) -> dict[str, Metrics]:
     """Figures of the choices together: of the weighted mean of their maps, and of any scores of their own."""
     chosen = {trial.candidate: trial for trial in trials}
     own = any(chosen[choice.candidate].scores for choice in choices)
-    total: dict[str, np.ndarray] = {}
-    scores: dict[str, np.ndarray] = {}
+    total: dict[str, list[np.ndarray]] = {}
+    scores: dict[str, list[np.ndarray]] = {}
     for choice in choices:
         trial, weight = chosen[choice.candidate], np.float32(choice.weight)
         maps = evaluator.upsampled(trial.maps)
         _add(total, maps, weight)
         if own:
             _add(scores, trial.scores or scaled(maxima(maps)), weight)
-    return evaluator.figures(total, scores)
+    return evaluator.figures(total, {name: np.array(values) for name, values in scores.items()})
 
 
-def _add(total: dict[str, np.ndarray], more: Mapping[str, np.ndarray], weight: np.float32) -> None:
+def _add(total: dict[str, list[np.ndarray]], more: Maps, weight: np.float32) -> None:
     for name, values in more.items():
-        part = weight * values
-        total[name] = total[name] + part if name in total else part
+        parts = [weight * one for one in values]
+        total[name] = [one + part for one, part in zip(total[name], parts, strict=True)] if name in total else parts
 
 
 def _sample(images: Sequence[np.ndarray], most: int, seed: int) -> list[np.ndarray]:

@@ -87,9 +87,9 @@ def run_trials(
         one, found[number] = found[number], None  # let go of it once it is judged
         assert one is not None
         parts = validation.parted(one.maps)
-        calibrator = MapCalibrator.of(parts[GOOD])
+        calibrator = MapCalibrator.of(validation.inspected(parts[GOOD]))
         calibrated = {name: np.stack([calibrator(one) for one in stack]) for name, stack in parts.items()}
-        scores = {} if one.scores is None else scaled(validation.parted(one.scores))
+        scores = {} if one.scores is None else scaled(stage.evaluator.image_scores(validation.parted(one.scores)))
         figures = stage.evaluator.figures(stage.evaluator.upsampled(calibrated), scores)
         seconds = shared + time.perf_counter() - start
         kept = (calibrated, scores) if stage.keeps_maps else ({}, {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,11 @@ import numpy as np
 
 from flawsight.data import split_good
 from flawsight.defects import Foreground, Product, apply_defects, described_product, make
+from flawsight.selection.evaluator import GOOD as GOOD
+from flawsight.selection.evaluator import Evaluator, LayerEvaluator
 
-GOOD = "good"
+COARSE_TRAIN, COARSE_GOOD, COARSE_BAD = 48, 24, 12
+Shown = dict[str, tuple[Sequence[np.ndarray], Sequence[np.ndarray]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,20 +27,60 @@ class ValidationSet:
     {'good': (2, 8, 8), 'nsa': (3, 8, 8), 'scratch': (3, 8, 8)}
     """
 
-    train: list[np.ndarray]
-    good: list[np.ndarray]
-    bad: dict[str, tuple[list[np.ndarray], list[np.ndarray]]]
+    train: Sequence[np.ndarray]
+    good: Sequence[np.ndarray]
+    bad: Mapping[str, tuple[Sequence[np.ndarray], Sequence[np.ndarray]]]
     product: Product
 
     @property
-    def measured(self) -> list[np.ndarray]:
+    def shown(self) -> Shown:
+        """Pictures with defects and their masks, by kind, to look at."""
+        return dict(self.bad)
+
+    @property
+    def images_used(self) -> int:
+        """How many good images there are."""
+        return len(self.train) + len(self.good)
+
+    @property
+    def inputs_per_picture(self) -> int:
+        """Squares that the network is given for a picture."""
+        return 1
+
+    def evaluator(self, side: int) -> Evaluator:
+        """Who measures maps of these images, at `side` pixels for each of the network's inputs."""
+        return LayerEvaluator(self, side)
+
+    def fewer(self) -> ValidationSet:
+        """A few images of each part; the kinds of defects take turns over the images that carry them."""
+        bad = {}
+        for turn, (kind, (images, masks)) in enumerate(self.bad.items()):
+            drawn = spaced(len(images), COARSE_BAD, turn, len(self.bad))
+            bad[kind] = ([images[i] for i in drawn], [masks[i] for i in drawn])
+        train = [self.train[i] for i in spaced(len(self.train), COARSE_TRAIN)]
+        good = [self.good[i] for i in spaced(len(self.good), COARSE_GOOD)]
+        return ValidationSet(train, good, bad, self.product)
+
+    @property
+    def measured(self) -> Sequence[np.ndarray]:
         """The images that are measured: the good ones, then the defective ones of each kind."""
         return [*self.good, *(image for images, _ in self.bad.values() for image in images)]
+
+    def inspected(self, good_maps: np.ndarray) -> Iterable[np.ndarray]:
+        """The values of the good images' maps (N, h, w) that are inspected: all."""
+        return good_maps
 
     def parted(self, maps: np.ndarray) -> dict[str, np.ndarray]:
         """What was computed of each of the `measured` images, the good ones' under "good", the others' by kind."""
         bounds = np.cumsum([len(self.good), *(len(images) for images, _ in self.bad.values())])[:-1]
         return dict(zip((GOOD, *self.bad), np.split(maps, bounds), strict=True))
+
+
+def spaced(count: int, most: int, turn: int = 0, turns: int = 1) -> np.ndarray:
+    """At most `most` evenly spaced indices below `count`; each of the `turns` takes others where there are enough."""
+    if count <= most:
+        return np.arange(count)
+    return (np.arange(most) * turns + turn) * count // (most * turns)
 
 
 def make_validation_set(

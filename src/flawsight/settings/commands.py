@@ -112,6 +112,9 @@ class InspectSettings(BackendOptions, PixelOptions):
     bundle: Path = argument("Folder that `fit` wrote.")
     images: Annotated[tuple[Path, ...], BeforeValidator(_several)] = argument("Images, or folders of images.")
     out: Path = Field(description=OUT)
+    mm_per_pixel: float | None = option(
+        None, "Areas are given in mm², too; default: what the fit was told.", gt=0, metavar="MM"
+    )
 
 
 class EvaluateSettings(BackendOptions, DataOptions):
@@ -165,7 +168,7 @@ class BenchSettings(Options):
     repeat: int = option(50, "So many runs of each, after a warm-up.", ge=3)
 
 
-class LayersSettings(ViewOptions):
+class LayersSettings(Options):
     """The options of `layers`.
 
     >>> LayersSettings().extractor
@@ -175,6 +178,7 @@ class LayersSettings(ViewOptions):
     extractor: Text = Field(
         DEFAULT_EXTRACTOR, description="A network of timm or torchvision.", json_schema_extra={"argument": True}
     )
+    image_size: int = option(256, "Pixels of the network's square input.", ge=32)
 
 
 class DemoSettings(Options):

@@ -17,6 +17,7 @@ from flawsight.settings.parse import (
     numbers_of,
     parameters_of,
     range_of,
+    sizes_of,
 )
 
 MAX_PIXELS = 100_000_000
@@ -25,6 +26,8 @@ Joined = Annotated[Text, BeforeValidator(joined_of)]
 Names = Annotated[tuple[str, ...], BeforeValidator(names_of)]
 Numbers = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(numbers_of)]
 Range = Annotated[tuple[float, float], BeforeValidator(range_of)]
+Side = Annotated[int, Field(ge=32)]
+Sizes = Annotated[Side | tuple[Side, ...] | Literal["auto"], BeforeValidator(sizes_of)]
 Milliseconds = Annotated[float | None, BeforeValidator(milliseconds_of)]
 Foreground = Annotated[Literal["auto", "all"] | tuple[float, float], BeforeValidator(foreground_of)]
 Members = Annotated[tuple[tuple[str, ...], ...] | None, BeforeValidator(members_of)]
@@ -104,13 +107,44 @@ class ExportOptions(Options):
 
 
 class ViewOptions(Options):
-    """How a picture becomes the network's input.
+    """How a picture becomes the network's inputs, and which part of it is inspected.
 
-    >>> ViewOptions().image_size, ViewOptions(image_size=320).image_size
-    (256, 320)
+    >>> ViewOptions().sides, ViewOptions.of({"image_size": "256,384"}).sides
+    ((256,), (256, 384))
     """
 
-    image_size: int = option(256, "Images are resized to this square.", ge=32)
+    image_size: Sizes = option(
+        256,
+        "Pixels of the network's square input; several, such as 256,384, or auto: tried, the best is taken.",
+        metavar="N[,N]|auto",
+        is_text=True,
+    )
+    view: Literal["squash", "whole", "tiles", "auto"] = option(
+        "squash",
+        "squash: resized to the square; whole: the aspect is kept; tiles: cut into squares; auto: tried.",
+    )
+    tile: int | None = option(
+        None, "tiles: cut squares of so many pixels, then resized; default: the image size.", ge=8, metavar="PIXELS"
+    )
+    overlap: float = option(0.125, "tiles: the least share of its side that a tile has in common with the next.", ge=0, le=0.5)
+    region: Path | None = option(
+        None,
+        "Inspect this part alone: a mask picture, or polygons (JSON, LabelMe, CVAT); auto: the part's outline.",
+        metavar="FILE|auto",
+    )
+    mm_per_pixel: float | None = option(None, "Areas are given in mm², too.", gt=0, metavar="MM")
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """The image sizes that were named; none for auto."""
+        if isinstance(self.image_size, int):
+            return (self.image_size,)
+        return () if self.image_size == "auto" else self.image_size
+
+    @property
+    def is_region_auto(self) -> bool:
+        """Whether the region is to be found."""
+        return self.region == Path("auto")
 
 
 class ExtractorOptions(Options):

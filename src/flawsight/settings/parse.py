@@ -88,6 +88,17 @@ def numbers_of(given: Any) -> Any:
         raise ValueError("write whole numbers, such as 1,8") from None
 
 
+def sizes_of(given: Any) -> Any:
+    """`256` as a number, `256,384` as a tuple of numbers, `auto` as it is."""
+    if isinstance(given, str) and given.strip() == "auto":
+        return "auto"
+    try:
+        found = numbers_of(given)
+    except ValueError:
+        raise ValueError("write auto, a number, or several such as 256,384") from None
+    return found[0] if isinstance(found, tuple) and len(found) == 1 else found
+
+
 def joined_of(given: Any) -> Any:
     """A list of names, as a config file may hold, as the text `a,b`."""
     return ",".join(map(str, given)) if isinstance(given, list | tuple) else given

@@ -1,8 +1,25 @@
-"""How a picture becomes the network's input: today, resized to a square."""
+"""How a picture becomes the network's inputs, and how maps go back to its own pixels."""
 
 from flawsight.views.cache import ImageCache
+from flawsight.views.inputs import Chained, Chosen, Inputs, Pictures, SquareStore
 from flawsight.views.resize import resize_image
 from flawsight.views.resolution import smallest_defect
 from flawsight.views.roi import RegionOfInterest, read_region
+from flawsight.views.view import FILL, OVERLAP, Frame, View
 
-__all__ = ["ImageCache", "RegionOfInterest", "read_region", "resize_image", "smallest_defect"]
+__all__ = [
+    "FILL",
+    "OVERLAP",
+    "Chained",
+    "Chosen",
+    "Frame",
+    "ImageCache",
+    "Inputs",
+    "Pictures",
+    "RegionOfInterest",
+    "SquareStore",
+    "View",
+    "read_region",
+    "resize_image",
+    "smallest_defect",
+]

@@ -82,6 +82,12 @@ class RegionOfInterest:
         """Names these pixels, for caches."""
         return cache_key(self.size, np.packbits(self.mask))
 
+    def part(self, box: tuple[int, int, int, int]) -> RegionOfInterest | None:
+        """The same of a (left, top, width, height) of the pictures; None where all of that is inspected."""
+        left, top, width, height = box
+        mask = self.mask[top : top + height, left : left + width]
+        return None if mask.all() else RegionOfInterest(mask)
+
     def png(self) -> bytes:
         """The mask as a PNG of one bit a pixel, white where inspected; `from_png` reads it back."""
         _, data = cv2.imencode(".png", self.mask.view(np.uint8) * np.uint8(255), [cv2.IMWRITE_PNG_BILEVEL, 1])

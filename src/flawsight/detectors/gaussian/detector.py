@@ -63,7 +63,10 @@ class Gaussian(BufferedDetector):
     @property
     def tags(self) -> DetectorTags:
         """Images are scored by their pooled features or by the map; maps need distributions of positions."""
-        return DetectorTags(localizes=self.maps == "positions", image_score=self.score == "pooled", exportable=True)
+        by_place = self.maps == "positions"
+        return DetectorTags(
+            localizes=by_place, position_bound=by_place, image_score=self.score == "pooled", exportable=True
+        )
 
     def low_fidelity(self) -> Self:
         """At most 32 channels on at most 16 x 16 positions."""

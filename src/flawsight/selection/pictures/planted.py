@@ -1,0 +1,200 @@
+"""Synthetic defects in pictures' own pixels: drawn in windows of many sizes, kept as patches, so that memory is small."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+import cv2
+import numpy as np
+
+from flawsight.core import FlawsightError
+from flawsight.data import LazyImages
+from flawsight.defects import Product, SyntheticDefect, foreground, make
+from flawsight.views import RegionOfInterest
+
+Box = tuple[int, int, int, int]
+"""left, top, width, height"""
+SMALLEST_WINDOW = 64
+"""The papers' defects are shares of a picture; in the smallest window they are a few pixels wide."""
+WHOLE_UP_TO = 512
+"""Pictures no longer than this carry defects as the papers draw them, in shares of the whole."""
+MOST_SOURCES = 16
+SOURCE_BYTES = 256 << 20
+_TRIES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class PlantedDefect:
+    """A patch (h, w, 3) with its mask (h, w), and where in which picture it goes.
+
+    >>> patch, mask = np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), bool)
+    >>> planted = PlantedDefect(0, (10, 20, 8, 8), patch, mask)
+    >>> int(planted.mask_in((64, 80)).sum()), int(planted.on(images[0])[20:28, 10:18].max())
+    (64, 0)
+    """
+
+    base: int
+    box: Box
+    patch: np.ndarray
+    mask: np.ndarray
+
+    def on(self, picture: np.ndarray) -> np.ndarray:
+        """A copy of the picture with the defect."""
+        left, top, width, height = self.box
+        found = picture.copy()
+        found[top : top + height, left : left + width] = self.patch
+        return found
+
+    def mask_in(self, size: tuple[int, int]) -> np.ndarray:
+        """The mask (H, W) of the whole picture."""
+        return self.mask_of((0, 0, size[1], size[0]))
+
+    def mask_of(self, part: Box) -> np.ndarray:
+        """The mask (h, w) of a part of the picture."""
+        left, top, width, height = self.box
+        x, y = left - part[0], top - part[1]
+        found = np.zeros((part[3], part[2]), bool)
+        rows, columns = np.s_[max(0, -y) :], np.s_[max(0, -x) :]
+        room = found[max(0, y) : max(0, y + height), max(0, x) : max(0, x + width)]
+        room |= self.mask[rows, columns][: room.shape[0], : room.shape[1]]
+        return found
+
+
+class PlantedPictures(LazyImages):
+    """Pictures with a defect each, composed when they are asked for.
+
+    >>> planted = PlantedDefect(3, (10, 20, 8, 8), np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), bool))
+    >>> PlantedPictures(images, [planted])[0].shape
+    (64, 80, 3)
+    """
+
+    def __init__(self, pictures: Sequence[np.ndarray], planted: Sequence[PlantedDefect]) -> None:
+        self.pictures, self.planted = pictures, list(planted)
+
+    def __len__(self) -> int:
+        return len(self.planted)
+
+    def _image(self, number: int) -> np.ndarray:
+        one = self.planted[number]
+        return one.on(self.pictures[one.base])
+
+
+class PlantedMasks(LazyImages):
+    """The masks (H, W) bool of pictures with a defect each.
+
+    >>> planted = PlantedDefect(3, (10, 20, 8, 8), np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), bool))
+    >>> PlantedMasks([(64, 80)], [planted])[0].shape
+    (64, 80)
+    """
+
+    def __init__(self, sizes: Sequence[tuple[int, int]], planted: Sequence[PlantedDefect]) -> None:
+        self.sizes, self.planted = list(sizes), list(planted)
+
+    def __len__(self) -> int:
+        return len(self.planted)
+
+    def _image(self, number: int) -> np.ndarray:
+        return self.planted[number].mask_in(self.sizes[number])
+
+
+@dataclass(frozen=True, eq=False)
+class Planter:
+    """Plants defects of a product: in `sections` (a box of each picture), where the region of interest is.
+
+    >>> sections = [(0, 0, 80, 64)] * len(images)
+    >>> planter = Planter(images, sections, Product(), seed=0)
+    >>> planted = planter.plant("scratch", [0, 5])
+    >>> [one.base for one in planted], planted[0].patch.shape
+    ([0, 5], (64, 80, 3))
+    """
+
+    pictures: Sequence[np.ndarray]
+    sections: Sequence[Box]
+    product: Product
+    seed: int
+    region: RegionOfInterest | None = None
+    parameters: Mapping[str, Mapping[str, Any]] | None = None
+
+    def plant(self, kind: str, numbers: Sequence[int]) -> list[PlantedDefect]:
+        """A defect of this kind in each of the pictures of these numbers; FlawsightError where none can be placed."""
+        defect = make(kind, product=self.product, **(self.parameters or {}).get(kind, {}))
+        sources = self._sources()
+        return [self._planted(kind, defect, number, sources) for number in numbers]
+
+    def _sources(self) -> list[np.ndarray]:
+        """A few pictures to take material from, as many as memory allows."""
+        found: list[np.ndarray] = []
+        taken = 0
+        for number in np.linspace(0, len(self.pictures) - 1, min(MOST_SOURCES, len(self.pictures))).round().astype(int):
+            picture = self.pictures[int(number)]
+            taken += picture.nbytes
+            if found and taken > SOURCE_BYTES:
+                break
+            found.append(picture)
+        return found
+
+    def _planted(
+        self, kind: str, defect: SyntheticDefect, number: int, sources: Sequence[np.ndarray]
+    ) -> PlantedDefect:
+        picture = self.pictures[number]
+        rng = np.random.default_rng([self.seed, crc32(kind.encode()), number])
+        error: FlawsightError | None = None
+        for _ in range(_TRIES):
+            box = self._window(picture, self.sections[number], rng)
+            others = [_part_like(one, box, rng) for one in sources if one is not picture] or [_part(picture, box)]
+            try:
+                patch, mask = defect(np.ascontiguousarray(_part(picture, box)), rng, others)
+            except FlawsightError as one:
+                error = one
+                continue
+            if self.region is not None:
+                mask = mask & _part(self.region.mask, box)
+            if mask.any():
+                return PlantedDefect(number, box, patch, mask)
+        raise FlawsightError(f"picture {number}: no defect '{kind}' could be placed where it is inspected") from error
+
+    def _window(self, picture: np.ndarray, section: Box, rng: np.random.Generator) -> Box:
+        """Where to draw: of log-uniform size, around a place of the product."""
+        left, top, width, height = section
+        short = min(width, height)
+        if max(picture.shape[:2]) <= WHOLE_UP_TO or short <= SMALLEST_WINDOW:
+            return section
+        side = round(np.exp(rng.uniform(np.log(SMALLEST_WINDOW), np.log(short))))
+        x, y = self._place(picture, section, rng)
+        x0 = int(np.clip(x - side // 2, left, left + width - side))
+        y0 = int(np.clip(y - side // 2, top, top + height - side))
+        return x0, y0, side, side
+
+    def _place(self, picture: np.ndarray, section: Box, rng: np.random.Generator) -> tuple[int, int]:
+        """A pixel (x, y) of the section that shows the product and is inspected."""
+        left, top, width, height = section
+        small = cv2.resize(_part(picture, section), (128, 128), interpolation=cv2.INTER_AREA)
+        allowed = foreground(small, self.product)
+        if self.region is not None:
+            inside = cv2.resize(_part(self.region.mask, section).astype(np.uint8), (128, 128)) > 0
+            allowed = allowed & inside if (allowed & inside).any() else inside
+        places = np.flatnonzero(allowed if allowed.any() else np.ones_like(allowed))
+        y, x = divmod(int(rng.choice(places)), 128)
+        return left + int((x + rng.random()) * width / 128), top + int((y + rng.random()) * height / 128)
+
+
+def _part(picture: np.ndarray, box: Box) -> np.ndarray:
+    left, top, width, height = box
+    return picture[top : top + height, left : left + width]
+
+
+def _part_like(source: np.ndarray, box: Box, rng: np.random.Generator) -> np.ndarray:
+    """As large a part of another picture: at the same place, moved a little; all of it where it is too small."""
+    left, top, width, height = box
+    high, wide = source.shape[:2]
+    if high < height or wide < width:
+        return source
+    x, y = (int(np.clip(at + rng.integers(-length // 4, length // 4 + 1), 0, most - length)) for at, length, most in (
+        (left, width, wide), (top, height, high)
+    ))  # fmt: skip
+    return np.ascontiguousarray(source[y : y + height, x : x + width])
+
+

@@ -1,0 +1,107 @@
+"""The race of views: each is measured on few layers, and the best is searched in full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flawsight.core import FlawsightError, Progress
+from flawsight.features import Extractor, select_layers
+from flawsight.metrics import Metrics
+from flawsight.selection.budget import bisection_order
+from flawsight.selection.fusion import NEGLIGIBLE, criterion
+from flawsight.selection.pictures.scenes import Scenes
+from flawsight.selection.search import LayerSelection
+from flawsight.views import View
+
+LAYERS = 24
+"""Layers that a view is measured on, spread evenly over the network."""
+FINALISTS = 2
+RACE_SHARE = 0.5
+"""Of the time for the search, where that is limited."""
+
+
+@dataclass(frozen=True)
+class ViewTrial:
+    """What a view reached on the planted defects with the best of few layers, and squares it takes for a picture.
+
+    `reason` says why it was not measured, where it was not.
+
+    >>> trial = ViewTrial(View("squash", 256), 1, {"nsa": Metrics(0.9, 0.8)})
+    >>> round(trial.p_h, 2), trial.cost
+    (0.85, 65536)
+    """
+
+    view: View
+    inputs: int
+    figures: Mapping[str, Metrics]
+    reason: str = ""
+
+    @property
+    def p_h(self) -> float:
+        """Mean over the kinds of defect."""
+        return sum(one.p_h for one in self.figures.values()) / len(self.figures)
+
+    @property
+    def cost(self) -> int:
+        """Pixels that the network is given for a picture."""
+        return self.inputs * self.view.side**2
+
+
+def best_trial(trials: Sequence[ViewTrial]) -> ViewTrial:
+    """The cheapest of those that cannot be told from the best; FlawsightError where none was measured.
+
+    >>> cheap = ViewTrial(View("squash", 256), 1, {"nsa": Metrics(0.90, 0.90)})
+    >>> dear = ViewTrial(View("squash", 512), 1, {"nsa": Metrics(0.91, 0.90)})
+    >>> best_trial([cheap, dear]).view.side
+    256
+    """
+    measured = [trial for trial in trials if trial.figures]
+    if not measured:
+        raise FlawsightError(next(trial.reason for trial in trials))
+    most = max(criterion(trial.figures) for trial in measured)
+    near = [trial for trial in measured if criterion(trial.figures) >= most - NEGLIGIBLE]
+    return min(near, key=lambda trial: (trial.cost, -criterion(trial.figures)))
+
+
+def race_views(
+    scenes: Scenes,
+    views: Sequence[View],
+    selection: LayerSelection,
+    network_at: Callable[[int], Extractor],
+    work_dir: Path | None,
+    cache_key: str,
+    progress: Progress,
+) -> list[ViewTrial]:
+    """Measure each view on the same pictures, with the selection's detectors on a few layers.
+
+    `network_at` gives the network for an image size. A view that no layer is quick enough for is left out.
+    """
+    trials = []
+    for view in views:
+        seen = scenes.through(view)
+        network = network_at(view.side)
+        names = ",".join(_few(network, selection.layers))
+        budget = RACE_SHARE * selection.budget / len(views) if selection.budget else None
+        parameters = selection.get_params(deep=False)
+        few = LayerSelection(**parameters | {"layers": names, "finalists": FINALISTS, "budget": budget})
+        folder = None if work_dir is None else work_dir / _folder(view)
+        try:
+            few.fit(network, (), folder, cache_key + repr(view), progress, seen)
+            trials.append(ViewTrial(view, seen.inputs_per_picture, few.figures_))
+        except FlawsightError as error:
+            if selection.latency_budget is None:
+                raise
+            trials.append(ViewTrial(view, seen.inputs_per_picture, {}, str(error)))
+    return trials
+
+
+def _few(network: Extractor, wanted: str) -> list[str]:
+    unique = [layer for layer in select_layers(network.layers, wanted) if not layer.same_as]
+    order = {layer.name: layer.order for layer in unique}
+    return sorted((layer.name for layer in bisection_order(unique)[:LAYERS]), key=order.__getitem__)
+
+
+def _folder(view: View) -> str:
+    return f"race-{view.kind}-{view.cut}-{view.side}"
