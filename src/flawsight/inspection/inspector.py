@@ -68,6 +68,11 @@ class Inspector:
         """An image is defective iff its score is above this."""
         return self.manifest.operating_point.threshold
 
+    @property
+    def pixel_threshold(self) -> float:
+        """A pixel of the map is marked iff it is above this."""
+        return self.manifest.colour_scale.threshold
+
     @cached_property
     def _good_scores(self) -> np.ndarray:
         return np.array(self.manifest.calibration.scores)
