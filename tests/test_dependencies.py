@@ -22,6 +22,7 @@ PLAIN = (
     "health",
     "defects",
     "scoring",
+    "regions",
     "bundle",
     "report",
     "inspection",
@@ -39,7 +40,11 @@ IMPORTED_AS = {
 """Packages whose modules are called otherwise."""
 COME_ALONG = {"annotated_types": "pydantic", "click": "typer"}
 """Modules that a declared package brings and promises."""
-ELSEWHERE = {"metrics/chi_square.py": {"scipy"}, "runtime/graph_backend.py": {"openvino"}}
+ELSEWHERE = {
+    "metrics/chi_square.py": {"scipy"},
+    "runtime/graph_backend.py": {"openvino"},
+    "regions/adapters.py": {"supervision"},
+}
 """What a plain room imports inside a function that only a fit calls, or only who has it."""
 USED_BY_OTHERS = {"onnxscript"}
 """What torch's exporter imports, and does not bring."""
@@ -86,9 +91,8 @@ def test_plain_rooms_need_no_more_than_the_base(room: str) -> None:
 
 
 def test_whatever_is_imported_is_declared() -> None:
-    everyone = {module_of(package) for extra in ("", "fit", "demo", "openvino") for package in declared()[extra]} | set(
-        COME_ALONG
-    )
+    extras = ("", "fit", "demo", "openvino", "supervision")
+    everyone = {module_of(package) for extra in extras for package in declared()[extra]} | set(COME_ALONG)
     for path in sorted(PACKAGE.rglob("*.py")):
         # Contracts for other packages run under pytest, which whoever runs them has.
         known = everyone | {"pytest"} if "testing" in path.parts else everyone

@@ -4,9 +4,22 @@ import numpy as np
 import pytest
 
 from flawsight.core import FlawsightError
-from flawsight.metrics import aupro, auroc, evaluate_maps, f1_max, harmonic_mean, pixel_auroc
+from flawsight.metrics import (
+    Defect,
+    ThresholdCounts,
+    aupro,
+    auroc,
+    auspro,
+    evaluate_maps,
+    f1_max,
+    harmonic_mean,
+    pixel_auroc,
+    seg_f1,
+    threshold_counts,
+)
 
-PIXEL = ("pixel_auroc", "aupro_0.30", "aupro_0.05")
+PIXEL = ("pixel_auroc", "aupro_0.30", "aupro_0.05", "auspro_0.05")
+COUNTED = ("seg_f1", "defects", "defects_hit", "hit_rate", "false_regions_per_image")
 
 
 @pytest.fixture
@@ -51,7 +64,7 @@ def test_without_masks_or_maps_pixel_figures_are_none(case, missing):
     change = {"masks": [None] * 7} if missing == "every defective mask" else {missing: None}
     found = evaluate_maps(**{**case, **change}, threshold=1.2)
     for figures in (found, *found["kinds"].values()):
-        assert all(figures[name] is None for name in (*PIXEL, "p_h"))
+        assert all(figures[name] is None for name in (*PIXEL, "p_h", "seg_f1", "hit_rate"))
         assert figures["pixel_images"] == 0
         assert figures["auroc"] is not None and figures["f1_max"] is not None
 
@@ -83,10 +96,10 @@ def test_without_threshold_there_are_no_rates_and_without_kinds_no_breakdown(cas
     assert found["false_alarm_rate"] is None and found["detection_rate"] is None and found["kinds"] == {}
 
 
-@pytest.mark.parametrize("name", ["maps", "masks", "kinds"])
+@pytest.mark.parametrize("name", ["maps", "masks", "kinds", "defects"])
 def test_every_image_needs_an_entry(case, name):
     with pytest.raises(FlawsightError, match=f"7 scores but 6 {name}"):
-        evaluate_maps(**{**case, name: case[name][:6]})
+        evaluate_maps(**{**case, name: case.get(name, [()] * 7)[:6]})
 
 
 def test_a_good_image_with_a_marked_defect_is_a_contradiction(case):
@@ -100,3 +113,35 @@ def test_an_error_names_the_image_of_the_whole_set(case):
     case["masks"][4] = None
     with pytest.raises(FlawsightError, match="Map 5"):
         evaluate_maps(**case)
+
+
+def test_figures_at_the_pixel_threshold_are_those_of_the_images_they_speak_of(case):
+    found = evaluate_maps(**case, pixel_threshold=0.9)
+    each = [threshold_counts(values, mask, 0.9) for values, mask in zip(case["maps"], case["masks"], strict=True)]
+    for figures, chosen in ((found, range(7)), (found["kinds"]["hole"], (0, 1, 2, 3, 5))):
+        total = ThresholdCounts.total(each[index] for index in chosen)
+        assert {name: figures[name] for name in COUNTED} == {name: getattr(total, name) for name in COUNTED}
+    assert found["seg_f1"] == seg_f1(case["maps"], case["masks"], 0.9)
+    assert 0 < found["seg_f1"] < 1 and found["defects"] == 4 and found["false_regions_per_image"] > 0
+
+
+def test_without_a_pixel_threshold_nothing_is_counted_and_without_defects_only_false_regions(case):
+    assert [evaluate_maps(**case)[name] for name in COUNTED] == [None] * 5
+    good = {name: values[:3] for name, values in case.items()}
+    found = evaluate_maps(**good, pixel_threshold=0.9)
+    assert [found[name] for name in COUNTED[:4]] == [None, 0, 0, None]
+    assert found["false_regions_per_image"] > 0
+    unknown = {"masks": [None] * 7, "labels": np.ones(7, int)}
+    found = evaluate_maps(**{**case, **unknown}, pixel_threshold=0.9)
+    assert [found[name] for name in COUNTED] == [None] * 5
+
+
+def test_saturation_changes_auspro_alone(case):
+    defects = [[Defect(mask, 3)] if label else [] for mask, label in zip(case["masks"], case["labels"], strict=True)]
+    plain, found = evaluate_maps(**case), evaluate_maps(**case, defects=defects)
+    assert plain["auspro_0.05"] == plain["aupro_0.05"]
+    assert found["auspro_0.05"] == auspro(case["maps"], defects, 0.05) > plain["auspro_0.05"]
+    chosen = [0, 1, 2, 4]
+    alone = auspro(case["maps"][chosen], [defects[index] for index in chosen], 0.05)
+    assert found["kinds"]["scratch"]["auspro_0.05"] == alone
+    assert {**found, "auspro_0.05": 0, "kinds": 0} == {**plain, "auspro_0.05": 0, "kinds": 0}

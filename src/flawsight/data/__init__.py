@@ -5,6 +5,7 @@ from flawsight.data.augmentation import AUGMENTATIONS, LABEL_PRESERVING, augment
 from flawsight.data.files import find_images
 from flawsight.data.fingerprint import fingerprint
 from flawsight.data.layouts import LAYOUTS, good_images, good_samples, open_dataset
+from flawsight.data.layouts.trees.loco_defects import SaturationRules, read_saturation_rules
 from flawsight.data.lazy import LazyImages
 from flawsight.data.listing import Listing, Skipped, left_out, list_images
 from flawsight.data.masks import MaskRule, Masks, learn_masks, read_mask
@@ -42,6 +43,7 @@ __all__ = [
     "Masks",
     "PixelFormat",
     "Sample",
+    "SaturationRules",
     "Skipped",
     "augment",
     "augmented",
@@ -64,6 +66,7 @@ __all__ = [
     "open_dataset",
     "read_image",
     "read_mask",
+    "read_saturation_rules",
     "split_good",
     "usual_looks",
 ]

@@ -28,7 +28,7 @@ _KINDS = {
 }
 # What nobody takes for a picture: it is listed, and no sentence is made of it.
 _NO_PICTURES = (".txt", ".md", ".yaml", ".yml", ".html", ".pdf", ".log")
-_CLUTTER = ("thumbs.db", "desktop.ini", "readme", "license")
+_CLUTTER = ("thumbs.db", "desktop.ini", "readme", "license", "defects_config.json")
 
 
 class Skipped(NamedTuple):

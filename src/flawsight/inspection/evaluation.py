@@ -6,9 +6,8 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import cv2
 import numpy as np
 
 from flawsight.core import (
@@ -20,13 +19,22 @@ from flawsight.core import (
     writable_folder,
     write_whole,
 )
-from flawsight.data import DEFECTIVE, GOOD, MAX_PIXELS, Dataset, Masks, PixelFormat, Sample, learn_masks, read_image
+from flawsight.data import (
+    DEFECTIVE,
+    GOOD,
+    MAX_PIXELS,
+    Dataset,
+    Masks,
+    PixelFormat,
+    Sample,
+    learn_masks,
+    read_image,
+)
 from flawsight.inspection.inspector import CHUNK, Inspector
 from flawsight.inspection.onlooker import Onlooker
+from flawsight.inspection.pixel_truth import PixelResults, Resolution
 from flawsight.metrics import evaluate_maps
 from flawsight.settings import EvaluateSettings
-
-Resolution = int | Literal["native"]
 
 
 def evaluate(
@@ -39,9 +47,11 @@ def evaluate(
 ) -> dict[str, Any]:
     """The figures of `metrics.evaluate_maps` over the labelled test samples of `dataset`.
 
-    Maps meet masks at each image's own size, as in the official code, or at `resolution` x `resolution`. What the masks
-    mean is decided from all of them first; "masks" says how. `warn` is told where the good images differ as a whole
-    from those learned.
+    Maps meet masks at each image's own size, as in the official code, or at `resolution` x `resolution`; where maps at
+    their own size would not fit in memory, at a smaller one, and "warnings" says so. What the masks mean is decided
+    from all of them first; "masks" says how. What is found above the inspector's pixel threshold is counted too. On
+    MVTec LOCO AD defects saturate as its defects_config.json says. `warn` is told where the good images differ as a
+    whole from those learned.
 
     >>> figures = evaluate(inspector, fs.data.open_dataset(dataset))
     >>> figures["images"], figures["auroc"], list(figures["kinds"])
@@ -50,35 +60,35 @@ def evaluate(
     samples = test_samples(dataset)
     errors: list[FlawsightError] = []
     truth = _masks(samples, errors)
-    labels, scores, maps, masks = [], [], [], []
-    onlooker, pixels = Onlooker(inspector), inspector.manifest.data.pixels
+    labels, scores = [], []
+    pixels = PixelResults(dataset, samples, truth, resolution)
+    onlooker, learned = Onlooker(inspector), inspector.manifest.data.pixels
     for start in range(0, len(samples), CHUNK):
         chunk = samples[start : start + CHUNK]
-        images = [one for sample in chunk if (one := _read(sample, max_pixels, pixels, errors)) is not None]
+        images = [one for sample in chunk if (one := _read(sample, max_pixels, learned, errors)) is not None]
         if errors:
             continue  # nothing is measured any more, only looked for what else is wrong
         onlooker.see([image for image, sample in zip(images, chunk, strict=True) if sample.label == GOOD])
-        for sample, image, result in zip(chunk, images, inspector.inspect_many(images), strict=True):
-            mask = truth.of(sample, image.shape[:2])
+        for sample, result in zip(chunk, inspector.inspect_many(images), strict=True):
             labels.append(int(sample.label == DEFECTIVE))
             scores.append(result.score)
-            maps.append(_resized(result.anomaly_map, resolution, cv2.INTER_LINEAR))
-            masks.append(None if mask is None else _resized(mask.view(np.uint8), resolution, cv2.INTER_NEAREST) > 0)
+            pixels.add(sample, result.anomaly_map)
         if advance:
             advance(len(chunk))
     if errors:
         raise all_of(f"not all of {len(samples)} test images and their masks can be used", errors)
     onlooker.tell(warn)
-    has_masks = any(mask is not None for mask, label in zip(masks, labels, strict=True) if label)
     figures = evaluate_maps(
         scores,
         labels,
-        maps if has_masks else None,
-        masks if has_masks else None,
+        pixels.maps,
+        pixels.masks,
         inspector.threshold,
         kinds=[sample.kind for sample in samples],
+        pixel_threshold=inspector.pixel_threshold,
+        defects=pixels.defects,
     )
-    return figures | {"masks": truth.to_dict(), "warnings": [*dataset.notes, *truth.warnings]}
+    return figures | {"masks": truth.to_dict(), "warnings": [*dataset.notes, *truth.warnings, *pixels.warnings]}
 
 
 def evaluate_to_folder(
@@ -120,9 +130,3 @@ def _read(
     except FlawsightError as error:
         errors.append(error)
         return None
-
-
-def _resized(values: np.ndarray, resolution: Resolution, interpolation: int) -> np.ndarray:
-    if resolution == "native":
-        return values
-    return cv2.resize(values, (resolution, resolution), interpolation=interpolation)

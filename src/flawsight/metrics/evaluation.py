@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from flawsight.core import FlawsightError
 from flawsight.metrics._checks import labelled_scores
+from flawsight.metrics._truth import Defect
+from flawsight.metrics.at_threshold import ThresholdCounts, threshold_counts
 from flawsight.metrics.combined import harmonic_mean
 from flawsight.metrics.detection import Rates, auroc, f1_max, rates
 from flawsight.metrics.localisation import Maps, Masks, PixelTruth
@@ -21,14 +23,19 @@ def evaluate_maps(
     threshold: float | None = None,
     *,
     kinds: Sequence[str | None] | None = None,
+    pixel_threshold: float | None = None,
+    defects: Sequence[Sequence[Defect]] | None = None,
 ) -> dict[str, Any]:
     """Return image and pixel figures over all images and, under "kinds", of each kind of defect with all good images.
 
     One entry per image: `scores`, `labels` (0 good, 1 defective), `maps` (H, W), `masks` (H, W) or None where there is
-    none, `kinds` (ignored for good images). A figure that cannot be computed is None, never 0: pixel figures without
-    maps or masks, rates without a threshold, and what needs good and defective images where one class is missing.
-    Defective images without a mask count in the image figures only; "pixel_images" says how many the pixel figures saw.
-    "p_h" is the harmonic mean of auroc and aupro_0.30 (Eq. 3 of paper A).
+    none, `kinds` (ignored for good images), and `defects`, those that the mask unites, where it is known which pixels
+    are one defect and when it saturates; without, each 8-connected component is one. A figure that cannot be computed
+    is None, never 0: pixel figures without maps or masks, what needs `threshold` or `pixel_threshold` without it, and
+    what needs good and defective images where one class is missing. Defective images without a mask count in the image
+    figures only; "pixel_images" says how many the pixel figures saw. "p_h" is the harmonic mean of auroc and aupro_0.30
+    (Eq. 3 of paper A); "auspro_0.05" is that of `auspro`; "seg_f1", "defects", "defects_hit", "hit_rate" and
+    "false_regions_per_image" are those of `ThresholdCounts` at `pixel_threshold`.
 
     >>> maps, masks = [np.zeros((4, 4)), np.eye(4)], [None, np.eye(4)]
     >>> figures = evaluate_maps([0.1, 0.9], [0, 1], maps, masks, threshold=0.5, kinds=["good", "scratch"])
@@ -36,10 +43,10 @@ def evaluate_maps(
     (1.0, 1.0, 1.0, ['scratch'])
     """
     values, defective = labelled_scores(scores, labels)
-    for name, entries in (("maps", maps), ("masks", masks), ("kinds", kinds)):
+    for name, entries in (("maps", maps), ("masks", masks), ("kinds", kinds), ("defects", defects)):
         if entries is not None and len(entries) != values.size:
             raise FlawsightError(f"There are {values.size} scores but {len(entries)} {name}; give one per image.")
-    pixels = None if maps is None or masks is None else _Pixels(maps, masks, defective)
+    pixels = None if maps is None or masks is None else _Pixels(maps, masks, defective, pixel_threshold, defects)
 
     def figures(chosen: NDArray[np.bool_]) -> dict[str, Any]:
         indices = np.flatnonzero(chosen)
@@ -63,33 +70,55 @@ def _image_figures(scores: NDArray[Any], defective: NDArray[np.bool_], threshold
     }
 
 
-_NO_PIXEL_FIGURES: dict[str, Any] = {"pixel_images": 0, "pixel_auroc": None, "aupro_0.30": None, "aupro_0.05": None}
+_NO_CURVES: dict[str, Any] = dict.fromkeys(("pixel_auroc", "aupro_0.30", "aupro_0.05", "auspro_0.05"))
+_COUNTED = ("seg_f1", "defects", "defects_hit", "hit_rate", "false_regions_per_image")
+_NO_PIXEL_FIGURES: dict[str, Any] = {"pixel_images": 0, **_NO_CURVES, **dict.fromkeys(_COUNTED)}
 
 
 class _Pixels:
     """Maps and prepared masks of a test set, of which some defective images may lack a mask."""
 
-    def __init__(self, maps: Maps, masks: Masks, defective: NDArray[np.bool_]) -> None:
+    def __init__(
+        self,
+        maps: Maps,
+        masks: Masks,
+        defective: NDArray[np.bool_],
+        threshold: float | None,
+        defects: Sequence[Sequence[Defect]] | None,
+    ) -> None:
         self._maps = maps
         self._truth = PixelTruth(masks)
+        self._saturating = None if defects is None else PixelTruth.of_defects(defects)
         self._known = np.array([mask is not None for mask in masks], bool) | ~defective
         for index in np.flatnonzero(~defective).tolist():
-            if self._truth.subset([index]).regions:
+            if self._truth.subset([index]).regions or (defects and defects[index]):
                 raise FlawsightError(
                     f"Image {index} is labelled good but its mask marks a defect; correct one of them."
                 )
+        self._counts: dict[int, ThresholdCounts] = {}
+        if threshold is not None:
+            known = np.flatnonzero(self._known).tolist()
+            self._counts = {index: threshold_counts(maps[index], masks[index], threshold) for index in known}
 
     def figures(self, indices: NDArray[np.intp]) -> dict[str, Any]:
-        known = indices[self._known[indices]]
-        truth = self._truth.subset(known.tolist())
+        known = indices[self._known[indices]].tolist()
+        curves = self._curves(known)
+        total = ThresholdCounts.total(self._counts[index] for index in known if self._counts)
+        counted = {name: getattr(total, name) if total.images else None for name in _COUNTED}
+        return {"pixel_images": len(known) if curves is not _NO_CURVES else 0, **curves, **counted}
+
+    def _curves(self, known: list[int]) -> dict[str, Any]:
+        truth = self._truth.subset(known)
         if not truth.regions:
-            return _NO_PIXEL_FIGURES
-        area, overlaps = truth.figures([self._maps[index] for index in known], (0.30, 0.05))
+            return _NO_CURVES
+        maps = [self._maps[index] for index in known]
+        area, overlaps = truth.figures(maps, (0.30, 0.05))
+        saturated = None if self._saturating is None else self._saturating.subset(known).aupro(maps, 0.05)
         return {
-            "pixel_images": int(known.size),
             "pixel_auroc": area,
             "aupro_0.30": overlaps[0],
             "aupro_0.05": overlaps[1],
+            "auspro_0.05": overlaps[1] if saturated is None else saturated,
         }
 
 

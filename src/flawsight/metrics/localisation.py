@@ -1,4 +1,4 @@
-"""Pixel-level figures: does the anomaly map mark the defect? Exact AU-PRO and pixel AU-ROC.
+"""Pixel-level figures: does the anomaly map mark the defect? Exact AU-PRO, AU-sPRO and pixel AU-ROC.
 
 The official AU-PRO sorts every pixel of a category. Here only the defect pixels, which are few, are ranked one by one.
 Between two consecutive distinct defect scores the per-region overlap (PRO) cannot change, so the curve is flat there,
@@ -10,13 +10,13 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from flawsight.core import FlawsightError
 from flawsight.metrics._checks import floating_type
 from flawsight.metrics._ranks import mann_whitney
+from flawsight.metrics._truth import Defect, ImageTruth, saturated
 
 Maps = Sequence[NDArray[Any]] | NDArray[Any]
 Masks = Sequence[NDArray[Any] | None] | NDArray[Any]
@@ -45,10 +45,17 @@ class PixelTruth:
     """
 
     def __init__(self, masks: Masks) -> None:
-        self._images = [_ImageTruth.of(mask, index) for index, mask in enumerate(masks)]
+        self._images = [ImageTruth.of_mask(mask, index) for index, mask in enumerate(masks)]
 
     def __len__(self) -> int:
         return len(self._images)
+
+    @classmethod
+    def of_defects(cls, defects: Sequence[Sequence[Defect]]) -> Self:
+        """Return the truth whose regions are these defects, none for a good image: `aupro` is then their AU-sPRO."""
+        truth = cls([])
+        truth._images = [ImageTruth.of_defects(some, index) for index, some in enumerate(defects)]
+        return truth
 
     def subset(self, indices: Sequence[int]) -> Self:
         """Return the truth of some of the images, in the order given; errors keep naming them by their first index."""
@@ -133,36 +140,20 @@ class PixelTruth:
 
     def _overlap(self, defect: NDArray[Any], lowest: float) -> tuple[NDArray[Any], NDArray[np.float64]]:
         """Return the distinct defect scores >= lowest, descending, and the mean region overlap at each."""
-        weights = np.concatenate([image.weights for image in self._images])
-        order = np.flatnonzero(defect >= lowest)
-        order = order[np.argsort(defect[order])[::-1]]
-        ranked = defect[order]
+        scores = defect[self._joined("members", [image.pixels.size for image in self._images])]
+        order = np.flatnonzero(scores >= lowest)
+        order = order[np.argsort(scores[order])[::-1]]
+        ranked, weights = scores[order], np.concatenate([image.weights for image in self._images])[order]
+        if any(image.can_saturate for image in self._images):
+            weights = saturated(weights, self._joined("numbers", [image.regions for image in self._images])[order])
         last_of_ties = np.append(ranked[1:] != ranked[:-1], True)[: ranked.size]
-        overlap = np.minimum(np.cumsum(weights[order]) / self.regions, 1.0)
+        overlap = np.minimum(np.cumsum(weights) / self.regions, 1.0)
         return ranked[last_of_ties], overlap[last_of_ties]
 
-
-class _ImageTruth(NamedTuple):
-    number: int  # its index in the whole set, for messages
-    shape: tuple[int, int] | None  # None: a good image without a mask, of any size
-    pixels: NDArray[np.intp]  # flat positions of the defect pixels
-    weights: NDArray[np.float64]  # one over the size of each defect pixel's region
-    regions: int
-
-    @classmethod
-    def of(cls, mask: NDArray[Any] | None, index: int) -> "_ImageTruth":
-        nothing = np.empty(0, np.intp), np.empty(0), 0
-        if mask is None:
-            return cls(index, None, *nothing)
-        defective = np.asarray(mask) != 0
-        if defective.ndim != 2:
-            raise FlawsightError(f"Mask {index} must have the shape (H, W), but it has {defective.shape}.")
-        pixels = np.flatnonzero(defective)
-        if not pixels.size:
-            return cls(index, defective.shape, *nothing)
-        count, components = cv2.connectedComponents(defective.astype(np.uint8), connectivity=8)
-        component = components.reshape(-1)[pixels]
-        return cls(index, defective.shape, pixels, 1.0 / np.bincount(component)[component], count - 1)
+    def _joined(self, name: str, counts: Sequence[int]) -> NDArray[np.intp]:
+        """Return what every image numbers from 0, numbered through; `counts` is how much each has of it."""
+        starts = np.cumsum([0, *counts])
+        return np.concatenate([getattr(image, name) + s for image, s in zip(self._images, starts, strict=False)])
 
 
 def aupro(maps: Maps, masks: Masks, fpr_limit: float = 0.3) -> float:
@@ -186,6 +177,19 @@ def aupro_curve(maps: Maps, masks: Masks, fpr_limit: float = 0.3) -> tuple[NDArr
     (array([0. , 0. , 0. , 0.3]), array([0., 0., 1., 1.]))
     """
     return PixelTruth(masks).aupro_curve(maps, fpr_limit)
+
+
+def auspro(maps: Maps, defects: Sequence[Sequence[Defect]], fpr_limit: float = 0.05) -> float:
+    """Return the area under the saturated per-region overlap (sPRO) curve up to a false-positive rate, divided by it.
+
+    As MVTec LOCO AD defines it (Bergmann et al. 2022), for all thresholds: the mean over all defects of
+    min(pixels found / saturation area, 1); false positives are pixels outside every defect. `defects`: those of each
+    image, none for a good one. It equals `aupro` where each is one 8-connected component that saturates with its area.
+
+    >>> auspro(maps=[np.diag([1, 0, 0, 0])], defects=[[Defect(np.eye(4), saturation=1)]])
+    1.0
+    """
+    return PixelTruth.of_defects(defects).aupro(maps, fpr_limit)
 
 
 def pixel_auroc(maps: Maps, masks: Masks) -> float:
@@ -212,7 +216,7 @@ def _checked_limit(limit: float) -> float:
     return float(limit)
 
 
-def _checked_maps(maps: Maps, images: Sequence[_ImageTruth]) -> list[NDArray[Any]]:
+def _checked_maps(maps: Maps, images: Sequence[ImageTruth]) -> list[NDArray[Any]]:
     arrays = [np.asarray(array) for array in maps]
     if len(arrays) != len(images):
         raise FlawsightError(f"There are {len(arrays)} maps but {len(images)} masks; give one mask (or None) per map.")

@@ -60,9 +60,7 @@ class LayerEvaluator:
         return figures_of(self._truth, maps, scores or maxima(maps))
 
 
-def figures_of(
-    truth: Mapping[str, PixelTruth], maps: Maps, scores: Mapping[str, np.ndarray]
-) -> dict[str, Metrics]:
+def figures_of(truth: Mapping[str, PixelTruth], maps: Maps, scores: Mapping[str, np.ndarray]) -> dict[str, Metrics]:
     """Figures of each kind of defect from maps and scores of the images."""
     found = {}
     for kind, masks in truth.items():

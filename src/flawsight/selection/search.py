@@ -217,9 +217,7 @@ def survivors(trials: Sequence[Trial], layers: Sequence[Layer], most: int, in_or
     return sorted(kept, key=lambda one: (place[one.layer], names.index(one.detector))) if in_order else kept
 
 
-def _together(
-    evaluator: Evaluator, trials: Sequence[Trial], choices: Sequence[SelectedLayer]
-) -> dict[str, Metrics]:
+def _together(evaluator: Evaluator, trials: Sequence[Trial], choices: Sequence[SelectedLayer]) -> dict[str, Metrics]:
     """Figures of the choices together: of the weighted mean of their maps, and of any scores of their own."""
     chosen = {trial.candidate: trial for trial in trials}
     own = any(chosen[choice.candidate].scores for choice in choices)

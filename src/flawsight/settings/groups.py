@@ -126,7 +126,9 @@ class ViewOptions(Options):
     tile: int | None = option(
         None, "tiles: cut squares of so many pixels, then resized; default: the image size.", ge=8, metavar="PIXELS"
     )
-    overlap: float = option(0.125, "tiles: the least share of its side that a tile has in common with the next.", ge=0, le=0.5)
+    overlap: float = option(
+        0.125, "tiles: the least share of its side that a tile has in common with the next.", ge=0, le=0.5
+    )
     region: Path | None = option(
         None,
         "Inspect this part alone: a mask picture, or polygons (JSON, LabelMe, CVAT); auto: the part's outline.",

@@ -168,5 +168,3 @@ class Chosen(LazyImages):
 
     def _image(self, number: int) -> np.ndarray:
         return self.images[int(self.numbers[number])]
-
-

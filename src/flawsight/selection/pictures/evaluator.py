@@ -33,7 +33,9 @@ class SceneEvaluator:
         self._scale = min(1.0, (MOST_PIXELS / times**2 / pixels) ** 0.5)
         unmarked = [None] * len(scenes[GOOD])
         self._truth = {
-            kind: PixelTruth([*unmarked, *(shrunk_mask(one.mask, self._size(one)) for one in some if one.mask is not None)])
+            kind: PixelTruth(
+                [*unmarked, *(shrunk_mask(one.mask, self._size(one)) for one in some if one.mask is not None)]
+            )
             for kind, some in scenes.items()
             if kind != GOOD
         }

@@ -59,7 +59,9 @@ def make_scenes(
     return Scenes(pictures, sizes, sections, split.train.tolist(), list(map(int, good)), planted, product, region, seed)
 
 
-def _section(size: tuple[int, int], views: Sequence[View], region: RegionOfInterest | None, rng: np.random.Generator) -> Box:
+def _section(
+    size: tuple[int, int], views: Sequence[View], region: RegionOfInterest | None, rng: np.random.Generator
+) -> Box:
     """All of a picture, or a part of it around a place that is inspected."""
     cuts = [view.cut for view in views if view.kind == "tiles"]
     side = max(SECTION_TILES * min(cuts), max(cuts)) if cuts else SECTION
@@ -79,9 +81,7 @@ def _section(size: tuple[int, int], views: Sequence[View], region: RegionOfInter
     )
 
 
-def some_pictures(
-    pictures: Sequence[np.ndarray], most: int, seed: int
-) -> tuple[Sequence[np.ndarray], np.ndarray]:
+def some_pictures(pictures: Sequence[np.ndarray], most: int, seed: int) -> tuple[Sequence[np.ndarray], np.ndarray]:
     """At most so many pictures, drawn by the seed, and their numbers."""
     numbers = np.arange(len(pictures))
     if len(pictures) > most:

@@ -136,9 +136,7 @@ class Planter:
             found.append(picture)
         return found
 
-    def _planted(
-        self, kind: str, defect: SyntheticDefect, number: int, sources: Sequence[np.ndarray]
-    ) -> PlantedDefect:
+    def _planted(self, kind: str, defect: SyntheticDefect, number: int, sources: Sequence[np.ndarray]) -> PlantedDefect:
         picture = self.pictures[number]
         rng = np.random.default_rng([self.seed, crc32(kind.encode()), number])
         error: FlawsightError | None = None
@@ -196,5 +194,3 @@ def _part_like(source: np.ndarray, box: Box, rng: np.random.Generator) -> np.nda
         (left, width, wide), (top, height, high)
     ))  # fmt: skip
     return np.ascontiguousarray(source[y : y + height, x : x + width])
-
-
