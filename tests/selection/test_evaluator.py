@@ -10,8 +10,7 @@ from flawsight.defects import Product
 from flawsight.metrics import aupro
 from flawsight.scoring.maps import upsample
 from flawsight.selection import Metrics, ValidationSet
-from flawsight.selection.evaluator import LayerEvaluator, _shrunk, maxima
-from flawsight.selection.validation import GOOD
+from flawsight.selection.evaluator import GOOD, LayerEvaluator, maxima, shrunk_mask
 
 INPUT = np.zeros((64, 64, 3), np.uint8)
 
@@ -37,7 +36,7 @@ def test_a_cell_is_defective_if_half_of_it_is(seed: int, side: int, largest: int
     (mask,) = boxes(1, seed, largest)
     step = 64 // side
     share = mask.reshape(side, step, side, step).mean((1, 3))
-    found = _shrunk(mask, side)
+    found = shrunk_mask(mask, (side, side))
     assert found.shape == (side, side) and found.dtype == bool
     assert np.array_equal(found, share >= min(0.5, share.max()))
     assert found.any() and not found[share == 0].any()
@@ -49,7 +48,9 @@ def test_who_sees_all_and_who_sees_nothing(side: int) -> None:
     masks = {"large": boxes(5, 1), "small": boxes(5, 2, largest=3)}
     judge = LayerEvaluator(validation(masks), side)
     maps = {"good": np.zeros((4, side, side), np.float32)}
-    maps |= {kind: np.stack([_shrunk(m, side) for m in some]).astype(np.float32) for kind, some in masks.items()}
+    maps |= {
+        kind: np.stack([shrunk_mask(m, (side, side)) for m in some]).astype(np.float32) for kind, some in masks.items()
+    }
     perfect = judge.figures(maps)
     assert list(perfect) == ["large", "small"]
     assert all(
@@ -67,12 +68,12 @@ def test_figures_are_those_of_the_textbook(side: int) -> None:
     rng = np.random.default_rng(0)
     maps = {"good": rng.normal(size=(5, side, side)).astype(np.float32)}
     for kind, some in masks.items():
-        hint = np.stack([_shrunk(mask, side) for mask in some])
+        hint = np.stack([shrunk_mask(mask, (side, side)) for mask in some])
         maps[kind] = (rng.normal(size=hint.shape) + 1.2 * hint).astype(np.float32)
     found = LayerEvaluator(validation(masks, good=5), side).figures(maps)
     for kind, some in masks.items():
         both = [*maps["good"], *maps[kind]]
-        truth = [np.zeros((side, side), bool)] * 5 + [_shrunk(mask, side) for mask in some]
+        truth = [np.zeros((side, side), bool)] * 5 + [shrunk_mask(mask, (side, side)) for mask in some]
         assert found[kind].auroc == pytest.approx(roc_auc_score([0] * 5 + [1] * len(some), [m.max() for m in both]))
         assert found[kind].aupro == pytest.approx(aupro(both, truth, 0.3), abs=1e-3)
 

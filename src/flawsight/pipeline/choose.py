@@ -129,17 +129,17 @@ def _scenes(settings: FitSettings, good: GoodImages, recipe: DefectRecipe, views
     most = len(good.paths) if is_exhaustive else settings.max_images
     pictures, numbers = some_pictures(good.pictures, most, settings.seed)
     overviews = [good.images[int(number)] for number in numbers[:LOOKED_AT]]
-    return make_scenes(
+    scenes = make_scenes(
         pictures,
         [good.sizes[number] for number in numbers],
         described_product(overviews, settings.seed, settings.texture, settings.foreground),
         views,
         defect_kinds(settings.defects),
         settings.seed,
-        region=good.region,
-        keep_originals=not is_exhaustive,
-        parameters=recipe.parameters,
+        good.region,
+        recipe.parameters,
     )
+    return scenes.without_originals() if is_exhaustive else scenes
 
 
 def _named(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe) -> tuple[MemberSpec, ...]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from flawsight.selection.validation import ValidationSet
 
 GOOD = "good"
-Maps = Mapping[str, Sequence[np.ndarray]]
+Maps = Mapping[str, Sequence[np.ndarray] | np.ndarray]
 """Maps (h, w) of the validation images, the good ones' under "good", the others' by kind."""
 
 

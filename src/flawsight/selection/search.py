@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from flawsight.features import Extractor, select_layers
 from flawsight.metrics import Metrics
 from flawsight.report import LayerScore
 from flawsight.selection.budget import COARSE_SHARE, Budget, bisection_order, round_robin
-from flawsight.selection.evaluator import Evaluator, Maps, maxima
+from flawsight.selection.evaluator import Evaluator, maxima
 from flawsight.selection.fidelity import high_fidelity, low_fidelity
 from flawsight.selection.fusion import DEPTHS, SelectedLayer, criterion, depths, select_per_depth
 from flawsight.selection.latency import TIMED_ON, Option, TimedChoice
@@ -81,7 +81,7 @@ class LayerSelection(BaseEstimator):
         progress: Progress | None = None,
         validation: ValidationSet | None = None,
     ) -> Self:
-        """Choose layers for these good images, RGB uint8 of the extractor's size; or on a `validation` set that is made.
+        """Choose layers for these good images, RGB uint8 of the extractor's size; or on a given `validation` set.
 
         Trials finished in `work_dir` under the same settings and `cache_key` (what the images, and pictures among the
         defects' parameters, are) are not made again.
@@ -100,7 +100,6 @@ class LayerSelection(BaseEstimator):
         runner = TrialRunner(extractor, {layer.name: layer for layer in unique}, store, watch, self.max_memory, budget)
         full = high_fidelity(detectors, self.validation_, side)
         candidates = _candidates(bisection_order(unique) if budget.is_limited else unique, detectors)
-        ranked: list[Trial] = []
         timed = None
         if self.latency_budget is not None:
             few = self.validation_.train[:TIMED_ON]
@@ -108,6 +107,7 @@ class LayerSelection(BaseEstimator):
             timed = TimedChoice(extractor, unique, detectors, few, self.latency_budget, inputs)
             candidates = timed.quick_enough(candidates, watch)
         self.milliseconds_ = {one: sum(parts) for one, parts in timed.parts.items()} if timed else {}
+        ranked: list[Trial] = []
         if not exhaustive:
             ranked = runner.trials(candidates, low_fidelity(detectors, self.validation_, side), COARSE_SHARE)
             candidates = survivors(ranked, unique, self.finalists, in_order=not budget.is_limited)
@@ -221,8 +221,8 @@ def _together(evaluator: Evaluator, trials: Sequence[Trial], choices: Sequence[S
     """Figures of the choices together: of the weighted mean of their maps, and of any scores of their own."""
     chosen = {trial.candidate: trial for trial in trials}
     own = any(chosen[choice.candidate].scores for choice in choices)
-    total: dict[str, list[np.ndarray]] = {}
-    scores: dict[str, list[np.ndarray]] = {}
+    total: dict[str, list[Any]] = {}
+    scores: dict[str, list[Any]] = {}
     for choice in choices:
         trial, weight = chosen[choice.candidate], np.float32(choice.weight)
         maps = evaluator.upsampled(trial.maps)
@@ -232,7 +232,7 @@ def _together(evaluator: Evaluator, trials: Sequence[Trial], choices: Sequence[S
     return evaluator.figures(total, {name: np.array(values) for name, values in scores.items()})
 
 
-def _add(total: dict[str, list[np.ndarray]], more: Maps, weight: np.float32) -> None:
+def _add(total: dict[str, list[Any]], more: Mapping[str, Iterable[Any]], weight: np.float32) -> None:
     for name, values in more.items():
         parts = [weight * one for one in values]
         total[name] = [one + part for one, part in zip(total[name], parts, strict=True)] if name in total else parts

@@ -19,8 +19,8 @@ from flawsight.features import Extractor
 from flawsight.inference import MemberSpec, fit_detectors, predict_raw
 from flawsight.metrics import Metrics
 from flawsight.scoring import MapCalibrator, RawPrediction, ScoreStandardizer
+from flawsight.selection.evaluator import GOOD
 from flawsight.selection.fidelity import Fidelity
-from flawsight.selection.validation import GOOD
 from flawsight.training import TrainingContext, parallel_map
 
 

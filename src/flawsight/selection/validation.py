@@ -10,8 +10,7 @@ import numpy as np
 
 from flawsight.data import split_good
 from flawsight.defects import Foreground, Product, apply_defects, described_product, make
-from flawsight.selection.evaluator import GOOD as GOOD
-from flawsight.selection.evaluator import Evaluator, LayerEvaluator
+from flawsight.selection.evaluator import GOOD, Evaluator, LayerEvaluator
 
 COARSE_TRAIN, COARSE_GOOD, COARSE_BAD = 48, 24, 12
 Shown = dict[str, tuple[Sequence[np.ndarray], Sequence[np.ndarray]]]

@@ -108,7 +108,7 @@ class Frame:
         return self.is_trivial and self.size == self.working
 
     def cut(self, picture: np.ndarray, only: Sequence[int] | None = None) -> Iterator[np.ndarray]:
-        """The squares (side, side, 3) uint8 of a picture (H, W, 3), or `only` those of these numbers, in their order."""
+        """The squares (side, side, 3) uint8 of a picture (H, W, 3), or those of some numbers, in their order."""
         left, top, width, height = self.box
         seen = resize_image(picture[top : top + height, left : left + width], self.working)
         for number in range(self.tiles) if only is None else only:
@@ -211,6 +211,7 @@ def _frame(view: View, size: Size, region: RegionOfInterest | None) -> Frame:
     height, width = size
     left, top, wide, high = box = (0, 0, width, height) if region is None else region.box
     side = view.side
+    origins: tuple[Size, ...]
     if view.kind == "squash":
         working, origins = (side, side), ((0, 0),)
     elif view.kind == "whole":

@@ -27,8 +27,8 @@ def candidate_views(settings: ViewOptions, sizes: Sequence[tuple[int, int]], may
     `may_cut`: whether tiles make sense for the detectors.
 
     >>> options = ViewOptions(image_size="auto", view="auto")
-    >>> [view.text for view in candidate_views(options, [(600, 800)])]
-    ['squash at 256', 'whole at 256', 'squash at 384', 'whole at 384', 'squash at 512', 'whole at 512', 'tiles of 256 ...']
+    >>> [view.text for view in candidate_views(options, [(600, 600)])]
+    ['squash at 256', 'squash at 384', 'squash at 512', 'tiles of 256 pixels at 256']
     """
     shorts, longs = (np.median([pick(size) for size in sizes]) for pick in (min, max))
     least = min(min(size) for size in sizes)

@@ -28,15 +28,13 @@ def make_scenes(
     views: Sequence[View],
     kinds: Sequence[str],
     seed: int,
-    *,
     region: RegionOfInterest | None = None,
-    keep_originals: bool = True,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Scenes:
     """Split good pictures as paper A does and plant every kind of defect, in the pictures' own pixels.
 
-    Of large pictures a part is measured, the same for all `views`. `keep_originals` also counts the pictures that carry
-    defects, as they were before, among the good ones.
+    Of large pictures a part is measured, the same for all `views`. The pictures that carry defects also count, as they
+    were before, among the good ones.
 
     >>> sizes = [image.shape[:2] for image in images]
     >>> view = View("tiles", side=32)
@@ -55,8 +53,8 @@ def make_scenes(
             planted[kind] = planter.plant(kind, split.val_bad.tolist())
         except FlawsightError as error:
             raise FlawsightError(f"the kind '{kind}' cannot be made here: {error}") from error
-    good = [*split.val_good, *(split.val_bad if keep_originals else ())]
-    return Scenes(pictures, sizes, sections, split.train.tolist(), list(map(int, good)), planted, product, region, seed)
+    good = [*split.val_good.tolist(), *split.val_bad.tolist()]
+    return Scenes(pictures, sizes, sections, split.train.tolist(), good, planted, product, region, seed)
 
 
 def _section(
@@ -64,7 +62,7 @@ def _section(
 ) -> Box:
     """All of a picture, or a part of it around a place that is inspected."""
     cuts = [view.cut for view in views if view.kind == "tiles"]
-    side = max(SECTION_TILES * min(cuts), max(cuts)) if cuts else SECTION
+    side = max(SECTION_TILES * min(cuts), *cuts) if cuts else SECTION
     height, width = size
     if height * width <= LEAST_CUT * side**2:
         return 0, 0, width, height

@@ -1,4 +1,4 @@
-"""Synthetic defects in pictures' own pixels: drawn in windows of many sizes, kept as patches, so that memory is small."""
+"""Synthetic defects in pictures' own pixels: drawn in windows of many sizes, kept as patches to save memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from flawsight.core import FlawsightError
 from flawsight.data import LazyImages
 from flawsight.defects import Product, SyntheticDefect, foreground, make
-from flawsight.views import RegionOfInterest
+from flawsight.views import RegionOfInterest, resize_image
 
 Box = tuple[int, int, int, int]
 """left, top, width, height"""
@@ -169,7 +169,7 @@ class Planter:
     def _place(self, picture: np.ndarray, section: Box, rng: np.random.Generator) -> tuple[int, int]:
         """A pixel (x, y) of the section that shows the product and is inspected."""
         left, top, width, height = section
-        small = cv2.resize(_part(picture, section), (128, 128), interpolation=cv2.INTER_AREA)
+        small = resize_image(_part(picture, section), 128)
         allowed = foreground(small, self.product)
         if self.region is not None:
             inside = cv2.resize(_part(self.region.mask, section).astype(np.uint8), (128, 128)) > 0

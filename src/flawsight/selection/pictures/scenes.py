@@ -38,6 +38,11 @@ class Scenes:
     region: RegionOfInterest | None = None
     seed: int = 0
 
+    def without_originals(self) -> Scenes:
+        """The same, but pictures that carry defects do not count as good ones, too (paper A's split)."""
+        carriers = {one.base for defects in self.planted.values() for one in defects}
+        return replace(self, good=[number for number in self.good if number not in carriers])
+
     def through(self, view: View) -> ViewedSet:
         """The same as a view shows it."""
         carriers = (one.base for defects in self.planted.values() for one in defects)
@@ -124,7 +129,7 @@ class Scene:
     changed: Mapping[int, int]
     mask: np.ndarray | None = None
 
-    def of_tiles(self, good: Sequence[Any], own: Sequence[Any]) -> list[Any]:
+    def of_tiles(self, good: Any, own: Any) -> list[Any]:
         """What belongs to this scene's squares, in the order of its frame."""
         changed = self.changed
         return [own[changed[tile]] if tile in changed else good[number] for tile, number in enumerate(self.good)]
