@@ -79,18 +79,25 @@ def show_check(report: HealthReport, page: Path | None) -> None:
 
 
 FIGURES = ("auroc", "pixel_auroc", "aupro_0.30", "aupro_0.05", "p_h", "false_alarm_rate", "detection_rate", "f1_max")
+AT_THRESHOLD = ("defects", "defects_hit", "hit_rate", "false_regions_per_image", "seg_f1", "auspro_0.05")
 
 
 def show_figures(figures: dict[str, Any], path: Path) -> None:
-    """The figures of an evaluation, kind by kind."""
-    table = columns("kind", "images", *FIGURES)
-    for kind, values in {"all": figures, **figures["kinds"]}.items():
-        cells = ["-" if values[name] is None else f"{values[name]:.3f}" for name in FIGURES]
-        table.add_row(readable(kind), str(values["images"]), *cells)
-    console().print(table)
+    """The figures of an evaluation, kind by kind, and below what the pixel threshold finds, if there are masks."""
+    parts: list[tuple[str, ...]] = [("images", *FIGURES)]
+    parts += [("pixel_images", *AT_THRESHOLD)] if figures["pixel_images"] else []
+    for names in parts:
+        table = columns("kind", *names)
+        for kind, values in {"all": figures, **figures["kinds"]}.items():
+            table.add_row(readable(kind), *(_cell(values[name]) for name in names))
+        console().print(table)
     say(f"Masks: {figures['masks']['rule']}")
     mind(figures["warnings"])
     say(f"Figures: {path}")
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else str(value) if isinstance(value, int) else f"{value:.3f}"
 
 
 def show_exported(model: RuntimeModel, out: Path) -> None:

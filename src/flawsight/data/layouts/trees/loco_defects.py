@@ -34,7 +34,7 @@ class SaturationRules:
     `entries` by the value that a defect's pixels have in its file: a threshold, and whether it is a share of the
     defect's area or a number of pixels.
 
-    >>> rules = SaturationRules({255: (0.5, True), 254: (100, False)}, Path("defects_config.json"))
+    >>> rules = SaturationRules({255: (0.5, True), 254: (100, False)}, dataset / "defects_config.json")
     >>> rules.saturation(255, area=81), rules.saturation(254, area=81)
     (40, 81)
     """
