@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -47,17 +48,12 @@ class Defect:
     area_px: int
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(NamedTuple):
     """So many pictures each."""
 
     train: int
     good: int
     defective: int
-
-    @property
-    def total(self) -> int:
-        return self.train + self.good + self.defective
 
     def split(self, index: int) -> str:
         """Where the picture of that number goes."""
@@ -88,9 +84,9 @@ def unevenness(photo: Image) -> float:
 
 
 def _central(path: Path) -> Image:
-    photo = cv2.imread(str(path))
+    photo = np.asarray(cv2.imread(str(path)), np.float32)
     top, left = ((side - SIDE) // 2 for side in photo.shape[:2])
-    return np.asarray(photo[top : top + SIDE, left : left + SIDE], np.float32)
+    return photo[top : top + SIDE, left : left + SIDE]
 
 
 def quilted(photo: Image, size: tuple[int, int], rng: np.random.Generator) -> Image:
@@ -173,7 +169,9 @@ def shape_of(kind: str, size: float, rng: np.random.Generator) -> Image:
         cv2.polylines(large, [np.rint(line).astype(np.int32)], False, 1, round(width * FINE))
     else:
         angles = np.linspace(0, 2 * np.pi, 64, endpoint=False)
-        rim = 1 + sum(rng.normal(0, 0.12 / wave) * np.cos(wave * angles + rng.uniform(0, 6)) for wave in (2, 3, 4))
+        waves = np.arange(2, 5)[:, None]
+        bumps = rng.normal(0, 0.12 / waves) * np.cos(waves * angles + rng.uniform(0, 6, waves.shape))
+        rim = 1 + bumps.sum(0)
         rim, flat = reach * rim / rim.max(), rng.uniform(0.65, 1.0)
         line = middle + rim[:, None] * (np.cos(angles)[:, None] * along + flat * np.sin(angles)[:, None] * across)
         cv2.fillPoly(large, [np.rint(line).astype(np.int32)], 1)
@@ -213,13 +211,12 @@ def with_defects(
     texture: Image, count: int, sizes: tuple[float, float], rng: np.random.Generator, cuts: Sequence[int] = ()
 ) -> tuple[Image, list[Defect]]:
     """Draw so many defects on the texture, in place, none across a column of `cuts`; their mask and what they are."""
-    mask, found = np.zeros(texture.shape[:2], np.uint8), []
-    lines = np.array(cuts or [-(10**6)])
+    mask, found, lines = np.zeros(texture.shape[:2], np.uint8), list[Defect](), np.array(cuts or [-(10**6)])
     for _ in range(count):
-        size, kinds = rng.uniform(*sizes), rng.permutation(KINDS)
+        size, kinds = float(rng.uniform(*sizes)), rng.permutation(KINDS)
+        margin = round(size) + 8
         for attempt in range(TRIES):
-            margin = round(size) + 8
-            row, column = (int(rng.integers(margin, side - margin)) for side in mask.shape)
+            row, column = rng.integers(margin, np.array(mask.shape) - margin).tolist()
             if np.abs(lines - column).min() < margin:
                 continue
             drawn = damaged(texture, mask, (row, column), str(kinds[attempt % len(KINDS)]), size, rng)
@@ -234,10 +231,9 @@ def large_pictures(
 ) -> Path:
     """A data set of pictures of that (height, width) with defects of 6 to 12 pixels, 1 to 3 in each defective one."""
     writer, (_, photo) = Writer(out), photograph(data, texture_class)
-    for index in range(counts.total):
+    for index in range(sum(counts)):
         rng = np.random.default_rng([seed, index])
-        texture, split = quilted(photo, size, rng), counts.split(index)
-        mask, defects = None, []
+        texture, split, mask, defects = quilted(photo, size, rng), counts.split(index), None, list[Defect]()
         if split == "test/defect":
             mask, defects = with_defects(texture, int(rng.integers(1, 4)), (6, 12), rng)
         writer.put(split, f"{index:03d}", photographed(texture, rng), mask, defects)
@@ -257,8 +253,8 @@ def strips(data: Path, out: Path, texture_class: str, counts: Counts, seed: int)
     """
     whole, cut, (_, photo) = Writer(out / "strips"), Writer(out / "squares"), photograph(data, texture_class)
     cuts = sorted({*square_starts()[1:], *(start + SQUARE for start in square_starts()[:-1])})
-    for index, (texture, rng) in enumerate(_strip_textures(photo, counts.total, seed)):
-        split, mask, defects = counts.split(index), None, []
+    for index, (texture, rng) in enumerate(_strip_textures(photo, sum(counts), seed)):
+        split, mask, defects = counts.split(index), None, list[Defect]()
         if split == "test/defect":
             mask, defects = with_defects(texture, int(rng.integers(1, 4)), (10, 60), rng, cuts)
         picture, name = photographed(texture, rng), f"{index:03d}"
