@@ -39,10 +39,16 @@ class Hits(NamedTuple):
     false: int
 
 
+def is_known(options: dict[str, Any]) -> bool:
+    """Whether this version can do what the options ask for: one without views has the square only."""
+    return "view" in FitSettings.model_fields or options.get("view", "squash") == "squash"
+
+
 def fit_options(**options: Any) -> dict[str, Any]:
-    """The options without a view where that is the only one that this version knows: the square."""
-    is_known = "view" in FitSettings.model_fields
-    return {name: value for name, value in options.items() if is_known or (name, value) != ("view", "squash")}
+    """The options, without a view where this version has the square only and that is asked for."""
+    if "view" not in FitSettings.model_fields and is_known(options):
+        options.pop("view", None)
+    return options
 
 
 def found_in(result: Result, threshold: float) -> tuple[np.ndarray, list[Box]]:
@@ -176,7 +182,3 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true")
     return parser.parse_args(arguments)
-
-
-if __name__ == "__main__":
-    main()
