@@ -157,7 +157,7 @@ def made(work: Path, data: Path, texture_class: str, counts: Counts, seed: int, 
 
 
 def measured(folder: Path, bundle: Path, seed: int, given: dict[str, Any], repeat: int) -> dict[str, Any]:
-    fit = in_child(fitted, good=str(folder), out=str(bundle.resolve()), seed=seed, options=given)
+    fit = in_child(fitted, good=str(folder / "train" / "good"), out=str(bundle.resolve()), seed=seed, options=given)
     rest = in_child(examined, bundle=str(bundle.resolve()), folder=str(folder), repeat=repeat)
     rest.pop("peak_mib")  # that of the maps of all test pictures, for AU-PRO
     return {**rest, **fit, "fit_peak_mib": fit["peak_mib"]}
@@ -196,7 +196,7 @@ def pods_of(pods: Sequence[Sequence[Any]]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
-    size, counts = (QUICK_SIZE, Counts(6, 2, 4)) if options.quick else (SIZE, Counts(*options.counts))
+    size, counts = (QUICK_SIZE, Counts(10, 2, 4)) if options.quick else (SIZE, Counts(*options.counts))
     units, rows = Units(options.out), list[dict[str, Any]]()
     for texture_class in options.classes:
         folder = made(options.work, options.data, texture_class, counts, options.seed, size)
@@ -228,7 +228,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="JSON lines of finished units; default: none are kept")
     parser.add_argument("--classes", nargs="+", default=CLASSES, help="folders of DATA/dtd_textures")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=["squash", "tiles"])
-    parser.add_argument("--counts", type=int, nargs=3, default=(12, 12, 16), metavar=("TRAIN", "GOOD", "DEFECTIVE"))
+    parser.add_argument("--counts", type=int, nargs=3, default=(16, 12, 16), metavar=("TRAIN", "GOOD", "DEFECTIVE"))
     parser.add_argument("--repeat", type=int, default=3, help="times that inspection and network are timed, in turn")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="small pictures, few of them, fixed layers")

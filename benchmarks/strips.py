@@ -53,7 +53,7 @@ class Unit(NamedTuple):
 def measured(folder: str, is_cut: bool, seed: int, options: dict[str, Any]) -> dict[str, Any]:
     """A fit, and its figures on the squares of all test strips."""
     start = time.perf_counter()
-    inspector = fs.fit(folder, seed=seed, device="cpu", **fit_options(**options))
+    inspector = fs.fit(Path(folder, "train", "good"), seed=seed, device="cpu", **fit_options(**options))
     seconds = time.perf_counter() - start
     start = time.perf_counter()
     units = sorted(inspected(inspector, folder, is_cut), key=lambda unit: (unit.strip, unit.number))
@@ -133,7 +133,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
-    counts = Counts(3, 2, 4) if options.quick else Counts(*options.counts)
+    counts = Counts(10, 2, 4) if options.quick else Counts(*options.counts)
     units, rows = Units(options.out), list[dict[str, Any]]()
     for texture_class in options.classes:
         folder = made(options.work, options.data, texture_class, counts, options.seed)
@@ -161,7 +161,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="JSON lines of finished units; default: none are kept")
     parser.add_argument("--classes", nargs="+", default=CLASSES, help="folders of DATA/dtd_textures")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=["squares", "tiles", "native"])
-    parser.add_argument("--counts", type=int, nargs=3, default=(12, 10, 20), metavar=("TRAIN", "GOOD", "DEFECTIVE"))
+    parser.add_argument("--counts", type=int, nargs=3, default=(16, 10, 20), metavar=("TRAIN", "GOOD", "DEFECTIVE"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="few strips, fixed layers")
     return parser.parse_args(arguments)
