@@ -4,8 +4,8 @@
 
 Every product, seed and arm is a unit in a process of its own, whose figures are one line of --out: run it again to go
 on. All arms learn from the same at most --most-good pictures of a seed and are tested on all test pictures, maps at
-their own size. No graph is exported. A picture's latency, in torch, and one pass of a 256 x 256 square through the default
-network are timed in turn.
+their own size; no graph is exported. A picture's latency, in torch, and one pass of a 256 x 256 square through the
+default network are timed in turn.
 """
 
 from __future__ import annotations

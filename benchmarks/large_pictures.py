@@ -107,7 +107,7 @@ def quality(inspector: Inspector, samples: Sequence[Sample], folder: Path) -> di
         result, mask = inspector.inspect(image), truth.of(sample, image.shape[:2])
         found, boxes = found_in(result, threshold)
         counted.append(hits(found, boxes, mask))
-        pods += [] if mask is None else met(defects[sample.path.stem], found & (mask > 0))
+        pods += [] if mask is None else met(defects.get(sample.path.stem, ()), found & (mask > 0))
         labels.append(int(sample.label == 1))
         scores.append(result.score)
         verdicts.append(result.is_defective)
