@@ -1,6 +1,6 @@
 """Makers of data sets of real-size pictures, in MVTec layout, from texture photographs: 12 megapixels, and long strips.
 
-A texture is quilted (Efros and Freeman, 2001) from one photograph of DATA/dtd_textures/CLASS, with minimum-error seams.
+A texture is quilted (Efros and Freeman, 2001) from one photograph of DATA/dtd_textures, with minimum-error seams.
 The defects of the test pictures are drawn here, by code that the search never uses, and are listed in defects.csv.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 Image = np.ndarray
+Range = tuple[float, float]
 SIDE = 256  # of the photographs
 PATCH, OVERLAP, CANDIDATES = 96, 24, 64
 SEAM_MARGIN = 3
@@ -27,7 +28,8 @@ LOWEST_SIGMA, MOST_SHIFT = 4.0, 110.0
 FINE = 8  # shapes are drawn so many times larger, then shrunk
 LEAST_CHANGE, TRIES = 1.0, 20
 STRIP, SQUARE = (300, 4000), 300
-FIELDS = ("picture", "kind", "size", "contrast", "change", "left", "top", "width", "height", "area_px")
+STARTS = (*range(0, STRIP[1] - SQUARE, SQUARE), STRIP[1] - SQUARE)
+"""The left sides of the squares that a strip is cut into; the last ends where the strip does."""
 
 
 @dataclass(frozen=True)
@@ -62,25 +64,30 @@ class Counts(NamedTuple):
         return "test/good" if index < self.train + self.good else "test/defect"
 
 
-def photograph(data: Path, texture_class: str) -> tuple[Path, Image]:
-    """The photograph of the class whose parts are most alike, (256, 256, 3) float32 BGR without its slow shading."""
-    paths = sorted((data / "dtd_textures" / texture_class).glob("*.jpg"))
+def photograph(data: Path, texture: str) -> tuple[Path, Image]:
+    """A photograph (256, 256, 3) float32 BGR, without slow shading: CLASS/NAME, or of CLASS the calmest and finest."""
+    folder, _, name = texture.partition("/")
+    paths = sorted((data / "dtd_textures" / folder).glob(f"{name or '*'}.jpg"))
     if not paths:
-        raise SystemExit(f"there are no photographs in '{data / 'dtd_textures' / texture_class}': check --data")
-    path = min(paths, key=lambda path: unevenness(_central(path)))
-    photo = _central(path)
-    slow = cv2.GaussianBlur(photo, (0, 0), SIDE / 8, borderType=cv2.BORDER_REFLECT)
-    return path, photo - slow + slow.mean((0, 1))
+        raise SystemExit(f"there is no photograph '{data / 'dtd_textures' / texture}': check --data and the texture")
+    path = min(paths, key=lambda path: unrest(_central(path)))
+    return path, _flat(_central(path))
 
 
-def unevenness(photo: Image) -> float:
-    """How much blocks of a photograph differ in mean and in spread; infinite for one that is flat or glaring."""
-    grey = photo.mean(2)
+def unrest(photo: Image) -> float:
+    """How coarse a photograph is, and its blocks unlike in mean and spread; infinite for one flat or glaring."""
+    grey, flat = photo.mean(2), _flat(photo).mean(2)
     blocks = grey.reshape(4, SIDE // 4, 4, SIDE // 4).swapaxes(1, 2).reshape(16, -1)
     means, spreads = blocks.mean(1), blocks.std(1)
-    if not 8 <= spreads.mean() <= 32 or not 70 <= grey.mean() <= 190:
+    if not 5 <= spreads.mean() <= 32 or not 70 <= grey.mean() <= 200:
         return float("inf")
-    return float((np.ptp(means) + np.ptp(spreads)) / spreads.mean())
+    uneven = (np.ptp(means) + np.ptp(spreads)) / spreads.mean()
+    return float((1 + uneven) * cv2.GaussianBlur(flat, (0, 0), 2.5).std() / flat.std())
+
+
+def _flat(photo: Image) -> Image:
+    slow = cv2.GaussianBlur(photo, (0, 0), SIDE / 8, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(photo - slow + slow.mean((0, 1)))
 
 
 def _central(path: Path) -> Image:
@@ -180,7 +187,7 @@ def shape_of(kind: str, size: float, rng: np.random.Generator) -> Image:
 
 
 def damaged(
-    texture: Image, mask: Image, centre: tuple[int, int], kind: str, size: float, rng: np.random.Generator
+    texture: Image, mask: Image, centre: list[int], kind: str, size: float, contrast: float, rng: np.random.Generator
 ) -> Defect | None:
     """Draw one defect about (row, column) and mark it in the mask; None, and nothing drawn, where it would not show."""
     weight = shape_of(kind, size, rng)
@@ -188,7 +195,7 @@ def damaged(
     top, left = (place - len(weight) // 2 for place in centre)
     here, inside = np.s_[top : top + len(weight), left : left + len(weight)], weight >= 0.5
     near = texture[max(0, centre[0] - 48) : centre[0] + 48, max(0, centre[1] - 48) : centre[1] + 48].mean(2)
-    sigma, contrast, old = max(float(near.std()), LOWEST_SIGMA), rng.uniform(*CONTRASTS), texture[here].copy()
+    sigma, old = max(float(near.std()), LOWEST_SIGMA), texture[here].copy()
     if kind == "blur":
         new = cv2.GaussianBlur(old, (0, 0), max(2.0, size / 3))
         contrast = float("nan")
@@ -208,18 +215,18 @@ def damaged(
 
 
 def with_defects(
-    texture: Image, count: int, sizes: tuple[float, float], rng: np.random.Generator, cuts: Sequence[int] = ()
+    texture: Image, sizes: Range, contrasts: Range, rng: np.random.Generator, cuts: Sequence[int] = ()
 ) -> tuple[Image, list[Defect]]:
-    """Draw so many defects on the texture, in place, none across a column of `cuts`; their mask and what they are."""
+    """Draw 1 to 3 defects on the texture, in place, none across a column of `cuts`; their mask and what they are."""
     mask, found, lines = np.zeros(texture.shape[:2], np.uint8), list[Defect](), np.array(cuts or [-(10**6)])
-    for _ in range(count):
-        size, kinds = float(rng.uniform(*sizes)), rng.permutation(KINDS)
+    for _ in range(rng.integers(1, 4)):
+        size, contrast, kinds = float(rng.uniform(*sizes)), float(rng.uniform(*contrasts)), rng.permutation(KINDS)
         margin = round(size) + 8
         for attempt in range(TRIES):
-            row, column = rng.integers(margin, np.array(mask.shape) - margin).tolist()
-            if np.abs(lines - column).min() < margin:
+            centre = rng.integers(margin, np.array(mask.shape) - margin).tolist()
+            if np.abs(lines - centre[1]).min() < margin:
                 continue
-            drawn = damaged(texture, mask, (row, column), str(kinds[attempt % len(KINDS)]), size, rng)
+            drawn = damaged(texture, mask, centre, str(kinds[attempt % len(KINDS)]), size, contrast, rng)
             if drawn is not None:
                 found.append(drawn)
                 break
@@ -227,53 +234,50 @@ def with_defects(
 
 
 def large_pictures(
-    data: Path, out: Path, texture_class: str, counts: Counts, seed: int, size: tuple[int, int] = (3072, 4096)
+    data: Path,
+    out: Path,
+    texture: str,
+    counts: Counts,
+    seed: int,
+    size: tuple[int, int] = (3072, 4096),
+    contrasts: Range = CONTRASTS,
 ) -> Path:
     """A data set of pictures of that (height, width) with defects of 6 to 12 pixels, 1 to 3 in each defective one."""
-    writer, (_, photo) = Writer(out), photograph(data, texture_class)
+    writer, (_, photo) = Writer(out), photograph(data, texture)
     for index in range(sum(counts)):
         rng = np.random.default_rng([seed, index])
-        texture, split, mask, defects = quilted(photo, size, rng), counts.split(index), None, list[Defect]()
+        picture, split, mask, defects = quilted(photo, size, rng), counts.split(index), None, list[Defect]()
         if split == "test/defect":
-            mask, defects = with_defects(texture, int(rng.integers(1, 4)), (6, 12), rng)
-        writer.put(split, f"{index:03d}", photographed(texture, rng), mask, defects)
+            mask, defects = with_defects(picture, (6, 12), contrasts, rng)
+        writer.put(split, f"{index:03d}", photographed(picture, rng), mask, defects)
     return writer.done()
 
 
-def square_starts() -> list[int]:
-    """The left sides of the squares that a strip is cut into; the last ends where the strip does."""
-    return [*range(0, STRIP[1] - SQUARE, SQUARE), STRIP[1] - SQUARE]
-
-
-def strips(data: Path, out: Path, texture_class: str, counts: Counts, seed: int) -> tuple[Path, Path]:
+def strips(
+    data: Path, out: Path, texture: str, counts: Counts, seed: int, contrasts: Range = CONTRASTS
+) -> tuple[Path, Path]:
     """Strips of 4000 x 300 with defects of 10 to 60 pixels, and the same strips cut into squares: two data sets.
 
     A square is in the part of the data set that its strip is in; of a defective strip, those without a defect are good.
     Neighbouring squares overlap only where the last is moved to end with the strip. No defect lies across a cut.
     """
-    whole, cut, (_, photo) = Writer(out / "strips"), Writer(out / "squares"), photograph(data, texture_class)
-    cuts = sorted({*square_starts()[1:], *(start + SQUARE for start in square_starts()[:-1])})
-    for index, (texture, rng) in enumerate(_strip_textures(photo, sum(counts), seed)):
+    whole, cut, (_, photo) = Writer(out / "strips"), Writer(out / "squares"), photograph(data, texture)
+    cuts = sorted({*STARTS[1:], *(start + SQUARE for start in STARTS[:-1])})
+    for index in range(sum(counts)):
+        if index % 10 == 0:  # ten strips are cut from one large texture
+            sheet = quilted(photo, (10 * STRIP[0], STRIP[1]), np.random.default_rng([seed, index, 1]))
+        strip, rng = sheet[index % 10 * STRIP[0] :][: STRIP[0]].copy(), np.random.default_rng([seed, index])
         split, mask, defects = counts.split(index), None, list[Defect]()
         if split == "test/defect":
-            mask, defects = with_defects(texture, int(rng.integers(1, 4)), (10, 60), rng, cuts)
-        picture, name = photographed(texture, rng), f"{index:03d}"
+            mask, defects = with_defects(strip, (10, 60), contrasts, rng, cuts)
+        picture, name = photographed(strip, rng), f"{index:03d}"
         whole.put(split, name, picture, mask, defects)
-        for number, start in enumerate(square_starts()):
+        for number, start in enumerate(STARTS):
             there = np.s_[:, start : start + SQUARE]
             part = mask[there] if mask is not None and mask[there].any() else None
             where = "test/good" if split == "test/defect" and part is None else split
             cut.put(where, f"{name}_{number:02d}", picture[there], part, [])
     return whole.done(), cut.done()
-
-
-def _strip_textures(photo: Image, count: int, seed: int) -> Iterator[tuple[Image, np.random.Generator]]:
-    """Strips cut from larger textures, ten of each, each with a generator of its own."""
-    for index in range(count):
-        if index % 10 == 0:
-            sheet = quilted(photo, (10 * STRIP[0], STRIP[1]), np.random.default_rng([seed, index, 1]))
-        top = index % 10 * STRIP[0]
-        yield sheet[top : top + STRIP[0]].copy(), np.random.default_rng([seed, index])
 
 
 class Writer:
@@ -293,7 +297,7 @@ class Writer:
 
     def done(self) -> Path:
         with (self.out / "defects.csv").open("w", newline="", encoding="utf-8") as file:
-            rows = csv.DictWriter(file, FIELDS)
+            rows = csv.DictWriter(file, ["picture", *Defect.__annotations__])
             rows.writeheader()
             rows.writerows(self.rows)
         return self.out

@@ -2,7 +2,7 @@
 
     python -m benchmarks large_pictures --data DATA --work WORK --out large_pictures.jsonl
 
-For each texture class a data set is made in WORK (about 2.5 s a picture; kept for the next run), and each arm is fitted
+For each texture a data set is made in WORK (about 2.5 s a picture; kept for the next run), and each arm is fitted
 in one process of its own and examined in another, so that each has a peak of its own, to be below 3 GiB. P_h is of the
 test pictures, with AU-PRO of maps and masks at half the pictures' size, for memory. POD is the share of defects that a
 region meets at the operating point. Seconds per megapixel are told beside those of the network alone, in turn: the
@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 import flawsight as fs
-from benchmarks._large import Counts, large_pictures
+from benchmarks._large import CONTRASTS, Counts, large_pictures
 from benchmarks._measure import alternate, in_child, machine, peak_mib, versions
 from benchmarks.image_sizes import ARMS, SMALL, Units, chosen
 from benchmarks.regions import Hits, fit_options, found_in, hits, is_known, pixel_threshold
@@ -34,7 +34,12 @@ from flawsight.data import Sample, learn_masks, open_dataset, read_image
 from flawsight.inspection import Inspector
 from flawsight.metrics import PixelTruth, auroc, harmonic_mean
 
-CLASSES = ("bubbly", "braided", "crosshatched")
+TEXTURES = (
+    "banded/banded_0066",
+    "chequered/chequered_0053",
+    "crosshatched/crosshatched_0082",
+    "crosshatched/crosshatched_0091",
+)
 BINS = ((6, 8), (8, 10), (10, 12))
 LIMIT_MIB = 3 * 1024
 MEMORY = ("fit_peak_mib", "inspect_peak_mib")
@@ -146,14 +151,16 @@ def defects_of(folder: Path) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-def made(work: Path, data: Path, texture_class: str, counts: Counts, seed: int, size: tuple[int, int]) -> Path:
+def made(options: argparse.Namespace, texture: str, counts: Counts, size: tuple[int, int]) -> Path:
     """The data set of these settings, made where it is not yet."""
-    name = f"{texture_class}_{size[0]}x{size[1]}_{counts.train}_{counts.good}_{counts.defective}_seed{seed}"
-    if not (work / name / "defects.csv").exists():
+    low, high = options.contrast
+    drawn = f"{texture.rpartition('/')[2]}_{size[0]}x{size[1]}_{'_'.join(map(str, counts))}"
+    folder: Path = options.work.resolve() / f"{drawn}_contrast{low:g}-{high:g}_seed{options.seed}"
+    if not (folder / "defects.csv").exists():
         start = time.perf_counter()
-        large_pictures(data, work / name, texture_class, counts, seed, size)
-        print(f"{name}: {sum(counts)} pictures made in {time.perf_counter() - start:.0f} s", flush=True)
-    return (work / name).resolve()
+        large_pictures(options.data, folder, texture, counts, options.seed, size, (low, high))
+        print(f"{folder.name}: {sum(counts)} pictures made in {time.perf_counter() - start:.0f} s", flush=True)
+    return folder
 
 
 def measured(folder: Path, bundle: Path, seed: int, given: dict[str, Any], repeat: int) -> dict[str, Any]:
@@ -164,9 +171,9 @@ def measured(folder: Path, bundle: Path, seed: int, given: dict[str, Any], repea
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """The figures of each class and arm."""
+    """The figures of each texture and arm."""
     pod = [f"POD {low}-{high} px" for low, high in BINS]
-    head = ("class", "arm", "AU-ROC", "AU-PRO", "P_h", *pod, "false alarms", "false regions")
+    head = ("texture", "arm", "AU-ROC", "AU-PRO", "P_h", *pod, "false alarms", "false regions")
     costs = ("fit s", "fit MiB", "inspect MiB", "s/MP", "network s/MP", "ratio", "squares", "chosen")
     lines = [f"| {' | '.join((*head, *costs))} |", "|---" * (len(head) + len(costs)) + "|"]
     for row in rows:
@@ -176,7 +183,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         seconds = (row["inspect_s_per_mp"], row["network_s_per_mp"])
         speed = (*(f"{one:.4f}" for one in seconds), f"{seconds[0] / seconds[1]:.2f}")
         squares = f"{row['squares']} of {row['square'][0]} x {row['square'][1]}"
-        cells = (row["class"], row["arm"], *quality, *pods_of(row["pod"]), *alarms, f"{row['fit_s']:.0f}")
+        cells = (row["texture"], row["arm"], *quality, *pods_of(row["pod"]), *alarms, f"{row['fit_s']:.0f}")
         lines.append(f"| {' | '.join((*cells, *memory, *speed, squares, row['chosen']))} |")
     for arm in dict.fromkeys(row["arm"] for row in rows):
         own = [row for row in rows if row["arm"] == arm]
@@ -198,20 +205,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     size, counts = (QUICK_SIZE, Counts(10, 2, 4)) if options.quick else (SIZE, Counts(*options.counts))
     units, rows = Units(options.out), list[dict[str, Any]]()
-    for texture_class in options.classes:
-        folder = made(options.work, options.data, texture_class, counts, options.seed, size)
+    for texture in options.textures:
+        folder = made(options, texture, counts, size)
         for arm in options.arms:
             given = ARMS[arm] | (SMALL if options.quick else {})
             if not is_known(given):
                 print(f"{arm}: left out, this version has no views", flush=True)
                 continue
-            unit = {"class": texture_class, "arm": arm, "options": given, "seed": options.seed}
-            unit |= {"size": size, "counts": counts, "repeat": options.repeat}
+            unit = {"texture": texture, "arm": arm, "options": given, "seed": options.seed}
+            unit |= {"size": size, "counts": counts, "repeat": options.repeat, "contrast": options.contrast}
             bundle = options.work / "bundles" / f"{folder.name}_{arm}"
             call = partial(measured, folder, bundle, options.seed, given, options.repeat)
             rows.append({**unit, **units.get(unit, call)})
-            print(f"{texture_class}, {arm}: P_h {100 * rows[-1]['p_h']:.1f}, {rows[-1]['chosen']}", flush=True)
-    print(f"\n{machine()}\n{versions()}\nseed {options.seed}; pictures of {size[0]} x {size[1]}: {counts}")
+            print(f"{texture}, {arm}: P_h {100 * rows[-1]['p_h']:.1f}, {rows[-1]['chosen']}", flush=True)
+    print(
+        f"\n{machine()}\n{versions()}\nseed {options.seed}; pictures of {size[0]} x {size[1]}: {counts}, {options.contrast} sigmas"
+    )
     print(f"arms: { {arm: ARMS[arm] for arm in options.arms} }{', fixed layers (quick)' if options.quick else ''}")
     print(f"limit of memory: {LIMIT_MIB} MiB in the fit and in the inspection; (!) marks what is above\n")
     print(table(rows))
@@ -226,10 +235,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder for data sets (8 MB a picture) and bundles")
     parser.add_argument("--out", type=Path, help="JSON lines of finished units; default: none are kept")
-    parser.add_argument("--classes", nargs="+", default=CLASSES, help="folders of DATA/dtd_textures")
+    parser.add_argument("--textures", nargs="+", default=TEXTURES, help="CLASS or CLASS/NAME of DATA/dtd_textures")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=["squash", "tiles"])
     parser.add_argument("--counts", type=int, nargs=3, default=(16, 12, 16), metavar=("TRAIN", "GOOD", "DEFECTIVE"))
     parser.add_argument("--repeat", type=int, default=3, help="times that inspection and network are timed, in turn")
+    parser.add_argument("--contrast", type=float, nargs=2, default=CONTRASTS, help="of defects, in local sigmas")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="small pictures, few of them, fixed layers")
     return parser.parse_args(arguments)

@@ -2,7 +2,7 @@
 
     python -m benchmarks strips --data DATA --work WORK --out strips.jsonl
 
-For each texture class one set of strips is made (about 0.3 s a strip; kept for the next run) and cut into 300 x 300
+For each texture one set of strips is made (about 0.3 s a strip; kept for the next run) and cut into 300 x 300
 squares, the last moved to end with its strip: the same parts to learn from, the same defects and masks. Whatever an arm
 inspects, it is judged on the squares: a strip's map is cut as the strip was, and the score of a square is the largest
 value of its map, in all arms. "strip" figures take the largest of a strip's squares; its false alarm is one of any of
@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import flawsight as fs
-from benchmarks._large import SQUARE, STRIP, Counts, square_starts, strips
+from benchmarks._large import CONTRASTS, SQUARE, STARTS, STRIP, Counts, strips
 from benchmarks._measure import in_child, machine, versions
 from benchmarks.image_sizes import SMALL, Units, chosen
-from benchmarks.large_pictures import CLASSES
+from benchmarks.large_pictures import TEXTURES
 from benchmarks.regions import fit_options, is_known
 from flawsight.data import learn_masks, open_dataset, read_image
 from flawsight.inspection import Inspector
@@ -68,7 +68,7 @@ def inspected(inspector: Inspector, folder: str, is_cut: bool) -> list[Unit]:
         image = read_image(sample.path)
         result, mask = inspector.inspect(image), truth.of(sample, image.shape[:2])
         strip, _, number = sample.path.stem.partition("_")
-        starts = [0] if is_cut else square_starts()
+        starts = (0,) if is_cut else STARTS
         for index, left in enumerate(starts):
             there = np.s_[:, left : left + SQUARE]
             part = None if mask is None or not mask[there].any() else mask[there] > 0
@@ -102,28 +102,30 @@ def figures(units: Sequence[Unit]) -> dict[str, Any]:
     }
 
 
-def made(work: Path, data: Path, texture_class: str, counts: Counts, seed: int) -> Path:
+def made(options: argparse.Namespace, texture: str, counts: Counts) -> Path:
     """The folder of both data sets of these settings, made where it is not yet."""
-    name = f"strips_{texture_class}_{counts.train}_{counts.good}_{counts.defective}_seed{seed}"
-    if not (work / name / "squares" / "defects.csv").exists():
+    low, high = options.contrast
+    drawn = f"strips_{texture.rpartition('/')[2]}_{'_'.join(map(str, counts))}"
+    folder: Path = options.work.resolve() / f"{drawn}_contrast{low:g}-{high:g}_seed{options.seed}"
+    if not (folder / "squares" / "defects.csv").exists():
         start = time.perf_counter()
-        strips(data, work / name, texture_class, counts, seed)
-        print(f"{name}: {sum(counts)} strips made in {time.perf_counter() - start:.0f} s", flush=True)
-    return (work / name).resolve()
+        strips(options.data, folder, texture, counts, options.seed, (low, high))
+        print(f"{folder.name}: {sum(counts)} strips made in {time.perf_counter() - start:.0f} s", flush=True)
+    return folder
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    head = ("class", "arm", "AU-ROC", "AU-PRO", "P_h", "strip AU-ROC", "strips found", "false alarms")
+    head = ("texture", "arm", "AU-ROC", "AU-PRO", "P_h", "strip AU-ROC", "strips found", "false alarms")
     costs = ("fit s", "inspect s", "peak MiB", "chosen")
     lines = [f"| {' | '.join((*head, *costs))} |", "|---" * (len(head) + len(costs)) + "|"]
     for row in rows:
         quality = [f"{100 * row[name]:.1f}" for name in ("auroc", "aupro_0.30", "p_h", "strip_auroc")]
         counts = (f"{row['strips_found']} of {row['strips_bad']}", f"{row['false_alarms']} of {row['strips_good']}")
         cost = [f"{row[name]:.0f}" for name in ("fit_s", "inspect_s", "peak_mib")]
-        lines.append(f"| {' | '.join((row['class'], row['arm'], *quality, *counts, *cost, row['chosen']))} |")
+        lines.append(f"| {' | '.join((row['texture'], row['arm'], *quality, *counts, *cost, row['chosen']))} |")
     for arm in dict.fromkeys(row["arm"] for row in rows):
-        squares = {row["class"]: row["p_h"] for row in rows if row["arm"] == "squares"}
-        paired = [100 * (row["p_h"] - squares[row["class"]]) for row in rows if row["arm"] == arm and squares]
+        squares = {row["texture"]: row["p_h"] for row in rows if row["arm"] == "squares"}
+        paired = [100 * (row["p_h"] - squares[row["texture"]]) for row in rows if row["arm"] == arm and squares]
         if arm != "squares" and paired:
             lines.append(
                 f"\nP_h of {arm} less that of squares: {statistics.fmean(paired):+.2f}, worst {min(paired):+.2f}"
@@ -135,19 +137,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     counts = Counts(10, 2, 4) if options.quick else Counts(*options.counts)
     units, rows = Units(options.out), list[dict[str, Any]]()
-    for texture_class in options.classes:
-        folder = made(options.work, options.data, texture_class, counts, options.seed)
+    for texture in options.textures:
+        folder = made(options, texture, counts)
         for arm in options.arms:
             given, is_cut = ARMS[arm] | (SMALL if options.quick else {}), arm == "squares"
             if not is_known(given):
                 print(f"{arm}: left out, this version has no views", flush=True)
                 continue
-            unit = {"class": texture_class, "arm": arm, "options": given, "seed": options.seed, "counts": counts}
+            unit = {"texture": texture, "arm": arm, "options": given, "seed": options.seed, "counts": counts}
+            unit["contrast"] = options.contrast
             call = {"folder": str(folder / ("squares" if is_cut else "strips")), "is_cut": is_cut}
             found = units.get(unit, partial(in_child, measured, **call, seed=options.seed, options=given))
             rows.append({**unit, **found})
-            print(f"{texture_class}, {arm}: P_h {100 * found['p_h']:.1f} of {found['squares']} squares", flush=True)
-    print(f"\n{machine()}\n{versions()}\nseed {options.seed}; strips of {STRIP[1]} x {STRIP[0]}: {counts}")
+            print(f"{texture}, {arm}: P_h {100 * found['p_h']:.1f} of {found['squares']} squares", flush=True)
+    print(
+        f"\n{machine()}\n{versions()}\nseed {options.seed}; strips of {STRIP[1]} x {STRIP[0]}: {counts}, {options.contrast} sigmas"
+    )
     print(f"arms: { {arm: ARMS[arm] for arm in options.arms} }{', fixed layers (quick)' if options.quick else ''}\n")
     print(table(rows))
 
@@ -159,9 +164,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder for the data sets (2 MB a strip)")
     parser.add_argument("--out", type=Path, help="JSON lines of finished units; default: none are kept")
-    parser.add_argument("--classes", nargs="+", default=CLASSES, help="folders of DATA/dtd_textures")
+    parser.add_argument("--textures", nargs="+", default=TEXTURES, help="CLASS or CLASS/NAME of DATA/dtd_textures")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=["squares", "tiles", "native"])
     parser.add_argument("--counts", type=int, nargs=3, default=(16, 10, 20), metavar=("TRAIN", "GOOD", "DEFECTIVE"))
+    parser.add_argument("--contrast", type=float, nargs=2, default=CONTRASTS, help="of defects, in local sigmas")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="few strips, fixed layers")
     return parser.parse_args(arguments)
