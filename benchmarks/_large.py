@@ -18,12 +18,13 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 Image = np.ndarray
-Range = tuple[float, float]
+Range, Size = tuple[float, float], tuple[int, int]
 SIDE = 256  # of the photographs
 PATCH, OVERLAP, CANDIDATES = 96, 24, 64
 SEAM_MARGIN = 3
 KINDS = ("pit", "speck", "scratch", "fibre", "blur")
 CONTRASTS = (2.0, 4.0)
+SIZE = (3072, 4096)
 LOWEST_SIGMA, MOST_SHIFT = 4.0, 110.0
 FINE = 8  # shapes are drawn so many times larger, then shrunk
 LEAST_CHANGE, TRIES = 1.0, 20
@@ -96,7 +97,7 @@ def _central(path: Path) -> Image:
     return photo[top : top + SIDE, left : left + SIDE]
 
 
-def quilted(photo: Image, size: tuple[int, int], rng: np.random.Generator) -> Image:
+def quilted(photo: Image, size: Size, rng: np.random.Generator) -> Image:
     """A texture of that (height, width), float32, of patches of the photograph that meet along least-error seams."""
     step = PATCH - OVERLAP
     rows, columns = (-(-(side - OVERLAP) // step) for side in size)
@@ -234,13 +235,7 @@ def with_defects(
 
 
 def large_pictures(
-    data: Path,
-    out: Path,
-    texture: str,
-    counts: Counts,
-    seed: int,
-    size: tuple[int, int] = (3072, 4096),
-    contrasts: Range = CONTRASTS,
+    data: Path, out: Path, texture: str, counts: Counts, seed: int, size: Size = SIZE, contrasts: Range = CONTRASTS
 ) -> Path:
     """A data set of pictures of that (height, width) with defects of 6 to 12 pixels, 1 to 3 in each defective one."""
     writer, (_, photo) = Writer(out), photograph(data, texture)

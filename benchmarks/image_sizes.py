@@ -119,10 +119,11 @@ def latency(images: Sequence[np.ndarray], inspector: Inspector) -> dict[str, flo
 def chosen(inspector: Inspector) -> str:
     """The input and the layers that the fit ended with."""
     manifest = inspector.manifest
-    view: Any = getattr(manifest, "view", None)
-    plain = view.model_dump(mode="json") if hasattr(view, "model_dump") else view
+    view: Any = getattr(manifest, "view", None)  # older versions have none
+    given = ("kind", "tile", "overlap") if getattr(view, "kind", "squash") == "tiles" else ("kind",)
+    seen = [str(getattr(view, name)) for name in given if getattr(view, name, None) is not None]
     layers = " + ".join("&".join(names) for names in manifest.layers)
-    return f"{manifest.extractor.image_size}{'' if plain is None else f' {plain}'}: {layers}"
+    return f"{manifest.extractor.image_size}{''.join(f' {one}' for one in seen)}: {layers}"
 
 
 def table(rows: Sequence[dict], arms: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 import flawsight as fs
-from benchmarks._large import CONTRASTS, Counts, large_pictures
+from benchmarks._large import CONTRASTS, SIZE, Counts, large_pictures
 from benchmarks._measure import alternate, in_child, machine, peak_mib, versions
 from benchmarks.image_sizes import ARMS, SMALL, Units, chosen
 from benchmarks.regions import Hits, fit_options, found_in, hits, is_known, pixel_threshold
@@ -43,7 +43,7 @@ TEXTURES = (
 BINS = ((6, 8), (8, 10), (10, 12))
 LIMIT_MIB = 3 * 1024
 MEMORY = ("fit_peak_mib", "inspect_peak_mib")
-SIZE, QUICK_SIZE = (3072, 4096), (768, 1024)
+QUICK_SIZE = (768, 1024)
 
 
 def fitted(good: str, out: str, seed: int, options: dict[str, Any]) -> dict[str, Any]:
@@ -218,9 +218,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             call = partial(measured, folder, bundle, options.seed, given, options.repeat)
             rows.append({**unit, **units.get(unit, call)})
             print(f"{texture}, {arm}: P_h {100 * rows[-1]['p_h']:.1f}, {rows[-1]['chosen']}", flush=True)
-    print(
-        f"\n{machine()}\n{versions()}\nseed {options.seed}; pictures of {size[0]} x {size[1]}: {counts}, {options.contrast} sigmas"
-    )
+    print(f"\n{machine()}\n{versions()}\nseed {options.seed}; pictures of {size[0]} x {size[1]}: {counts}")
+    print(f"defects of {options.contrast[0]:g} to {options.contrast[1]:g} local sigmas")
     print(f"arms: { {arm: ARMS[arm] for arm in options.arms} }{', fixed layers (quick)' if options.quick else ''}")
     print(f"limit of memory: {LIMIT_MIB} MiB in the fit and in the inspection; (!) marks what is above\n")
     print(table(rows))

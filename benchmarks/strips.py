@@ -150,9 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             found = units.get(unit, partial(in_child, measured, **call, seed=options.seed, options=given))
             rows.append({**unit, **found})
             print(f"{texture}, {arm}: P_h {100 * found['p_h']:.1f} of {found['squares']} squares", flush=True)
-    print(
-        f"\n{machine()}\n{versions()}\nseed {options.seed}; strips of {STRIP[1]} x {STRIP[0]}: {counts}, {options.contrast} sigmas"
-    )
+    print(f"\n{machine()}\n{versions()}\nseed {options.seed}; strips of {STRIP[1]} x {STRIP[0]}: {counts}")
+    print(f"defects of {options.contrast[0]:g} to {options.contrast[1]:g} local sigmas")
     print(f"arms: { {arm: ARMS[arm] for arm in options.arms} }{', fixed layers (quick)' if options.quick else ''}\n")
     print(table(rows))
 
