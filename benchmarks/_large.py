@@ -18,7 +18,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 Image = np.ndarray
-Range, Size = tuple[float, float], tuple[int, int]
+Range = tuple[float, float]
+Size = tuple[int, int]
 SIDE = 256  # of the photographs
 PATCH, OVERLAP, CANDIDATES = 96, 24, 64
 SEAM_MARGIN = 3

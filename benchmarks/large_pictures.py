@@ -220,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"{texture}, {arm}: P_h {100 * rows[-1]['p_h']:.1f}, {rows[-1]['chosen']}", flush=True)
     print(f"\n{machine()}\n{versions()}\nseed {options.seed}; pictures of {size[0]} x {size[1]}: {counts}")
     print(f"defects of {options.contrast[0]:g} to {options.contrast[1]:g} local sigmas")
-    print(f"arms: { {arm: ARMS[arm] for arm in options.arms} }{', fixed layers (quick)' if options.quick else ''}")
+    print(f"arms: { {arm: ARMS[arm] for arm in options.arms} }{f', quick: {SMALL}' if options.quick else ''}")
     print(f"limit of memory: {LIMIT_MIB} MiB in the fit and in the inspection; (!) marks what is above\n")
     print(table(rows))
 
@@ -240,5 +240,5 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=3, help="times that inspection and network are timed, in turn")
     parser.add_argument("--contrast", type=float, nargs=2, default=CONTRASTS, help="of defects, in local sigmas")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="small pictures, few of them, fixed layers")
+    parser.add_argument("--quick", action="store_true", help="small pictures, few of them, few layers")
     return parser.parse_args(arguments)

@@ -152,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"{texture}, {arm}: P_h {100 * found['p_h']:.1f} of {found['squares']} squares", flush=True)
     print(f"\n{machine()}\n{versions()}\nseed {options.seed}; strips of {STRIP[1]} x {STRIP[0]}: {counts}")
     print(f"defects of {options.contrast[0]:g} to {options.contrast[1]:g} local sigmas")
-    print(f"arms: { {arm: ARMS[arm] for arm in options.arms} }{', fixed layers (quick)' if options.quick else ''}\n")
+    print(f"arms: { {arm: ARMS[arm] for arm in options.arms} }{f', quick: {SMALL}' if options.quick else ''}\n")
     print(table(rows))
 
 
@@ -168,5 +168,5 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--counts", type=int, nargs=3, default=(16, 10, 20), metavar=("TRAIN", "GOOD", "DEFECTIVE"))
     parser.add_argument("--contrast", type=float, nargs=2, default=CONTRASTS, help="of defects, in local sigmas")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="few strips, fixed layers")
+    parser.add_argument("--quick", action="store_true", help="few strips, few layers")
     return parser.parse_args(arguments)
