@@ -65,10 +65,14 @@ class Units:
     def key(unit: dict) -> str:
         return json.dumps(unit, sort_keys=True)
 
-    def get(self, unit: dict, measure: Callable[[], dict]) -> dict:
-        """What an earlier run found, else what `measure` finds, with where it was measured."""
+    def get(self, unit: dict, measure: Callable[[], dict]) -> dict | None:
+        """What an earlier run found, else what `measure` finds, with where it was measured; None where that fails."""
         if self.key(unit) not in self.found:
-            found = {**measure(), "machine": machine(), "versions": versions()}
+            try:
+                found = {**measure(), "machine": machine(), "versions": versions()}
+            except RuntimeError as error:  # a process of its own ended badly: told, not kept, and tried again next time
+                print(f"FAILED {unit}: {str(error).strip().splitlines()[-1]}", flush=True)
+                return None
             self.found[self.key(unit)] = found
             if self.path is not None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -168,6 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 call = {name: value for name, value in unit.items() if name not in ("product", "arm")}
                 folder = str((options.data / product).resolve())
                 found = units.get(unit, partial(in_child, measured, folder=folder, **call))
+                if found is None:
+                    continue
                 rows.append({**unit, **found})
                 print(f"{product}, seed {seed}, {arm}: P_h {100 * found['p_h']:.2f}, {found['chosen']}", flush=True)
     print(

@@ -216,7 +216,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             unit |= {"size": size, "counts": counts, "repeat": options.repeat, "contrast": options.contrast}
             bundle = options.work / "bundles" / f"{folder.name}_{arm}"
             call = partial(measured, folder, bundle, options.seed, given, options.repeat)
-            rows.append({**unit, **units.get(unit, call)})
+            found = units.get(unit, call)
+            if found is None:
+                continue
+            rows.append({**unit, **found})
             print(f"{texture}, {arm}: P_h {100 * rows[-1]['p_h']:.1f}, {rows[-1]['chosen']}", flush=True)
     print(f"\n{machine()}\n{versions()}\nseed {options.seed}; pictures of {size[0]} x {size[1]}: {counts}")
     print(f"defects of {options.contrast[0]:g} to {options.contrast[1]:g} local sigmas")

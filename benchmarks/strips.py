@@ -125,7 +125,11 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         lines.append(f"| {' | '.join((row['texture'], row['arm'], *quality, *counts, *cost, row['chosen']))} |")
     for arm in dict.fromkeys(row["arm"] for row in rows):
         squares = {row["texture"]: row["p_h"] for row in rows if row["arm"] == "squares"}
-        paired = [100 * (row["p_h"] - squares[row["texture"]]) for row in rows if row["arm"] == arm and squares]
+        paired = [
+            100 * (row["p_h"] - squares[row["texture"]])
+            for row in rows
+            if row["arm"] == arm and row["texture"] in squares
+        ]
         if arm != "squares" and paired:
             lines.append(
                 f"\nP_h of {arm} less that of squares: {statistics.fmean(paired):+.2f}, worst {min(paired):+.2f}"
@@ -148,6 +152,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             unit["contrast"] = options.contrast
             call = {"folder": str(folder / ("squares" if is_cut else "strips")), "is_cut": is_cut}
             found = units.get(unit, partial(in_child, measured, **call, seed=options.seed, options=given))
+            if found is None:
+                continue
             rows.append({**unit, **found})
             print(f"{texture}, {arm}: P_h {100 * found['p_h']:.1f} of {found['squares']} squares", flush=True)
     print(f"\n{machine()}\n{versions()}\nseed {options.seed}; strips of {STRIP[1]} x {STRIP[0]}: {counts}")
