@@ -5,7 +5,12 @@
 Prints a Markdown table and merges its rows into the JSON file as each is measured. DATA holds one folder for each
 category in the MVTec AD layout. `growth` and `racing` go on where they stopped, unless --fresh is given. --quick runs
 everything on small sizes, to see that it works: its ratios mean nothing, and it writes only where --out says.
-`odd_inputs` compares with nobody, and has options of its own: python -m benchmarks odd_inputs --help
+These compare with nobody, and have options of their own, such as python -m benchmarks odd_inputs --help:
+  odd_inputs      what becomes of every odd file that a command is given
+  large_pictures  defects of 6 to 12 pixels on 12 megapixels: a square of 256 against tiles
+  strips          strips of 4000 x 300 by tiles against the same strips cut into squares
+  image_sizes     the input chosen by itself against a square of 256, on real products
+  regions         real defects hit, and false regions, with a contact sheet
 """
 
 from __future__ import annotations
@@ -19,13 +24,17 @@ from benchmarks import (
     aupro,
     bank,
     growth,
+    image_sizes,
     inference,
+    large_pictures,
     memory,
     odd_inputs,
     racing,
+    regions,
     resume,
     scoring,
     simplenet,
+    strips,
     whole_fit,
 )
 from benchmarks._measure import Row, Run, Table, markdown
@@ -42,7 +51,13 @@ BENCHMARKS = {
     "resume": resume.run,
     "simplenet": simplenet.run,
 }
-ALONE = {"odd_inputs": odd_inputs.main}
+ALONE = {
+    "odd_inputs": odd_inputs.main,
+    "large_pictures": large_pictures.main,
+    "strips": strips.main,
+    "image_sizes": image_sizes.main,
+    "regions": regions.main,
+}
 """What has no peer, and options of its own."""
 WITHOUT_ANOMALIB = {"growth", "racing", "resume"}
 NEED_DATA = {"fit", "inference", "racing", "simplenet"}
