@@ -95,6 +95,7 @@ def fit(settings: FitSettings, as_json: bool) -> None:
         "report": str(out / "report.html"),
         "detectors": [member.detector.name for member in manifest.members],
         "untried": manifest.selection.untried if manifest.selection else 0,
+        "view": manifest.view.text,
         "layers": [list(layers) for layers in manifest.layers],
         "threshold": manifest.operating_point.threshold,
         "false_alarm_rate": manifest.operating_point.rate,
@@ -129,10 +130,11 @@ def inspect(settings: InspectSettings, as_json: bool) -> None:
 
     out, found = settings.out, list[str]()
     inspector = load(settings.bundle, settings.device, settings.backend, settings.threads)
+    inspector = inspector.with_mm_per_pixel(settings.mm_per_pixel)
     rows = inspect_to_folder(inspector, settings.images, out, settings.max_pixels, warn=found.append)
     counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in ("good", "defective", "error")}
     found += left_out(rows.skipped)
-    results, skipped = [asdict(row) for row in rows], _skipped(rows.skipped)
+    results, skipped = [row.to_dict() for row in rows], _skipped(rows.skipped)
     document = {
         "out": str(out),
         "backend": inspector.backend.name,
@@ -145,7 +147,8 @@ def inspect(settings: InspectSettings, as_json: bool) -> None:
     def show() -> None:
         say(
             f"{counts['good']} good, {counts['defective']} defective, {counts['error']} not readable.\n"
-            f"Results: {out / 'results.csv'}\nHeat maps: {out / 'heatmaps'}"
+            f"Results: {out / 'results.csv'}\nHeat maps: {out / 'heatmaps'}\n"
+            f"Where, and how large: {out / 'regions.json'}"
         )
         mind(found)
 

@@ -44,6 +44,8 @@ def show_fit(manifest: Manifest, out: Path, concerns: Sequence[str]) -> None:
     point = manifest.operating_point
     say(f"Learned from {manifest.data.images} good images.", "bold")
     say("Reads: " + ", ".join(f"{'+'.join(one.layers)} ({one.detector.name})" for one in manifest.members))
+    if manifest.view.kind != "squash" or manifest.region:
+        say(f"Sees: {manifest.view.text}{', within the region of interest' if manifest.region else ''}")
     if manifest.selection and manifest.selection.untried:
         left_out = f"{manifest.selection.untried} candidates were not tried, or not in full"
         say(f"{left_out}, for want of time: see --budget.", "yellow")

@@ -30,7 +30,7 @@ from flawsight.data import (
     learn_masks,
     read_image,
 )
-from flawsight.inspection.inspector import CHUNK, Inspector
+from flawsight.inspection.inspector import Inspector
 from flawsight.inspection.onlooker import Onlooker
 from flawsight.inspection.pixel_truth import PixelResults, Resolution
 from flawsight.metrics import evaluate_maps
@@ -63,8 +63,8 @@ def evaluate(
     labels, scores = [], []
     pixels = PixelResults(dataset, samples, truth, resolution)
     onlooker, learned = Onlooker(inspector), inspector.manifest.data.pixels
-    for start in range(0, len(samples), CHUNK):
-        chunk = samples[start : start + CHUNK]
+    for start in range(0, len(samples), inspector.at_once):
+        chunk = samples[start : start + inspector.at_once]
         images = [one for sample in chunk if (one := _read(sample, max_pixels, learned, errors)) is not None]
         if errors:
             continue  # nothing is measured any more, only looked for what else is wrong

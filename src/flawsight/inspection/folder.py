@@ -1,13 +1,15 @@
-"""What `inspect` leaves in its folder: results.csv and a heat map for each image."""
+"""What `inspect` leaves in its folder: results.csv, regions.json and a heat map for each image."""
 
 from __future__ import annotations
 
 import csv
+import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,22 +34,26 @@ from flawsight.data import (
 )
 from flawsight.data.listing import OWN, is_folder
 from flawsight.data.own_output import is_own_output, mark_output, marked_png
-from flawsight.inspection.inspector import CHUNK, Inspector, Result
+from flawsight.inspection.inspector import Inspector, Result
 from flawsight.inspection.names import heatmap_paths, refuse_overwriting
 from flawsight.inspection.onlooker import Onlooker
+from flawsight.regions import Region, coco_document
 from flawsight.report import overlay
 from flawsight.scoring import ColourScale
 
-RESULTS, HEATMAPS = "results.csv", "heatmaps"
+RESULTS, REGIONS, HEATMAPS = "results.csv", "regions.json", "heatmaps"
+COLUMNS = ("path", "score", "p_value", "verdict", "reason", "regions")
 
 
 @dataclass(frozen=True)
 class ResultRow:
     """One row of results.csv; `verdict` is `good`, `defective` or `error`, and an error has a reason.
 
+    `regions` say where in an image of `size` (H, W); the table counts them.
+
     >>> rows = inspect_to_folder(inspector, [dataset / "test" / "spot"], tmp)
-    >>> [row.verdict for row in rows]
-    ['defective', 'defective', 'defective']
+    >>> [row.verdict for row in rows], len(rows[0].regions)
+    (['defective', 'defective', 'defective'], 1)
     """
 
     path: str
@@ -55,6 +61,12 @@ class ResultRow:
     p_value: float | None
     verdict: str
     reason: str = ""
+    regions: tuple[Region, ...] = ()
+    size: tuple[int, int] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {**asdict(self), "regions": [region.to_dict() for region in self.regions]}
 
 
 class ResultRows(list[ResultRow]):
@@ -78,34 +90,38 @@ def inspect_to_folder(
     progress: Progress | None = None,
     warn: Callable[[str], object] = warnings.warn,
 ) -> ResultRows:
-    """Inspect images and folders of images; write results.csv and heatmaps/. An unreadable image gets an error row.
+    """Inspect images and folders of images; write results.csv, regions.json (COCO) and heatmaps/.
 
-    So does one that is not as the good ones. `warn` is told where all together differ from those learned. What
+    An unreadable image gets an error row. So does one that is not as the good ones. `warn` is told where all together differ from those learned. What
     an inspection wrote, here or elsewhere, is never inspected. The table appears when all is done: where that fails,
     neither it nor a heat map of this inspection is left.
 
     >>> rows = inspect_to_folder(inspector, [dataset / "test" / "spot"], tmp / "results")
     >>> len(rows), sorted(path.name for path in (tmp / "results").glob("[!.]*"))
-    (3, ['heatmaps', 'results.csv'])
+    (3, ['heatmaps', 'regions.json', 'results.csv'])
     """
     paths, skipped = _expand(inputs, out)
     mark_output(writable_folder(out), HEATMAPS)
     pictures = heatmap_paths(paths, writable_folder(out / HEATMAPS))
     refuse_overwriting(pictures)
-    try:
-        (out / RESULTS).unlink(missing_ok=True)
-    except OSError as error:
-        raise FlawsightError(f"cannot write '{out / RESULTS}' ({error.strerror}): is it open elsewhere?") from error
+    for path in (out / RESULTS, out / REGIONS):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise FlawsightError(f"cannot write '{path}' ({error.strerror}): is it open elsewhere?") from error
     rows = ResultRows()
     rows.skipped = tuple(skipped)
     onlooker = Onlooker(inspector)
     with ExitStack() as undo, (progress or default_progress()).stage("Inspecting", len(paths)) as advance:
-        for start in range(0, len(paths), CHUNK):
-            chunk = paths[start : start + CHUNK]
+        at_once = inspector.at_once
+        for start in range(0, len(paths), at_once):
+            chunk = paths[start : start + at_once]
             for path in chunk:
                 undo.callback(_remove, pictures[path])
             rows += _inspected(inspector, chunk, pictures, max_pixels, onlooker)
             advance(len(chunk))
+        undo.callback(_remove, out / REGIONS)
+        _write_regions(out / REGIONS, rows)
         _write_table(out / RESULTS, rows)
         undo.pop_all()  # all is there: nothing to undo
     onlooker.tell(warn)
@@ -119,9 +135,18 @@ def _remove(path: Path) -> None:
 
 def _write_table(path: Path, rows: Sequence[ResultRow]) -> None:
     with written_whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(ResultRow)])
+        writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
-        writer.writerows(readable_document(asdict(row)) for row in rows)
+        for row in rows:
+            values = {name: getattr(row, name) for name in COLUMNS}
+            counted = "" if row.verdict == "error" else len(row.regions)
+            writer.writerow(readable_document(values | {"regions": counted}))
+
+
+def _write_regions(path: Path, rows: Sequence[ResultRow]) -> None:
+    """Of every image that was inspected, in COCO's format."""
+    found = coco_document((row.path, row.size, row.regions) for row in rows if row.size is not None)
+    write_whole(path, json.dumps(readable_document(found)) + "\n")
 
 
 def _expand(inputs: Sequence[Path], out: Path) -> tuple[list[Path], list[Skipped]]:
@@ -180,4 +205,5 @@ def _found(path: Path, image: np.ndarray, result: Result, picture: Path, scale: 
     drawn = cv2.cvtColor(overlay(image, result.anomaly_map, scale), cv2.COLOR_RGB2BGR)
     # Encoded first: OpenCV crashes on names that are no UTF-8.
     write_whole(picture, marked_png(cv2.imencode(".png", drawn)[1].tobytes()))
-    return ResultRow(str(path), result.score, result.p_value, result.verdict)
+    size = (image.shape[0], image.shape[1])
+    return ResultRow(str(path), result.score, result.p_value, result.verdict, "", result.regions, size)

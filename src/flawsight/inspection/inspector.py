@@ -64,6 +64,12 @@ class Inspector:
         self.backend = backend
         self.manifest = manifest
 
+    def with_mm_per_pixel(self, mm_per_pixel: float | None) -> Inspector:
+        """The same, giving areas in mm², too; as it is for None."""
+        if mm_per_pixel is None:
+            return self
+        return Inspector(self.backend, self.manifest.model_copy(update={"mm_per_pixel": mm_per_pixel}))
+
     @property
     def layers(self) -> tuple[tuple[str, ...], ...]:
         """The layers that each member reads."""
@@ -78,6 +84,11 @@ class Inspector:
     def pixel_threshold(self) -> float:
         """Regions are where the map is above this: the image's own threshold, unless scores are not maxima of maps."""
         return self.manifest.colour_scale.threshold if self.manifest.has_own_scores else self.threshold
+
+    @property
+    def at_once(self) -> int:
+        """So many images are best given to `inspect_many`: of those that are cut into tiles, one."""
+        return 1 if self.view.kind == "tiles" else CHUNK
 
     @property
     def view(self) -> View:

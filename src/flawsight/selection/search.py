@@ -27,7 +27,9 @@ from flawsight.selection.runner import TrialRunner
 from flawsight.selection.trials import Candidate, Trial, TrialStore, scaled
 from flawsight.selection.validation import ValidationSet, make_validation_set
 
-SEARCHES = ("auto", "exhaustive")
+SEARCHES = ("auto", "exhaustive", "once")
+LARGEST_MAP = 128
+"""Layers of larger maps cost most, and see what those behind them see at a smaller image size."""
 RACE_MARGIN = 0.45
 """How far behind the leader of its depth a layer may be after the coarse round and still be measured in full.
 
@@ -41,8 +43,8 @@ class LayerSelection(BaseEstimator):
 
     search: `exhaustive` measures every layer in full on paper A's split; with `defects="nsa", fuse=1` it is paper A's
     procedure to the letter. `auto` uses at most `max_images` images, ranks all layers coarsely and measures in full at
-    most `finalists` of each depth, those that may still be its best. Both plan the process to stay within
-    `max_memory` bytes. `detector` may be several by name: all are tried on every layer, and the best of a depth wins.
+    most `finalists` of each depth, those that may still be its best. `once` measures every layer once, at half the
+    resolution. All plan the process to stay within `max_memory` bytes. `detector` may be several by name: all are tried on every layer, and the best of a depth wins.
     `budget`: seconds that `auto` may take; what was not tried, or not in full, for want of time is in `untried_`.
     `latency_budget`: milliseconds that a picture may take on this machine (`Stopwatch`); every candidate is then timed,
     `options_` holds all choices with what they cost, and the best that keeps to it is chosen.
@@ -89,7 +91,7 @@ class LayerSelection(BaseEstimator):
         watch: Progress = progress or Silent()
         kinds, detectors = self._checked()
         exhaustive, budget = self.search == "exhaustive", Budget(self.budget)
-        chosen = select_layers(extractor.layers, self.layers)
+        chosen = self._wanted(extractor)
         used = images if exhaustive else _sample(images, self.max_images, self.seed)
         self.validation_: ValidationSet = validation or self._validation(used, kinds)
         self.images_used_ = validation.images_used if validation else len(used)
@@ -108,7 +110,7 @@ class LayerSelection(BaseEstimator):
             candidates = timed.quick_enough(candidates, watch)
         self.milliseconds_ = {one: sum(parts) for one, parts in timed.parts.items()} if timed else {}
         ranked: list[Trial] = []
-        if not exhaustive:
+        if self.search == "auto":
             ranked = runner.trials(candidates, low_fidelity(detectors, self.validation_, side), COARSE_SHARE)
             candidates = survivors(ranked, unique, self.finalists, in_order=not budget.is_limited)
         trials = runner.trials(candidates, full)
@@ -128,6 +130,13 @@ class LayerSelection(BaseEstimator):
             self.selected_, self.figures_ = best.choices, dict(best.figures)
         return self
 
+    def _wanted(self, extractor: Extractor) -> list[Layer]:
+        """The layers to choose from; of all those of large images, the ones whose maps are not huge."""
+        chosen = list(select_layers(extractor.layers, self.layers))
+        if self.layers != "all" or self.search == "exhaustive":
+            return chosen
+        return [layer for layer in chosen if layer.height <= LARGEST_MAP] or chosen
+
     def _validation(self, images: Sequence[np.ndarray], kinds: Sequence[str]) -> ValidationSet:
         return make_validation_set(
             images,
@@ -146,13 +155,14 @@ class LayerSelection(BaseEstimator):
             raise FlawsightError(f"unknown search '{self.search}': use {' or '.join(SEARCHES)}")
         if self.search == "exhaustive" and self.budget is not None:
             raise FlawsightError("an exhaustive search tries everything: leave the budget out, or use --search auto")
-        detectors = self._detectors()
+        detectors = self.detectors()
         for name, detector in detectors.items():
             if detector.tags.input != "features":
                 raise FlawsightError(f"detector '{name}' reads images: there are no layers to choose for it")
         return kinds, detectors
 
-    def _detectors(self) -> dict[str, Detector]:
+    def detectors(self) -> dict[str, Detector]:
+        """Who reads, by name."""
         if isinstance(self.detector, Mapping):
             return dict(self.detector)
         kind = type(self.detector)
@@ -173,7 +183,7 @@ class LayerSelection(BaseEstimator):
         found = []
         for layer in self.layers_:
             about = {name: value for name, value in asdict(layer).items() if name not in ("height", "width")}
-            for name in self._detectors():
+            for name in self.detectors():
                 trial = fullest.get(Candidate(layer.same_as or layer.name, name))
                 for kind, metrics in trial.figures.items() if trial else ():
                     assert trial is not None

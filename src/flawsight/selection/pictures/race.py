@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flawsight.core import FlawsightError, Progress
+from flawsight.detectors import Detector
 from flawsight.features import Extractor, select_layers
 from flawsight.metrics import Metrics
 from flawsight.selection.budget import bisection_order
 from flawsight.selection.fusion import NEGLIGIBLE, criterion
 from flawsight.selection.pictures.scenes import Scenes
-from flawsight.selection.search import LayerSelection
+from flawsight.selection.search import LARGEST_MAP, LayerSelection
 from flawsight.views import View
 
 LAYERS = 24
 """Layers that a view is measured on, spread evenly over the network."""
-FINALISTS = 2
+STRIDE = 8
+"""Input pixels between the places where detectors look."""
 RACE_SHARE = 0.5
 """Of the time for the search, where that is limited."""
 
@@ -74,7 +76,7 @@ def race_views(
     cache_key: str,
     progress: Progress,
 ) -> list[ViewTrial]:
-    """Measure each view on the same pictures, with the selection's detectors on a few layers.
+    """Measure each view on the same pictures, with cheap forms of the selection's detectors on a few layers.
 
     `network_at` gives the network for an image size. A view that no layer is quick enough for is left out.
     """
@@ -84,8 +86,9 @@ def race_views(
         network = network_at(view.side)
         names = ",".join(_few(network, selection.layers))
         budget = RACE_SHARE * selection.budget / len(views) if selection.budget else None
-        parameters = selection.get_params(deep=False)
-        few = LayerSelection(**parameters | {"layers": names, "finalists": FINALISTS, "budget": budget})
+        detectors = {name: _cheap(one, view.side) for name, one in selection.detectors().items()}
+        changed = {"detector": detectors, "layers": names, "search": "once", "budget": budget}
+        few = LayerSelection(**selection.get_params(deep=False) | changed)
         folder = None if work_dir is None else work_dir / _folder(view)
         try:
             few.fit(network, (), folder, cache_key + repr(view), progress, seen)
@@ -97,8 +100,15 @@ def race_views(
     return trials
 
 
+def _cheap(detector: Detector, side: int) -> Detector:
+    """A cheaper form of the detector, as fine for every image size."""
+    cheap = detector.low_fidelity()
+    return cheap.set_params(max_grid=side // STRIDE) if "max_grid" in cheap.get_params() else cheap
+
+
 def _few(network: Extractor, wanted: str) -> list[str]:
     unique = [layer for layer in select_layers(network.layers, wanted) if not layer.same_as]
+    unique = [layer for layer in unique if layer.height <= LARGEST_MAP] or unique
     order = {layer.name: layer.order for layer in unique}
     return sorted((layer.name for layer in bisection_order(unique)[:LAYERS]), key=order.__getitem__)
 
