@@ -77,10 +77,7 @@ def _searched(
     selection = _selection(settings, plan, recipe)
     good = good.seen(views[0], good.region)
     if len(views) == 1 and good.is_overview:
-        with run.timed("choosing layers"):
-            network, key = networks.at(views[0].side), good.key + recipe.sources_digest
-            selection.fit(network, good.images, plan.work, cache_key=key, progress=run.progress)
-        return Ensemble(_chosen(plan, selection), network, good, selection)
+        return _searched_squares(plan, networks, good, recipe, run, selection)
     key = "".join([good.key, recipe.sources_digest, good.region.key if good.region else "", *map(repr, views)])
     start = perf_counter()
     with run.timed("planting defects"):
@@ -90,13 +87,32 @@ def _searched(
         with run.timed("choosing the view"):
             trials = race_views(scenes, views, selection, networks.at, plan.work, key, run.progress)
         view = best_trial(trials).view
+    good = good.seen(view, good.region)
+    if selection.budget:
+        selection.set_params(budget=max(1.0, selection.budget - (perf_counter() - start)))
+    if good.is_overview:
+        return _searched_squares(plan, networks, good, recipe, run, selection, trials)
     with run.timed("choosing layers"):
-        if selection.budget:
-            selection.set_params(budget=max(1.0, selection.budget - (perf_counter() - start)))
         network = networks.at(view.side)
         seen = scenes.through(view)
         selection.fit(network, (), plan.work, key + repr(view), run.progress, seen)
-    return Ensemble(_chosen(plan, selection), network, good.seen(view, good.region), selection, tuple(trials))
+    return Ensemble(_chosen(plan, selection), network, good, selection, tuple(trials))
+
+
+def _searched_squares(
+    plan: Plan,
+    networks: Networks,
+    good: GoodImages,
+    recipe: DefectRecipe,
+    run: Run,
+    selection: LayerSelection,
+    trials: Sequence[ViewTrial] = (),
+) -> Ensemble:
+    """The best layers for pictures that are squashed, on defects in the squares."""
+    with run.timed("choosing layers"):
+        network, key = networks.at(good.images.side), good.key + recipe.sources_digest
+        selection.fit(network, good.images, plan.work, cache_key=key, progress=run.progress)
+    return Ensemble(_chosen(plan, selection), network, good, selection, tuple(trials))
 
 
 def _selection(settings: FitSettings, plan: Plan, recipe: DefectRecipe) -> LayerSelection:
