@@ -17,6 +17,7 @@ from flawsight.pipeline.load_images import GoodImages
 from flawsight.pipeline.plan import Plan
 from flawsight.pipeline.record import Run
 from flawsight.selection import LayerSelection
+from flawsight.selection.memory import check_cut_pictures
 from flawsight.selection.pictures import (
     Scenes,
     ViewTrial,
@@ -61,6 +62,8 @@ def choose_members(plan: Plan, networks: Networks, good: GoodImages, recipe: Def
     `good` knows its region; its view is decided here.
     """
     views = candidate_views(plan.settings, good.sizes, not plan.is_position_bound)
+    if any(view.kind == "tiles" for view in views):
+        check_cut_pictures(good.sizes, good.paths, plan.settings.max_memory)
     if plan.searches:
         return _searched(plan, networks, good, recipe, run, views)
     good = good.seen(views[0], good.region)
@@ -75,6 +78,8 @@ def _searched(
     settings = plan.settings
     trials: list[ViewTrial] = []
     selection = _selection(settings, plan, recipe)
+    for view in views:
+        _ = good.seen(view, good.region).frames  # what does not fit the pictures is refused before long work
     good = good.seen(views[0], good.region)
     if len(views) == 1 and good.is_overview:
         return _searched_squares(plan, networks, good, recipe, run, selection)
