@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from time import perf_counter
 
-from flawsight.core import INPUT
+from flawsight.core import INPUT, FlawsightError
 from flawsight.defects import defect_kinds, described_product
 from flawsight.detectors import Detector
 from flawsight.features import Extractor, select_layers, stage_ends
@@ -61,14 +61,29 @@ def choose_members(plan: Plan, networks: Networks, good: GoodImages, recipe: Def
 
     `good` knows its region; its view is decided here.
     """
-    views = candidate_views(plan.settings, good.sizes, not plan.is_position_bound)
-    if any(view.kind == "tiles" for view in views):
-        check_cut_pictures(good.sizes, good.paths, plan.settings.max_memory)
+    views = _views(plan, good)
     if plan.searches:
         return _searched(plan, networks, good, recipe, run, views)
     good = good.seen(views[0], good.region)
     network = networks.at(views[0].side)
     return Ensemble(_STRATEGIES[plan.tags.input, plan.fixed is not None](plan, network, good, recipe), network, good)
+
+
+def _views(plan: Plan, good: GoodImages) -> list[View]:
+    """What to try; pictures are squashed where nothing is said and nothing can be tried."""
+    settings = plan.settings
+    if settings.view == "auto" and not plan.searches:
+        return [View("squash", settings.sides[0])]
+    views = candidate_views(settings, good.sizes, not plan.is_position_bound)
+    cut = [view for view in views if view.kind == "tiles"]
+    try:
+        if cut:
+            check_cut_pictures(good.sizes, good.paths, settings.max_memory)
+    except FlawsightError:
+        if settings.view == "tiles":
+            raise
+        return [view for view in views if view.kind != "tiles"]
+    return views
 
 
 def _searched(

@@ -59,8 +59,8 @@ def check_cut_pictures(sizes: Sequence[tuple[int, int]], paths: Sequence[Path], 
     if needed > left:
         raise FlawsightError(
             f"{path} has {size[1]} x {size[0]} pixels: to join its map takes {needed / 1e9:.1f} GB, and "
-            f"{max(left, 0) / 1e9:.1f} GB are left of the memory that was planned; allow more with --max-memory, cut the "
-            "pictures in parts, or use --view whole"
+            f"{max(left, 0) / 1e9:.1f} GB are left of the memory that was planned; allow more with --max-memory, cut "
+            "the pictures in parts, or use --view whole"
         )
 
 
