@@ -36,6 +36,9 @@ def make_scenes(
     Of large pictures a part is measured, the same for all `views`. The pictures that carry defects also count, as they
     were before, among the good ones.
 
+    >>> from flawsight.defects import Product
+    >>> from flawsight.selection.pictures import make_scenes
+    >>> from flawsight.views import View
     >>> sizes = [image.shape[:2] for image in images]
     >>> view = View("tiles", side=32)
     >>> scenes = make_scenes(images, sizes, Product(), [view], ["scratch"], seed=0)
