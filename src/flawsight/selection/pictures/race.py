@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from flawsight.core import FlawsightError, Progress
 from flawsight.detectors import Detector
@@ -42,8 +45,8 @@ class ViewTrial:
 
     @property
     def p_h(self) -> float:
-        """Mean over the kinds of defect."""
-        return sum(one.p_h for one in self.figures.values()) / len(self.figures)
+        """Mean over the kinds of defect; NaN where nothing was measured."""
+        return float(np.mean([one.p_h for one in self.figures.values()])) if self.figures else math.nan
 
     @property
     def cost(self) -> int:
