@@ -13,11 +13,12 @@ from typing import Any
 
 from flawsight.bundle import remove_bundle, write_bundle
 from flawsight.core import FlawsightError, Progress, default_progress
+from flawsight.defects import defect_kinds
 from flawsight.export import export_inspector
 from flawsight.inference import TorchBackend
 from flawsight.inspection import Inspector
 from flawsight.pipeline.calibrate import calibrate
-from flawsight.pipeline.choose import Networks, choose_members
+from flawsight.pipeline.choose import Ensemble, Networks, choose_members
 from flawsight.pipeline.defect_sources import defect_sources, preview_defects
 from flawsight.pipeline.learn import learn_members
 from flawsight.pipeline.load_images import GoodImages, find_good, load_images
@@ -109,7 +110,14 @@ def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResul
     manifest = make_manifest(plan, network, good, recipe, ensemble, learned, found)
     inspector = Inspector(TorchBackend(network, learned.members, found.members), manifest)
     defects = selection.validation_.shown if selection else preview_defects(good, recipe, settings)
-    notes = (*notes, *about_region, *good.concerns, *recipe.concerns, *_too_small(inspector, good))
+    notes = (
+        *notes,
+        *about_region,
+        *good.concerns,
+        *recipe.concerns,
+        *_left_out(ensemble),
+        *_too_small(inspector, good),
+    )
     record = FitRecord(
         selection, good, recipe, defects, found.held_out_maps, run.timings, notes, skipped, ensemble.views
     )
@@ -149,6 +157,19 @@ def _write(inspector: Inspector, files: dict[str, bytes], record: FitRecord, fol
     except FlawsightError:
         remove_bundle(folder)
         raise
+
+
+def _left_out(ensemble: Ensemble) -> list[str]:
+    """Kinds of defects that found no place."""
+    if ensemble.selection is None:
+        return []
+    missing = [kind for kind in defect_kinds(ensemble.selection.defects) if kind not in ensemble.selection.figures_]
+    if not missing:
+        return []
+    return [
+        f"artificial defects of the kind {', '.join(missing)} found no place on these pictures and were left out: are "
+        "they nearly uniform at this size?"
+    ]
 
 
 def _too_small(inspector: Inspector, good: GoodImages) -> list[str]:

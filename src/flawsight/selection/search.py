@@ -146,6 +146,7 @@ class LayerSelection(BaseEstimator):
             foreground=self.foreground,
             keep_originals=self.search != "exhaustive",
             parameters=self.defect_parameters,
+            may_drop=self.defects == "auto",
         )
 
     def _checked(self) -> tuple[tuple[str, ...], dict[str, Detector]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from flawsight.core import FlawsightError
 from flawsight.data import split_good
 from flawsight.defects import Foreground, Product, apply_defects, described_product, make
 from flawsight.selection.evaluator import GOOD, Evaluator, LayerEvaluator
@@ -91,12 +92,14 @@ def make_validation_set(
     foreground: Foreground = "auto",
     keep_originals: bool = False,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    may_drop: bool = False,
 ) -> ValidationSet:
     """Split good images as paper A does and make every kind of defect on the same images of D_V,bad.
 
     `texture` and `foreground` override the estimate of what the product is. `keep_originals` also counts the images of
     D_V,bad, as they were before, among the good ones: a small set then tells good from bad with far less chance in it.
-    `parameters`: of kinds of defects, by kind.
+    `parameters`: of kinds of defects, by kind. `may_drop`: kinds that find no place on these images are left out, unless
+    none does.
 
     >>> validation = make_validation_set(images, ["nsa"], seed=0)
     >>> defective, masks = validation.bad["nsa"]
@@ -107,11 +110,13 @@ def make_validation_set(
     images = list(images)  # decoded once: as sources of material they are all needed for every defect
     train, good, base = ([images[i] for i in part] for part in (split.train, split.val_good, split.val_bad))
     product = described_product(train, seed, texture, foreground)
-    given = parameters or {}
-    bad = {
-        kind: apply_defects(
-            base, make(kind, product=product, **given.get(kind, {})), kind=kind, seed=seed, sources=images
-        )
-        for kind in kinds
-    }
+    given, bad, dropped = parameters or {}, {}, list[FlawsightError]()
+    for kind in kinds:
+        try:
+            defect = make(kind, product=product, **given.get(kind, {}))
+            bad[kind] = apply_defects(base, defect, kind=kind, seed=seed, sources=images)
+        except FlawsightError as error:
+            dropped.append(error)
+    if dropped and not (may_drop and bad):
+        raise dropped[0]
     return ValidationSet(train, good + base if keep_originals else good, bad, product)
