@@ -98,8 +98,8 @@ def make_validation_set(
 
     `texture` and `foreground` override the estimate of what the product is. `keep_originals` also counts the images of
     D_V,bad, as they were before, among the good ones: a small set then tells good from bad with far less chance in it.
-    `parameters`: of kinds of defects, by kind. `may_drop`: kinds that find no place on these images are left out, unless
-    none does.
+    `parameters`: of kinds of defects, by kind. `may_drop`: kinds that find no place on these images are left out,
+    unless none does.
 
     >>> validation = make_validation_set(images, ["nsa"], seed=0)
     >>> defective, masks = validation.bad["nsa"]
