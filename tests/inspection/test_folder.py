@@ -27,7 +27,7 @@ def table(out: Path) -> list[dict[str, str]]:
     with (out / "results.csv").open(newline="") as file:
         reader = csv.DictReader(file)
         rows = list(reader)
-    assert reader.fieldnames == ["path", "score", "p_value", "verdict", "reason"]
+    assert reader.fieldnames == ["path", "score", "p_value", "verdict", "reason", "regions"]
     return rows
 
 

@@ -160,7 +160,7 @@ def test_what_was_changed_is_told_by_value() -> None:
 
 def test_a_dump_can_be_written_down_and_leaves_out_files_and_folders() -> None:
     given = of(textures="t", generator="g", weights="w.pth", foreground="20:15", fixed_layers="a+b", parameter=["x=1"])
-    assert set(FitSettings.paths()) == {"weights", "textures", "generator", "good", "out"}
+    assert set(FitSettings.paths()) == {"weights", "textures", "generator", "region", "good", "out"}
     found = given.dump({"device", "seed"})
     assert set(found) == set(FitSettings.model_fields) - {"device", "seed", *FitSettings.paths()}
     assert json.loads(json.dumps(found)) == found
