@@ -38,9 +38,7 @@ def test_each_is_decoded_once_and_is_what_it_was(paths: list[Path], decoded: lis
         images[7]
 
 
-def test_beyond_the_limit_images_are_decoded_again(
-    paths: list[Path], decoded: list[Path]
-) -> None:
+def test_beyond_the_limit_images_are_decoded_again(paths: list[Path], decoded: list[Path]) -> None:
     images = ImageCache(paths, 48)
     images._store = SquareStore(48, most=3 * 3 * 48 * 48)
     first, second = images[:], images[:]

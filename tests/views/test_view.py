@@ -196,7 +196,9 @@ def test_another_number_of_maps_is_refused() -> None:
 def test_a_tile_is_the_resized_crop_alone(
     side: int, times: int, more_y: int, more_x: int, overlap: float, seed: int
 ) -> None:
-    case = Case(View("tiles", side, times * side, overlap), (times * (side + more_y), times * (side + more_x)), None, seed)
+    case = Case(
+        View("tiles", side, times * side, overlap), (times * (side + more_y), times * (side + more_x)), None, seed
+    )
     picture, frame = case.picture, case.frame
     assert frame.working == (side + more_y, side + more_x)
     for (y, x), square in zip(frame.origins, frame.cut(picture), strict=True):
@@ -211,7 +213,9 @@ def test_some_squares_are_those_of_all(case: Case) -> None:
     assert len(every) == frame.tiles and all(one.shape == (frame.side, frame.side, 3) for one in every)
     assert all(one.dtype == np.uint8 for one in every)
     wanted = np.random.default_rng(case.seed).permutation(frame.tiles)[:3].tolist()
-    assert all(np.array_equal(one, every[number]) for number, one in zip(wanted, frame.cut(case.picture, wanted), strict=True))
+    assert all(
+        np.array_equal(one, every[number]) for number, one in zip(wanted, frame.cut(case.picture, wanted), strict=True)
+    )
     assert not list(frame.cut(case.picture, []))
 
 
@@ -398,7 +402,9 @@ def test_views_that_make_no_sense(options: tuple, message: str) -> None:
 @pytest.mark.parametrize(("tile", "size"), [(65, (64, 80)), (81, (200, 80)), (None, (63, 200))])
 def test_tiles_larger_than_the_picture(tile: int | None, size: tuple[int, int]) -> None:
     view = View("tiles", 64, tile)
-    with pytest.raises(FlawsightError, match=rf"{view.cut} pixels are larger.*--tile {min(size)} or less.*--view whole"):
+    with pytest.raises(
+        FlawsightError, match=rf"{view.cut} pixels are larger.*--tile {min(size)} or less.*--view whole"
+    ):
         view.frame(size)
     region = RegionOfInterest(np.ones(size, bool))
     with pytest.raises(FlawsightError, match="larger than the picture"):
