@@ -62,7 +62,7 @@ class SquareStore:
         self._lock = Lock()
         self._file: IO[bytes] | None = None
         with suppress(OSError):  # no room for temporary files: squares are made again
-            # It lives as long as the squares. A buffer would keep what a full disk refused, and fail when they are read.
+            # It lives as long as the squares. A buffer would keep what a full disk refused, and reading would fail.
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
 
     def get(self, number: int) -> np.ndarray | None:

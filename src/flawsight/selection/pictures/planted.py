@@ -124,25 +124,29 @@ class Planter:
         sources = self._sources()
         return [self._planted(kind, defect, number, sources) for number in numbers]
 
-    def _sources(self) -> list[np.ndarray]:
-        """A few pictures to take material from, as many as memory allows."""
-        found: list[np.ndarray] = []
+    def _sources(self) -> dict[int, np.ndarray]:
+        """A few pictures to take material from, by number, as many as memory allows."""
+        found: dict[int, np.ndarray] = {}
         taken = 0
-        for number in np.linspace(0, len(self.pictures) - 1, min(MOST_SOURCES, len(self.pictures))).round().astype(int):
-            picture = self.pictures[int(number)]
+        most = min(MOST_SOURCES, len(self.pictures))
+        for number in np.linspace(0, len(self.pictures) - 1, most).round().astype(int).tolist():
+            picture = self.pictures[number]
             taken += picture.nbytes
             if found and taken > SOURCE_BYTES:
                 break
-            found.append(picture)
+            found[number] = picture
         return found
 
-    def _planted(self, kind: str, defect: SyntheticDefect, number: int, sources: Sequence[np.ndarray]) -> PlantedDefect:
+    def _planted(
+        self, kind: str, defect: SyntheticDefect, number: int, sources: Mapping[int, np.ndarray]
+    ) -> PlantedDefect:
         picture = self.pictures[number]
+        foreign = [source for other, source in sources.items() if other != number]
         rng = np.random.default_rng([self.seed, crc32(kind.encode()), number])
         error: FlawsightError | None = None
         for _ in range(_TRIES):
             box = self._window(picture, self.sections[number], rng)
-            others = [_part_like(one, box, rng) for one in sources if one is not picture] or [_part(picture, box)]
+            others = [_part_like(one, box, rng) for one in foreign] or [_part(picture, box)]
             try:
                 patch, mask = defect(np.ascontiguousarray(_part(picture, box)), rng, others)
             except FlawsightError as one:
