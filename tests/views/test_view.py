@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from flawsight.core import FlawsightError
@@ -159,6 +159,8 @@ def test_maps_cut_from_one_map_join_to_it_without_a_seam(case: Case) -> None:
 def test_tiles_that_disagree_blend_without_a_step(case: Case) -> None:
     frame = case.frame
     blend = round(case.view.overlap * case.view.side)
+    steps = [np.diff(sorted({origin[axis] for origin in frame.origins})) for axis in (0, 1)]
+    assume(all((some >= blend).all() for some in steps))  # not two of almost the same place
     values = np.random.default_rng(case.seed).integers(0, 2, frame.tiles)
     joined = frame.join([np.full((frame.side, frame.side), one, np.float32) for one in values])
     assert joined.min() >= 0 and joined.max() <= 1 + 1e-6
@@ -288,7 +290,7 @@ def test_what_lies_outside_the_region_changes_no_square(case: Case) -> None:
 
 @given(cases("tiles", region=True))
 def test_tiles_wholly_outside_are_left_out(case: Case) -> None:
-    left, top, width, height = case.frame.box
+    _, _, width, height = case.frame.box
     every = case.view.frame((height, width))
     seen = [(y, x) for y, x in every.origins if case.inside[y : y + every.side, x : x + every.side].any()]
     assert list(case.frame.origins) == seen and case.frame.working == every.working
