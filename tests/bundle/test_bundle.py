@@ -124,7 +124,10 @@ def test_a_manifest_that_does_not_hold(copy: Path, change: Callable, part: str) 
     refused(copy, part)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 2}', b'{"format": 3}', b'{"format": 4}', b"\xff\xfe\x00", b"\x89PNG"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b'{"format": 2}', b'{"format": 3}', b'{"format": 4}', b'{"format": 5}', b"\xff\xfe", b"\x89PNG"],
+)
 def test_a_manifest_that_is_none(copy: Path, content: bytes) -> None:
     (copy / "inspector.json").write_bytes(content)
     refused(copy, "inspector.json")

@@ -5,6 +5,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,7 @@ def test_they_are_what_each_frame_cuts(pictures: Counted, name: str) -> None:
     tiles = [view.frame(size).tiles for size in SIZES]
     ends = np.cumsum([0, *tiles]).tolist()
     assert [inputs.of_picture(number) for number in range(4)] == [
-        range(*pair) for pair in zip(ends, ends[1:], strict=False)
+        range(*pair) for pair in pairwise(ends)
     ]
     assert inputs.picture_of.tolist() == [number for number, count in enumerate(tiles) for _ in range(count)]
     assert inputs.tile_of.tolist() == [tile for count in tiles for tile in range(count)]
