@@ -29,7 +29,7 @@ import flawsight as fs
 from benchmarks._large import CONTRASTS, SIZE, Counts, large_pictures
 from benchmarks._measure import alternate, in_child, machine, peak_mib, versions
 from benchmarks.image_sizes import ARMS, SMALL, Units, chosen
-from benchmarks.regions import Hits, fit_options, found_in, hits, is_known, pixel_threshold
+from benchmarks.regions import Hits, found_in, hits
 from flawsight.data import Sample, learn_masks, open_dataset, read_image
 from flawsight.inspection import Inspector
 from flawsight.metrics import PixelTruth, auroc, harmonic_mean
@@ -48,7 +48,7 @@ QUICK_SIZE = (768, 1024)
 
 def fitted(good: str, out: str, seed: int, options: dict[str, Any]) -> dict[str, Any]:
     imported, start = peak_mib(), time.perf_counter()
-    inspector = fs.fit(good, out, seed=seed, device="cpu", overwrite=True, **fit_options(**options))
+    inspector = fs.fit(good, out, seed=seed, device="cpu", overwrite=True, **options)
     return {"fit_s": time.perf_counter() - start, "chosen": chosen(inspector), "imported_mib": imported}
 
 
@@ -104,7 +104,7 @@ def seen_batches() -> Iterator[list[tuple[int, ...]]]:
 
 def quality(inspector: Inspector, samples: Sequence[Sample], folder: Path) -> dict[str, Any]:
     """P_h, what becomes of every defect of defects.csv, and false alarms."""
-    truth, threshold, defects = learn_masks(samples), pixel_threshold(inspector), defects_of(folder)
+    truth, threshold, defects = learn_masks(samples), inspector.pixel_threshold, defects_of(folder)
     labels, scores, verdicts, maps, masks = [], [], [], [], []
     pods, counted = list[tuple[float, str, bool]](), list[Hits]()
     for sample in samples:
@@ -209,9 +209,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder = made(options, texture, counts, size)
         for arm in options.arms:
             given = ARMS[arm] | (SMALL if options.quick else {})
-            if not is_known(given):
-                print(f"{arm}: left out, this version has no views", flush=True)
-                continue
             unit = {"texture": texture, "arm": arm, "options": given, "seed": options.seed}
             unit |= {"size": size, "counts": counts, "repeat": options.repeat, "contrast": options.contrast}
             bundle = options.work / "bundles" / f"{folder.name}_{arm}"

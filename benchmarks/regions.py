@@ -3,8 +3,8 @@
     python -m benchmarks regions --data DATA --out regions.png
 
 Fits on at most --most-good pictures of DATA/PRODUCT (default magnetic_tile), evaluates on its test pictures, and prints
-how many true defects meet a region, and how many regions of each picture meet none: as `fs.evaluate` says it, where it
-does, and as counted here. The PNG shows test pictures of all kinds: true masks green, regions and their boxes red.
+how many true defects meet a region, and how many regions of each picture meet none: as `fs.evaluate` says it, and
+as counted here. The PNG shows test pictures of all kinds: true masks green, regions and their boxes red.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from benchmarks._inputs import CATEGORY, good_paths
 from benchmarks._measure import machine, versions
 from flawsight.data import Dataset, Sample, learn_masks, open_dataset, read_image
 from flawsight.inspection import Inspector, Result
-from flawsight.settings import FitSettings
 
 Box = tuple[int, int, int, int]
 TRUE, FOUND = (0, 200, 0), (255, 0, 0)
@@ -39,38 +38,13 @@ class Hits(NamedTuple):
     false: int
 
 
-def is_known(options: dict[str, Any]) -> bool:
-    """Whether this version can do what the options ask for: one without views has the square only."""
-    return "view" in FitSettings.model_fields or options.get("view", "squash") == "squash"
-
-
-def fit_options(**options: Any) -> dict[str, Any]:
-    """The options, without a view where this version has the square only and that is asked for."""
-    if "view" not in FitSettings.model_fields and is_known(options):
-        options.pop("view", None)
-    return options
-
-
 def found_in(result: Result, threshold: float) -> tuple[np.ndarray, list[Box]]:
-    """Where the map is above the threshold, (H, W) bool, and the boxes of the regions there.
-
-    Boxes are those of `result.regions`; where results have none, those of the connected parts.
-    """
-    above = result.anomaly_map > threshold
-    regions = getattr(result, "regions", None)
-    if regions is None:
-        stats = cv2.connectedComponentsWithStats(above.view(np.uint8), connectivity=8)[2][1:]
-        return above, [(int(left), int(top), int(width), int(height)) for left, top, width, height, _ in stats]
-    boxes: list[Box] = [tuple(map(int, region.box)) for region in regions]  # type: ignore[misc]
-    inside = np.zeros_like(above)
+    """Where the map is above the threshold within the result's regions, (H, W) bool, and the boxes of these."""
+    boxes = [region.box for region in result.regions]
+    inside = np.zeros(result.anomaly_map.shape, bool)
     for left, top, width, height in boxes:
         inside[top : top + height, left : left + width] = True
-    return above & inside, boxes
-
-
-def pixel_threshold(inspector: Inspector) -> float:
-    """Above this a pixel of the map is in a region; where the inspector has no own, that of the score."""
-    return float(getattr(inspector, "pixel_threshold", inspector.threshold))
+    return (result.anomaly_map > threshold) & inside, boxes
 
 
 def hits(found: np.ndarray, boxes: Sequence[Box], mask: np.ndarray | None) -> Hits:
@@ -86,7 +60,7 @@ def hits(found: np.ndarray, boxes: Sequence[Box], mask: np.ndarray | None) -> Hi
 
 def counted(inspector: Inspector, samples: Sequence[Sample]) -> dict[str, Any]:
     """What `fs.evaluate` is to say of the regions, counted here."""
-    truth, threshold, found = learn_masks(samples), pixel_threshold(inspector), list[Hits]()
+    truth, threshold, found = learn_masks(samples), inspector.pixel_threshold, list[Hits]()
     for sample in samples:
         image = read_image(sample.path)
         mask = truth.of(sample, image.shape[:2])
@@ -99,7 +73,7 @@ def counted(inspector: Inspector, samples: Sequence[Sample]) -> dict[str, Any]:
 
 def sheet(inspector: Inspector, samples: Sequence[Sample], path: Path) -> None:
     """The contact sheet of these samples."""
-    truth, threshold, cells = learn_masks(samples), pixel_threshold(inspector), list[np.ndarray]()
+    truth, threshold, cells = learn_masks(samples), inspector.pixel_threshold, list[np.ndarray]()
     for sample in samples:
         image = read_image(sample.path)
         result, mask = inspector.inspect(image), truth.of(sample, image.shape[:2])
@@ -148,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     dataset = open_dataset(folder)
     paths = good_paths(folder, 12 if options.quick else options.most_good, options.seed)
     chosen = {"seed": options.seed, "device": "cpu"} | (QUICK if options.quick else {})
-    chosen |= fit_options(view=options.view) if options.view else {}
+    chosen |= {"view": options.view} if options.view else {}
     start = time.perf_counter()
     inspector = fs.fit(paths, **chosen)
     seconds = time.perf_counter() - start

@@ -22,7 +22,7 @@ ONNX_MODEL = "model.onnx"
 OPENVINO_MODEL = ("model.xml", "model.bin")
 SAMPLES = "samples.png"
 FILES = (NETWORK, DETECTORS, ONNX_MODEL, *OPENVINO_MODEL, SAMPLES)
-FOR_READERS = ("report.html", "selection.csv")
+FOR_READERS = ("report.html", "selection.csv", "region.png")
 """What else a fit leaves in the folder, for people to read."""
 
 

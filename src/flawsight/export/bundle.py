@@ -11,14 +11,16 @@ from flawsight.bundle import read_manifest, replace_files, write_bundle
 from flawsight.bundle.runtime_model import GraphFormat, Precision
 from flawsight.bundle.store import ONNX_MODEL, OPENVINO_MODEL, SAMPLES
 from flawsight.core import FlawsightError
-from flawsight.data import MAX_PIXELS, PixelFormat, good_samples, read_image
+from flawsight.data import MAX_PIXELS, good_samples
 from flawsight.defects import apply_defects, defect_kinds, described_product, make
 from flawsight.export.model import ExportedModel, export_inspector
 from flawsight.inference import load
+from flawsight.inspection import Inspector
 from flawsight.runtime import Samples
-from flawsight.views import resize_image
+from flawsight.views import Chosen, Inputs, Pictures
 
 MADE_ON = 8
+MOST_LOOKED_AT = 64
 
 
 def export_bundle(
@@ -43,9 +45,8 @@ def export_bundle(
     folder = Path(folder)
     manifest = read_manifest(folder)
     inspector = load(folder)
-    side = manifest.extractor.image_size
     if good is not None:
-        samples = _made_samples(Path(good), side, manifest.data.pixels, manifest.seed)
+        samples = _made_samples(Path(good), inspector)
     elif manifest.samples is not None:
         samples = Samples.of_bundle(folder, manifest.samples)
     else:
@@ -62,13 +63,15 @@ def export_bundle(
     return exported
 
 
-def _made_samples(folder: Path, side: int, pixels: PixelFormat | None, seed: int) -> Samples:
-    """Good pictures of a folder, and defects made on some of them."""
-    paths = [sample.path for sample in good_samples(folder)]
-    squares = [resize_image(read_image(path, MAX_PIXELS, pixels), side) for path in paths]
-    if not squares:
+def _made_samples(folder: Path, inspector: Inspector) -> Samples:
+    """The network's inputs of the good pictures in a folder, and of some with defects made on them."""
+    paths, manifest = [sample.path for sample in good_samples(folder)], inspector.manifest
+    if not paths:
         raise FlawsightError(f"'{folder}' holds no good picture: name a folder of good ones with --good")
-    return Samples.of(squares, _defects(squares, seed), side)
+    pictures = Pictures(paths, MAX_PIXELS, manifest.data.pixels)
+    inputs = Inputs(pictures, [inspector.frame(picture) for picture in pictures])
+    some = Chosen(inputs, np.linspace(0, len(inputs) - 1, min(len(inputs), MOST_LOOKED_AT)).round().astype(int))
+    return Samples.of(some, _defects(some[:], manifest.seed), inspector.view.side)
 
 
 def _defects(squares: Sequence[np.ndarray], seed: int) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:

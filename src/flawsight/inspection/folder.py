@@ -92,9 +92,9 @@ def inspect_to_folder(
 ) -> ResultRows:
     """Inspect images and folders of images; write results.csv, regions.json (COCO) and heatmaps/.
 
-    An unreadable image gets an error row. So does one that is not as the good ones. `warn` is told where all together differ from those learned. What
-    an inspection wrote, here or elsewhere, is never inspected. The table appears when all is done: where that fails,
-    neither it nor a heat map of this inspection is left.
+    An unreadable image gets an error row. So does one that is not as the good ones. `warn` is told where all together
+    differ from those learned. What an inspection wrote, here or elsewhere, is never inspected. The table appears when
+    all is done: where that fails, neither it nor a heat map of this inspection is left.
 
     >>> rows = inspect_to_folder(inspector, [dataset / "test" / "spot"], tmp / "results")
     >>> len(rows), sorted(path.name for path in (tmp / "results").glob("[!.]*"))

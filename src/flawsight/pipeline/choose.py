@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from time import perf_counter
 
-from flawsight.core import INPUT
+from flawsight.core import INPUT, FlawsightError
 from flawsight.defects import defect_kinds, described_product
 from flawsight.detectors import Detector
 from flawsight.features import Extractor, select_layers, stage_ends
@@ -17,6 +17,7 @@ from flawsight.pipeline.load_images import GoodImages
 from flawsight.pipeline.plan import Plan
 from flawsight.pipeline.record import Run
 from flawsight.selection import LayerSelection
+from flawsight.selection.memory import check_cut_pictures
 from flawsight.selection.pictures import (
     Scenes,
     ViewTrial,
@@ -60,12 +61,29 @@ def choose_members(plan: Plan, networks: Networks, good: GoodImages, recipe: Def
 
     `good` knows its region; its view is decided here.
     """
-    views = candidate_views(plan.settings, good.sizes, not plan.is_position_bound)
+    views = _views(plan, good)
     if plan.searches:
         return _searched(plan, networks, good, recipe, run, views)
     good = good.seen(views[0], good.region)
     network = networks.at(views[0].side)
     return Ensemble(_STRATEGIES[plan.tags.input, plan.fixed is not None](plan, network, good, recipe), network, good)
+
+
+def _views(plan: Plan, good: GoodImages) -> list[View]:
+    """What to try; pictures are squashed where nothing is said and nothing can be tried."""
+    settings = plan.settings
+    if settings.view == "auto" and not plan.searches:
+        return [View("squash", settings.sides[0])]
+    views = candidate_views(settings, good.sizes, not plan.is_position_bound)
+    cut = [view for view in views if view.kind == "tiles"]
+    try:
+        if cut:
+            check_cut_pictures(good.sizes, good.paths, settings.max_memory)
+    except FlawsightError:
+        if settings.view == "tiles":
+            raise
+        return [view for view in views if view.kind != "tiles"]
+    return views
 
 
 def _searched(
@@ -75,12 +93,11 @@ def _searched(
     settings = plan.settings
     trials: list[ViewTrial] = []
     selection = _selection(settings, plan, recipe)
+    for view in views:
+        _ = good.seen(view, good.region).frames  # what does not fit the pictures is refused before long work
     good = good.seen(views[0], good.region)
     if len(views) == 1 and good.is_overview:
-        with run.timed("choosing layers"):
-            network, key = networks.at(views[0].side), good.key + recipe.sources_digest
-            selection.fit(network, good.images, plan.work, cache_key=key, progress=run.progress)
-        return Ensemble(_chosen(plan, selection), network, good, selection)
+        return _searched_squares(plan, networks, good, recipe, run, selection)
     key = "".join([good.key, recipe.sources_digest, good.region.key if good.region else "", *map(repr, views)])
     start = perf_counter()
     with run.timed("planting defects"):
@@ -90,13 +107,32 @@ def _searched(
         with run.timed("choosing the view"):
             trials = race_views(scenes, views, selection, networks.at, plan.work, key, run.progress)
         view = best_trial(trials).view
+    good = good.seen(view, good.region)
+    if selection.budget:
+        selection.set_params(budget=max(1.0, selection.budget - (perf_counter() - start)))
+    if good.is_overview:
+        return _searched_squares(plan, networks, good, recipe, run, selection, trials)
     with run.timed("choosing layers"):
-        if selection.budget:
-            selection.set_params(budget=max(1.0, selection.budget - (perf_counter() - start)))
         network = networks.at(view.side)
         seen = scenes.through(view)
         selection.fit(network, (), plan.work, key + repr(view), run.progress, seen)
-    return Ensemble(_chosen(plan, selection), network, good.seen(view, good.region), selection, tuple(trials))
+    return Ensemble(_chosen(plan, selection), network, good, selection, tuple(trials))
+
+
+def _searched_squares(
+    plan: Plan,
+    networks: Networks,
+    good: GoodImages,
+    recipe: DefectRecipe,
+    run: Run,
+    selection: LayerSelection,
+    trials: Sequence[ViewTrial] = (),
+) -> Ensemble:
+    """The best layers for pictures that are squashed, on defects in the squares."""
+    with run.timed("choosing layers"):
+        network, key = networks.at(good.images.side), good.key + recipe.sources_digest
+        selection.fit(network, good.images, plan.work, cache_key=key, progress=run.progress)
+    return Ensemble(_chosen(plan, selection), network, good, selection, tuple(trials))
 
 
 def _selection(settings: FitSettings, plan: Plan, recipe: DefectRecipe) -> LayerSelection:

@@ -24,8 +24,9 @@ from flawsight.pipeline.load_images import GoodImages, find_good, load_images
 from flawsight.pipeline.package import make_manifest
 from flawsight.pipeline.plan import Plan, make_plan
 from flawsight.pipeline.record import FitRecord, Run, squares_with_defects
+from flawsight.pipeline.region import region_preview
 from flawsight.pipeline.region.of_fit import inspected_region
-from flawsight.pipeline.reporting import write_report
+from flawsight.pipeline.reporting import PREVIEW, write_report
 from flawsight.runtime import Samples
 from flawsight.settings import FitSettings
 from flawsight.views import smallest_defect
@@ -93,6 +94,8 @@ def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResul
         good = load_images(paths, settings, run.progress)
         region, about_region = inspected_region(settings, good)
         good = replace(good, region=region)
+        if region and plan.folder:  # to be looked at while the rest is made
+            region_preview(good.pictures, region, plan.folder / PREVIEW)
     given = settings.textures is not None or settings.generator is not None
     with run.timed("pictures for defects") if given else nullcontext():
         may_replace = settings.defects == "auto"

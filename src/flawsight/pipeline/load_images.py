@@ -22,7 +22,7 @@ from flawsight.data import (
 )
 from flawsight.health import HealthReport, check_pictures, facts_of
 from flawsight.settings import DataOptions, DefectSettings, FitSettings
-from flawsight.views import ImageCache, Inputs, Pictures, RegionOfInterest, View
+from flawsight.views import Frame, ImageCache, Inputs, Pictures, RegionOfInterest, View
 
 OVERVIEW = 256
 """Side of the overviews, where no image size is named."""
@@ -55,17 +55,29 @@ class GoodImages:
     @cached_property
     def inputs(self) -> Inputs:
         """The network's inputs, picture after picture."""
+        return Inputs(self.images if self.is_overview else self.pictures, self.frames)
+
+    @cached_property
+    def frames(self) -> list[Frame]:
+        """Where the inputs lie in every picture, or in its overview; FlawsightError, by name, where they do not fit."""
         assert self.view is not None
         if self.is_overview:  # which is kept already
-            return Inputs(self.images, [self.view.frame((self.view.side, self.view.side))] * len(self.images))
-        return Inputs(self.pictures, [self.view.frame(size, self.region) for size in self.sizes])
+            return [self.view.frame((self.view.side, self.view.side))] * len(self.images)
+        return [self._frame(number) for number in range(len(self.paths))]
+
+    def _frame(self, number: int) -> Frame:
+        assert self.view is not None
+        try:
+            return self.view.frame(self.sizes[number], self.region)
+        except FlawsightError as error:
+            raise FlawsightError(f"{self.paths[number]}: {error}") from error
 
     @property
     def is_overview(self) -> bool:
         """Whether the network's inputs are just the overviews."""
         return self.view == View("squash", self.images.side) and self.region is None
 
-    @property
+    @cached_property
     def sizes(self) -> list[tuple[int, int]]:
         """(height, width) of every picture."""
         return [self.images.sizes[number] for number in range(len(self.images))]

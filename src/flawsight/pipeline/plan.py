@@ -139,9 +139,8 @@ def _refuse_views(plan: Plan) -> None:
     for name in ("tile", "overlap"):
         if settings.is_changed(name) and settings.view not in ("tiles", "auto"):
             raise FlawsightError(f"{flag_of(name)} has no effect here: nothing is cut into tiles; add --view tiles")
-    if not plan.searches and (settings.view == "auto" or len(settings.sides) != 1):
-        name = "view" if settings.view == "auto" else "image_size"
-        raise FlawsightError(f"{flag_of(name)} needs a search to choose by: name one, or let layers be searched")
+    if not plan.searches and len(settings.sides) != 1:
+        raise FlawsightError("--image-size needs a search to choose by: name one size, or let layers be searched")
     if plan.is_position_bound and settings.view == "tiles":
         raise FlawsightError(
             f"the method '{','.join(plan.detectors)}' learns what is usual at each place of the picture, which tiles "

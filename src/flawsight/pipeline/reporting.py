@@ -17,11 +17,13 @@ from flawsight.health import picture_of
 from flawsight.inspection import Inspector
 from flawsight.pipeline.defect_sources import MadeDefects
 from flawsight.pipeline.record import FitRecord
-from flawsight.report import DefectExample, FitReport, LayerScore, SpeedOption, write_fit_report
+from flawsight.pipeline.region import region_preview, region_sheet
+from flawsight.report import DefectExample, FitReport, LayerScore, SpeedOption, ViewScore, write_fit_report
 from flawsight.report.pages import without_folders
 from flawsight.selection import LayerSelection, pareto_front
 from flawsight.views import resize_image
 
+PREVIEW = "region.png"
 EXAMPLES_PER_KIND = 4
 SHOWN_SIDE, SHOWN_TIMES = 256, 4
 
@@ -34,6 +36,8 @@ def write_report(inspector: Inspector, record: FitRecord, folder: Path) -> Path:
     >>> sorted(path.name for path in tmp.iterdir())
     ['report.html', 'selection.csv']
     """
+    if record.good.region is not None:
+        region_preview(record.good.pictures, record.good.region, folder / PREVIEW)
     if record.selection is not None:
         write_selection(folder / "selection.csv", record.selection.results())
     path = folder / "report.html"
@@ -83,6 +87,11 @@ def fit_report(inspector: Inspector, record: FitRecord, folder: Path) -> FitRepo
         found=selection.figures_ if selection else {},
         options=_options(selection) if selection else (),
         latency_budget=selection.latency_budget if selection else None,
+        views=[
+            ViewScore(trial.view.text, trial.inputs, trial.p_h, trial.view == manifest.view, trial.reason)
+            for trial in record.views
+        ],
+        region=region_sheet(record.good.pictures, record.good.region) if record.good.region else None,
         concerns=[without_folders(note) for note in record.notes],
         health=record.health,
         picture=lambda path: picture_of(record.images, path),

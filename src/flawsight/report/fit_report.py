@@ -73,6 +73,7 @@ def _page(report: FitReport) -> dict[str, Any]:
         "histogram": histogram(
             np.asarray(report.calibration_scores, dtype=np.float64), report.operating_point.threshold
         ),
+        "region": data_uri(report.region, 880) if report.region is not None else "",
         "trade_off": trade_off_chart(report.options, report.latency_budget) if report.latency_budget else "",
         "total_seconds": sum(report.timings.values()),
         "findings": shown_findings(report.health, report.picture, None) if report.health else [],

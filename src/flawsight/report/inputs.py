@@ -85,6 +85,21 @@ class SpeedOption:
     is_chosen: bool = False
 
 
+@dataclass(frozen=True)
+class ViewScore:
+    """A way to see pictures that was tried: in words, squares a picture, P_h on synthetic defects (NaN: not measured).
+
+    >>> ViewScore("tiles of 256 pixels at 256", 12, 0.81).is_chosen
+    False
+    """
+
+    view: str
+    inputs: int
+    p_h: float
+    is_chosen: bool = False
+    reason: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class FitReport:
     """All that `write_fit_report` shows.
@@ -94,7 +109,8 @@ class FitReport:
     detectors who reads them. calibration_scores (n,) are of good images scored as new. timings are in seconds. found
     may give the figures of the finished choice by kind of defect; without it, the best chosen layer stands in. concerns
     are what to mind, a sentence each. health is what a check of the pictures found, picture gives one of them to show.
-    options are the choices that a latency_budget (milliseconds) left open. Raises FlawsightError where these are
+    options are the choices that a latency_budget (milliseconds) left open, views the ways to see pictures that were
+    tried, region a picture of what is inspected, where that is not all. Raises FlawsightError where these are
     missing or do not fit together.
 
     >>> report = fs.pipeline.fit_report(inspector, fitted.record, bundle)
@@ -120,6 +136,8 @@ class FitReport:
     concerns: Sequence[str] = ()
     options: Sequence[SpeedOption] = ()
     latency_budget: float | None = None
+    views: Sequence[ViewScore] = ()
+    region: Image | None = None
     health: HealthReport | None = None
     picture: Callable[[Path], Image | None] = lambda path: None
 

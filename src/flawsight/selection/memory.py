@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import psutil
 
@@ -17,6 +18,8 @@ from flawsight.training import n_jobs
 DEFAULT_LIMIT = 2 << 30
 LEAST_WORKING = 256 << 20
 MOST_TOGETHER = 128
+PICTURE_BYTES = 24
+"""A pixel of a picture that is cut: decoded, resized, with a defect, and as floats its map and weights."""
 _FLOAT = 4
 _USED = 0.85
 """The share of the limit that is planned with: what arrays take is an estimate."""
@@ -44,6 +47,21 @@ def working_memory(limit: int | None) -> int:
             f"use --max-memory {(taken + LEAST_WORKING) / _USED / 1e9 + 0.1:.1f}G or more"
         )
     return LEAST_WORKING
+
+
+def check_cut_pictures(sizes: Sequence[tuple[int, int]], paths: Sequence[Path], limit: int | None) -> None:
+    """Raise where a picture (height, width) that is cut into tiles takes more than the process may: itself and its map.
+
+    Tiles themselves take the same, however large it is.
+    """
+    size, path = max(zip(sizes, paths, strict=True), key=lambda one: one[0][0] * one[0][1])
+    needed, left = PICTURE_BYTES * size[0] * size[1], memory_limit(limit) - _taken()
+    if needed > left:
+        raise FlawsightError(
+            f"{path} has {size[1]} x {size[0]} pixels: to join its map takes {needed / 1e9:.1f} GB, and "
+            f"{max(left, 0) / 1e9:.1f} GB are left of the memory that was planned; allow more with --max-memory, cut "
+            "the pictures in parts, or use --view whole"
+        )
 
 
 def groups_that_fit(

@@ -44,7 +44,8 @@ class LayerSelection(BaseEstimator):
     search: `exhaustive` measures every layer in full on paper A's split; with `defects="nsa", fuse=1` it is paper A's
     procedure to the letter. `auto` uses at most `max_images` images, ranks all layers coarsely and measures in full at
     most `finalists` of each depth, those that may still be its best. `once` measures every layer once, at half the
-    resolution. All plan the process to stay within `max_memory` bytes. `detector` may be several by name: all are tried on every layer, and the best of a depth wins.
+    resolution. All plan the process to stay within `max_memory` bytes. `detector` may be several by name: all are tried
+    on every layer, and the best of a depth wins.
     `budget`: seconds that `auto` may take; what was not tried, or not in full, for want of time is in `untried_`.
     `latency_budget`: milliseconds that a picture may take on this machine (`Stopwatch`); every candidate is then timed,
     `options_` holds all choices with what they cost, and the best that keeps to it is chosen.
@@ -101,8 +102,7 @@ class LayerSelection(BaseEstimator):
         unique = _unique(chosen, extractor)
         runner = TrialRunner(extractor, {layer.name: layer for layer in unique}, store, watch, self.max_memory, budget)
         full = high_fidelity(detectors, self.validation_, side)
-        candidates = _candidates(bisection_order(unique) if budget.is_limited else unique, detectors)
-        timed = None
+        candidates, timed = _candidates(bisection_order(unique) if budget.is_limited else unique, detectors), None
         if self.latency_budget is not None:
             few = self.validation_.train[:TIMED_ON]
             inputs = self.validation_.inputs_per_picture

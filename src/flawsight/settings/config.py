@@ -54,4 +54,6 @@ def _from_manifest(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     if missing:
         flags = " and ".join(flag_of(name) for name in missing)
         raise FlawsightError(f"the fit in '{path}' also took {flags}, whose place it does not keep: say it again")
+    if "image_size" in settings:  # before there were views, every picture was squashed
+        settings.setdefault("view", "squash")
     return settings

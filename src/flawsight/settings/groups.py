@@ -120,8 +120,9 @@ class ViewOptions(Options):
         is_text=True,
     )
     view: Literal["squash", "whole", "tiles", "auto"] = option(
-        "squash",
-        "squash: resized to the square; whole: the aspect is kept; tiles: cut into squares; auto: tried.",
+        "auto",
+        "squash: resized to the square; whole: the aspect is kept; tiles: cut into squares; auto: squash, but for "
+        "pictures that are much larger or long the best is searched.",
     )
     tile: int | None = option(
         None, "tiles: cut squares of so many pixels, then resized; default: the image size.", ge=8, metavar="PIXELS"

@@ -22,11 +22,22 @@ def region_preview(images: Sequence[np.ndarray], region: RegionOfInterest, path:
     >>> region_preview(images, region, tmp / "region.png").name
     'region.png'
     """
+    sheet = region_sheet(images, region)
+    with written_whole(path) as partial:
+        Image.fromarray(sheet).save(partial, format="PNG")
+    return path
+
+
+def region_sheet(images: Sequence[np.ndarray], region: RegionOfInterest) -> np.ndarray:
+    """The same as an image (H, W, 3) uint8 RGB.
+
+    >>> region = fs.views.RegionOfInterest(np.pad(np.ones((32, 48), bool), 16))
+    >>> region_sheet(images, region).ndim
+    3
+    """
     shown = []
     for number in range(min(MOST_SHOWN, len(images))):
         image = images[number]
         region.check((image.shape[0], image.shape[1]), f"good image {number + 1}")
         shown.append(dimmed_outside(image, region.mask))
-    with written_whole(path) as partial:
-        Image.fromarray(np.hstack(shown)).save(partial, format="PNG")
-    return path
+    return np.hstack(shown)

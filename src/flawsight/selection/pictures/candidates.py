@@ -8,6 +8,7 @@ import numpy as np
 
 from flawsight.settings import ViewOptions
 from flawsight.views import View
+from flawsight.views.resolution import MOST_SHRUNK
 
 SIDES = (256, 384, 512)
 """Image sizes of paper B, Fig. 5."""
@@ -26,7 +27,9 @@ def candidate_views(settings: ViewOptions, sizes: Sequence[tuple[int, int]], may
 
     `may_cut`: whether tiles make sense for the detectors.
 
-    >>> options = ViewOptions(image_size="auto", view="auto")
+    >>> [view.text for view in candidate_views(ViewOptions(), [(600, 800)])]
+    ['squash at 256']
+    >>> options = ViewOptions(image_size="auto")
     >>> [view.text for view in candidate_views(options, [(600, 600)])]
     ['squash at 256', 'squash at 384', 'squash at 512', 'tiles of 256 pixels at 256']
     """
@@ -38,6 +41,9 @@ def candidate_views(settings: ViewOptions, sizes: Sequence[tuple[int, int]], may
     if settings.view != "auto":
         return [View(settings.view, side) for side in sides]
     found = [View("squash", side) for side in sides]
+    loses_little = longs <= MOST_SHRUNK * sides[0] and longs < STRIP_ASPECT * shorts
+    if settings.sides and loses_little:
+        return found
     if longs / shorts > LEAST_ASPECT:
         found += [View("whole", side) for side in sides]
     found.sort(key=lambda view: view.side)
@@ -45,7 +51,7 @@ def candidate_views(settings: ViewOptions, sizes: Sequence[tuple[int, int]], may
         return found
     side = sides[0]
     cuts = [settings.tile] if settings.tile else [times * side for times in TILE_TIMES]
-    if longs / shorts >= STRIP_ASPECT and not settings.tile:
+    if longs >= STRIP_ASPECT * shorts and not settings.tile:
         cuts.append(least)
     kept = sorted({cut for cut in cuts if cut == least or _FITS * cut <= least or cut == settings.tile}, reverse=True)
     return [*found, *(View("tiles", side, None if cut == side else cut, settings.overlap) for cut in kept)]

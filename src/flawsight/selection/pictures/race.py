@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from flawsight.core import FlawsightError, Progress
 from flawsight.detectors import Detector
@@ -18,6 +21,8 @@ from flawsight.views import View
 
 LAYERS = 24
 """Layers that a view is measured on, spread evenly over the network."""
+CHANCE = 1.5
+"""About what the criterion varies by chance, times the root of how many defects of a kind were measured."""
 STRIDE = 8
 """Input pixels between the places where detectors look."""
 RACE_SHARE = 0.5
@@ -28,7 +33,8 @@ RACE_SHARE = 0.5
 class ViewTrial:
     """What a view reached on the planted defects with the best of few layers, and squares it takes for a picture.
 
-    `reason` says why it was not measured, where it was not.
+    `margin`: so much of the criterion may be chance, as few pictures were measured. `reason` says why it was not
+    measured, where it was not.
 
     >>> trial = ViewTrial(View("squash", 256), 1, {"nsa": Metrics(0.9, 0.8)})
     >>> round(trial.p_h, 2), trial.cost
@@ -38,12 +44,13 @@ class ViewTrial:
     view: View
     inputs: int
     figures: Mapping[str, Metrics]
+    margin: float = NEGLIGIBLE
     reason: str = ""
 
     @property
     def p_h(self) -> float:
-        """Mean over the kinds of defect."""
-        return sum(one.p_h for one in self.figures.values()) / len(self.figures)
+        """Mean over the kinds of defect; NaN where nothing was measured."""
+        return float(np.mean([one.p_h for one in self.figures.values()])) if self.figures else math.nan
 
     @property
     def cost(self) -> int:
@@ -63,7 +70,7 @@ def best_trial(trials: Sequence[ViewTrial]) -> ViewTrial:
     if not measured:
         raise FlawsightError(next(trial.reason for trial in trials))
     most = max(criterion(trial.figures) for trial in measured)
-    near = [trial for trial in measured if criterion(trial.figures) >= most - NEGLIGIBLE]
+    near = [trial for trial in measured if criterion(trial.figures) >= most - trial.margin]
     return min(near, key=lambda trial: (trial.cost, -criterion(trial.figures)))
 
 
@@ -81,6 +88,7 @@ def race_views(
     `network_at` gives the network for an image size. A view that no layer is quick enough for is left out.
     """
     trials = []
+    margin = max(NEGLIGIBLE, CHANCE / min(map(len, scenes.planted.values())) ** 0.5)
     for view in views:
         seen = scenes.through(view)
         network = network_at(view.side)
@@ -92,11 +100,11 @@ def race_views(
         folder = None if work_dir is None else work_dir / _folder(view)
         try:
             few.fit(network, (), folder, cache_key + repr(view), progress, seen)
-            trials.append(ViewTrial(view, seen.inputs_per_picture, few.figures_))
+            trials.append(ViewTrial(view, seen.inputs_per_picture, few.figures_, margin))
         except FlawsightError as error:
             if selection.latency_budget is None:
                 raise
-            trials.append(ViewTrial(view, seen.inputs_per_picture, {}, str(error)))
+            trials.append(ViewTrial(view, seen.inputs_per_picture, {}, margin, str(error)))
     return trials
 
 
