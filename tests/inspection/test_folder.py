@@ -79,7 +79,11 @@ def test_what_cannot_be_read_gets_a_row_and_stops_nobody(fitted: Inspector, text
         stem = Path(line["path"]).stem
         assert (tmp_path / "out" / "heatmaps" / f"{stem}.png").exists() == (stem not in errors)
         if stem in errors:
-            assert line["score"] == line["p_value"] == line["regions"] == "" and stem in line["reason"] and ";" in line["reason"] + ";"
+            assert (
+                line["score"] == line["p_value"] == line["regions"] == ""
+                and stem in line["reason"]
+                and ";" in line["reason"] + ";"
+            )
     alone = fitted.inspect(folder / "g5.png")
     by_path = {row.path: row for row in rows}
     assert by_path[str(folder / "g5.png")].score == pytest.approx(alone.score, rel=1e-5)

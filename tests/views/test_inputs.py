@@ -72,9 +72,7 @@ def test_they_are_what_each_frame_cuts(pictures: Counted, name: str) -> None:
     assert np.array_equal(inputs[-1], expected[-1])
     tiles = [view.frame(size).tiles for size in SIZES]
     ends = np.cumsum([0, *tiles]).tolist()
-    assert [inputs.of_picture(number) for number in range(4)] == [
-        range(*pair) for pair in pairwise(ends)
-    ]
+    assert [inputs.of_picture(number) for number in range(4)] == [range(*pair) for pair in pairwise(ends)]
     assert inputs.picture_of.tolist() == [number for number, count in enumerate(tiles) for _ in range(count)]
     assert inputs.tile_of.tolist() == [tile for count in tiles for tile in range(count)]
     with pytest.raises(IndexError):

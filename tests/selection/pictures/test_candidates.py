@@ -23,7 +23,7 @@ AUTO = {"view": "auto", "image_size": "auto"}
         ({"view": "whole", "image_size": "128,64"}, ["whole at 128", "whole at 64"]),
         ({"view": "tiles", "image_size": 64}, ["tiles of 64 pixels at 64"]),
         ({"view": "tiles", "image_size": "64,96", "tile": 80}, [f"tiles of 80 pixels at {side}" for side in (64, 96)]),
-        ({"image_size": "auto"}, ["squash at 256", "squash at 384", "squash at 512"]),
+        ({"view": "squash", "image_size": "auto"}, ["squash at 256", "squash at 384", "squash at 512"]),
         ({"view": "tiles", "image_size": "auto"}, [f"tiles of {side} pixels at {side}" for side in (256, 384, 512)]),
     ],
 )
@@ -56,9 +56,15 @@ def test_small_pictures_are_not_enlarged_much_nor_cut() -> None:
     assert texts([(100, 100)], **AUTO) == ["squash at 256"]
     assert texts([(140, 150)], **AUTO) == ["squash at 256"]
     assert texts([(200, 200)], **AUTO) == ["squash at 256", "squash at 384"]
-    assert texts([(90, 90)], view="auto", image_size="64,96") == [
-        "squash at 64", "squash at 96", "tiles of 64 pixels at 64",
-    ]  # fmt: skip
+    assert texts([(90, 90)], view="auto", image_size="64,96") == ["squash at 64", "squash at 96"]
+
+
+def test_pictures_much_larger_than_the_size_that_was_named_are_cut_unless_squashing_was_asked_for() -> None:
+    cut = ["squash at 64", "squash at 96", "tiles of 128 pixels at 64", "tiles of 64 pixels at 64"]
+    assert texts([(300, 300)], image_size="64,96") == cut
+    assert texts([(300, 300)], image_size="64,96", view="squash") == cut[:2]
+    assert texts([(300, 300)], may_cut=False, image_size="64,96") == cut[:2]
+    assert texts([(256, 256)], image_size=64) == ["squash at 64"] != texts([(80, 240)], image_size=64)
 
 
 def test_a_tile_that_was_named_is_tried() -> None:

@@ -1,5 +1,7 @@
 """The race of views: on the same pictures, and the cheapest of those that cannot be told from the best wins."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +52,7 @@ def test_the_view_that_alone_sees_the_defects_wins(scenes: Scenes, network: Extr
     assert (squashed.view, cut.view) == (SQUASH, TILES)
     assert (squashed.inputs, cut.inputs) == (1, TILES.frame((192, 192)).tiles)
     assert cut.figures["speck"].auroc == 1 and cut.p_h > squashed.p_h + 0.1
+    assert cut.margin == squashed.margin > NEGLIGIBLE  # three defects are few
     assert best_trial([squashed, cut]) is cut
 
 
@@ -72,6 +75,7 @@ trials = st.lists(
         st.builds(View, st.just("squash"), st.sampled_from([64, 128, 256])),
         st.integers(1, 30),
         figures | st.just({}),
+        st.sampled_from([NEGLIGIBLE, 0.9]),
         st.just("too slow"),
     ),
     min_size=1,
@@ -87,9 +91,9 @@ def test_the_cheapest_of_the_best(some: list[ViewTrial]) -> None:
             best_trial(some)
         return
     best, most = best_trial(some), max(criterion(one.figures) for one in measured)
-    assert best in measured and criterion(best.figures) >= most - NEGLIGIBLE
+    assert best in measured and criterion(best.figures) >= most - best.margin
     for one in measured:
-        near = criterion(one.figures) >= most - NEGLIGIBLE
+        near = criterion(one.figures) >= most - one.margin
         assert not near or best.inputs * best.view.side**2 <= one.inputs * one.view.side**2
 
 
@@ -101,6 +105,16 @@ def test_a_dear_view_must_be_worth_it(better: float, wins: str) -> None:
     }
     assert best_trial(list(trials.values())) is trials[wins]
     assert trials["dear"].cost == 20 * trials["cheap"].cost
+
+
+def test_where_few_were_measured_it_must_be_worth_more() -> None:
+    cheap, dear = (
+        ViewTrial(view, inputs, {"nsa": Metrics(value, value)}, 0.9)
+        for view, inputs, value in ((SQUASH, 1, 0.9), (TILES, 9, 0.94))
+    )
+    assert best_trial([dear, cheap]) is cheap
+    assert best_trial([replace(dear, margin=NEGLIGIBLE), replace(cheap, margin=NEGLIGIBLE)]).view == TILES
+    assert math.isnan(ViewTrial(TILES, 9, {}).p_h)
 
 
 def test_a_view_too_slow_to_read_is_left_out(scenes: Scenes, network: Extractor, quick_detectors: dict) -> None:
