@@ -25,7 +25,6 @@ from flawsight.data import (
     MAX_PIXELS,
     Dataset,
     Masks,
-    PixelFormat,
     Sample,
     learn_masks,
     read_image,
@@ -62,10 +61,10 @@ def evaluate(
     truth = _masks(samples, errors)
     labels, scores = [], []
     pixels = PixelResults(dataset, samples, truth, resolution)
-    onlooker, learned = Onlooker(inspector), inspector.manifest.data.pixels
+    onlooker = Onlooker(inspector)
     for start in range(0, len(samples), inspector.at_once):
         chunk = samples[start : start + inspector.at_once]
-        images = [one for sample in chunk if (one := _read(sample, max_pixels, learned, errors)) is not None]
+        images = [one for sample in chunk if (one := _read(sample, max_pixels, inspector, errors)) is not None]
         if errors:
             continue  # nothing is measured any more, only looked for what else is wrong
         onlooker.see([image for image, sample in zip(images, chunk, strict=True) if sample.label == GOOD])
@@ -121,12 +120,12 @@ def _masks(samples: Sequence[Sample], errors: list[FlawsightError]) -> Masks:
         return Masks()
 
 
-def _read(
-    sample: Sample, max_pixels: int, pixels: PixelFormat | None, errors: list[FlawsightError]
-) -> np.ndarray | None:
+def _read(sample: Sample, max_pixels: int, inspector: Inspector, errors: list[FlawsightError]) -> np.ndarray | None:
     """The sample's image, or None where it is bad, which is noted."""
     try:
-        return read_image(sample.path, max_pixels, pixels)
+        image = read_image(sample.path, max_pixels, inspector.manifest.data.pixels)
+        inspector.frame(image, sample.path)  # which it may not fit
+        return image
     except FlawsightError as error:
         errors.append(error)
         return None

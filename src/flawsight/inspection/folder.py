@@ -26,7 +26,6 @@ from flawsight.core import (
 from flawsight.data import (
     IMAGE_SUFFIXES,
     MAX_PIXELS,
-    PixelFormat,
     Skipped,
     left_out,
     list_images,
@@ -179,7 +178,7 @@ def _inspected(
     inspector: Inspector, chunk: Sequence[Path], pictures: Mapping[Path, Path], max_pixels: int, onlooker: Onlooker
 ) -> list[ResultRow]:
     """A row for each of these images, their heat maps written."""
-    decoded = [_decode(path, max_pixels, inspector.manifest.data.pixels) for path in chunk]
+    decoded = [_decode(path, max_pixels, inspector) for path in chunk]
     images = [image for image in decoded if isinstance(image, np.ndarray)]
     onlooker.see(images)
     results = inspector.inspect_many(images) if images else iter(())
@@ -192,9 +191,11 @@ def _inspected(
     return rows
 
 
-def _decode(path: Path, max_pixels: int, pixels: PixelFormat | None) -> np.ndarray | str:
+def _decode(path: Path, max_pixels: int, inspector: Inspector) -> np.ndarray | str:
     try:
-        return read_image(path, max_pixels, pixels)
+        image = read_image(path, max_pixels, inspector.manifest.data.pixels)
+        inspector.frame(image, path)  # which it may not fit
+        return image
     except FlawsightError as error:
         return str(error)
     except OSError as error:  # a name that the system cannot take

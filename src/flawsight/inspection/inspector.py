@@ -123,18 +123,22 @@ class Inspector:
             maps, scores = zip(*islice(answers, frame.tiles), strict=True)
             yield self._result(frame, maps, scores)
 
-    def frame(self, image: np.ndarray) -> Frame:
-        """Where the network's inputs lie in an image; FlawsightError where it is not as those learned from."""
+    def frame(self, image: np.ndarray, name: object = "the image") -> Frame:
+        """Where the network's inputs lie in an image; FlawsightError, by its name, where it is not as those learned."""
         pixels = self.manifest.data.pixels
         is_picture = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3
         if not is_picture or image.shape[2] != 3 or not image.size:
             raise FlawsightError("an image must be a uint8 array of shape (H, W, 3) in RGB order, or a path")
         size = (image.shape[0], image.shape[1])
-        frame = self.view.frame(size, self.region)
         if self.region is not None:
-            self.region.check(size, "the image")
-        elif pixels and not frame.is_as_it_is:  # what is just the network's input was resized by somebody
-            check_shape("the image", size, pixels)
+            self.region.check(size, name)
+        try:
+            frame = self.view.frame(size, self.region)
+        except FlawsightError as error:
+            raise FlawsightError(f"{name}: {error}") from error
+        # What is just the network's input was resized by somebody.
+        if self.region is None and pixels and not frame.is_as_it_is:
+            check_shape(name, size, pixels)
         return frame
 
     def _answers(self, squares: Iterator[np.ndarray]) -> Iterator[tuple[np.ndarray, float]]:
