@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from flawsight.core import FlawsightError
 from flawsight.data import MAX_PIXELS, check_shape, read_image
 from flawsight.inspection.backend import Backend
 from flawsight.metrics import p_values
-from flawsight.regions import Region, find_regions
+from flawsight.regions import Region, find_regions, to_labelme, to_supervision
 from flawsight.views import Frame, RegionOfInterest, View
 
 CHUNK = 16
@@ -36,6 +37,8 @@ class Result:
     ('defective', True, (64, 80))
     >>> len(result.regions), result.regions[0].peak == result.score
     (1, True)
+    >>> result.to_labelme("000.png")["shapes"][0]["label"]
+    'defect'
     """
 
     score: float
@@ -48,6 +51,18 @@ class Result:
     def verdict(self) -> str:
         """`good` or `defective`."""
         return "defective" if self.is_defective else "good"
+
+    def to_supervision(self) -> Any:
+        """The regions as `supervision.Detections`; FlawsightError where that package is not installed."""
+        return to_supervision(self.regions, self._size)
+
+    def to_labelme(self, image_name: str) -> dict[str, Any]:
+        """The regions as a LabelMe document of an image of this name."""
+        return to_labelme(self.regions, self._size, image_name)
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self.anomaly_map.shape[0], self.anomaly_map.shape[1]
 
 
 class Inspector:

@@ -32,7 +32,7 @@ def region_sheet(images: Sequence[np.ndarray], region: RegionOfInterest) -> np.n
     """The same as an image (H, W, 3) uint8 RGB.
 
     >>> region = fs.views.RegionOfInterest(np.pad(np.ones((32, 48), bool), 16))
-    >>> region_sheet(images, region).ndim
+    >>> fs.pipeline.region.region_sheet(images, region).ndim
     3
     """
     shown = []

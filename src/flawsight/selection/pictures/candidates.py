@@ -27,6 +27,8 @@ def candidate_views(settings: ViewOptions, sizes: Sequence[tuple[int, int]], may
 
     `may_cut`: whether tiles make sense for the detectors.
 
+    >>> from flawsight.selection.pictures import candidate_views
+    >>> from flawsight.settings import ViewOptions
     >>> [view.text for view in candidate_views(ViewOptions(), [(600, 800)])]
     ['squash at 256']
     >>> options = ViewOptions(image_size="auto")

@@ -17,6 +17,10 @@ from flawsight.views import Chosen, RegionOfInterest, View
 SECTION_TILES = 4
 """A section is so many tiles wide and high."""
 SECTION = 1024
+WANTED = 12
+"""Of large pictures so many parts are to carry defects of a kind, even if there are fewer pictures."""
+APART = 2
+"""There is room for that many times the sections that are taken."""
 LEAST_CUT = 1.5
 """Pictures are measured in sections where they are so many times as large."""
 
@@ -33,9 +37,12 @@ def make_scenes(
 ) -> Scenes:
     """Split good pictures as paper A does and plant every kind of defect, in the pictures' own pixels.
 
-    Of large pictures a part is measured, the same for all `views`. The pictures that carry defects also count, as they
-    were before, among the good ones.
+    Of large pictures parts are measured, the same for all `views`: several, where pictures are few. Those that carry
+    defects also count, as they were before, among the good ones.
 
+    >>> from flawsight.defects import Product
+    >>> from flawsight.selection.pictures import make_scenes
+    >>> from flawsight.views import View
     >>> sizes = [image.shape[:2] for image in images]
     >>> view = View("tiles", side=32)
     >>> scenes = make_scenes(images, sizes, Product(), [view], ["scratch"], seed=0)
@@ -45,16 +52,29 @@ def make_scenes(
     """
     split = split_good(len(pictures), seed)
     rng = np.random.default_rng([seed, 1])
-    sections = [_section(size, views, region, rng) for size in sizes]
-    planter = Planter(pictures, sections, product, seed, region, parameters)
+    often = -(-WANTED // len(split.val_bad))
+    parts = [min(often, _room(size, views)) for size in sizes]
+    numbers = [*split.train, *np.repeat(split.val_good, [parts[one] for one in split.val_good])]
+    first_bad = len(numbers)
+    numbers += [*np.repeat(split.val_bad, [parts[one] for one in split.val_bad])]
+    shown, of_parts = Chosen(pictures, numbers), [sizes[number] for number in numbers]
+    sections = [_section(size, views, region, rng) for size in of_parts]
+    planter = Planter(shown, sections, product, seed, region, parameters)
     planted = {}
     for kind in kinds:
         try:
-            planted[kind] = planter.plant(kind, split.val_bad.tolist())
+            planted[kind] = planter.plant(kind, range(first_bad, len(numbers)))
         except FlawsightError as error:
             raise FlawsightError(f"the kind '{kind}' cannot be made here: {error}") from error
-    good = [*split.val_good.tolist(), *split.val_bad.tolist()]
-    return Scenes(pictures, sizes, sections, split.train.tolist(), good, planted, product, region, seed)
+    train = range(len(split.train))
+    good = range(len(train), len(numbers))
+    return Scenes(shown, of_parts, sections, train, good, planted, product, region, seed, len(pictures))
+
+
+def _room(size: tuple[int, int], views: Sequence[View]) -> int:
+    """How many parts are measured of a picture, at most."""
+    _, _, width, height = _section(size, views, None, np.random.default_rng(0))
+    return max(1, size[0] * size[1] // (APART * width * height))
 
 
 def _section(

@@ -30,6 +30,7 @@ _TRIES = 8
 class PlantedDefect:
     """A patch (h, w, 3) with its mask (h, w), and where in which picture it goes.
 
+    >>> from flawsight.selection.pictures import PlantedDefect
     >>> patch, mask = np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), bool)
     >>> planted = PlantedDefect(0, (10, 20, 8, 8), patch, mask)
     >>> int(planted.mask_in((64, 80)).sum()), int(planted.on(images[0])[20:28, 10:18].max())
@@ -66,6 +67,7 @@ class PlantedDefect:
 class PlantedPictures(LazyImages):
     """Pictures with a defect each, composed when they are asked for.
 
+    >>> from flawsight.selection.pictures import PlantedDefect, PlantedPictures
     >>> planted = PlantedDefect(3, (10, 20, 8, 8), np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), bool))
     >>> PlantedPictures(images, [planted])[0].shape
     (64, 80, 3)
@@ -85,6 +87,7 @@ class PlantedPictures(LazyImages):
 class PlantedMasks(LazyImages):
     """The masks (H, W) bool of pictures with a defect each.
 
+    >>> from flawsight.selection.pictures import PlantedDefect, PlantedMasks
     >>> planted = PlantedDefect(3, (10, 20, 8, 8), np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), bool))
     >>> PlantedMasks([(64, 80)], [planted])[0].shape
     (64, 80)
@@ -104,6 +107,8 @@ class PlantedMasks(LazyImages):
 class Planter:
     """Plants defects of a product: in `sections` (a box of each picture), where the region of interest is.
 
+    >>> from flawsight.defects import Product
+    >>> from flawsight.selection.pictures import Planter
     >>> sections = [(0, 0, 80, 64)] * len(images)
     >>> planter = Planter(images, sections, Product(), seed=0)
     >>> planted = planter.plant("scratch", [0, 5])

@@ -36,6 +36,8 @@ class ViewTrial:
     `margin`: so much of the criterion may be chance, as few pictures were measured. `reason` says why it was not
     measured, where it was not.
 
+    >>> from flawsight.selection.pictures import ViewTrial
+    >>> from flawsight.views import View
     >>> trial = ViewTrial(View("squash", 256), 1, {"nsa": Metrics(0.9, 0.8)})
     >>> round(trial.p_h, 2), trial.cost
     (0.85, 65536)
@@ -61,6 +63,8 @@ class ViewTrial:
 def best_trial(trials: Sequence[ViewTrial]) -> ViewTrial:
     """The cheapest of those that cannot be told from the best; FlawsightError where none was measured.
 
+    >>> from flawsight.selection.pictures import ViewTrial, best_trial
+    >>> from flawsight.views import View
     >>> cheap = ViewTrial(View("squash", 256), 1, {"nsa": Metrics(0.90, 0.90)})
     >>> dear = ViewTrial(View("squash", 512), 1, {"nsa": Metrics(0.91, 0.90)})
     >>> best_trial([cheap, dear]).view.side

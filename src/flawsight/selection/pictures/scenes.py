@@ -25,7 +25,8 @@ LEARNED_TILES, COARSE_TILES = 512, 96
 class Scenes:
     """What is measured: parts (`sections`) of pictures, good and with planted defects, and pictures to learn from.
 
-    `train` and `good` are numbers of pictures; those that carry defects are looked at without them, too.
+    `train` and `good` are numbers of pictures, of which one may be there several times, with other sections; those that
+    carry defects are looked at without them, too. `images_used`: how many different ones there are.
     """
 
     pictures: Sequence[np.ndarray]
@@ -37,6 +38,7 @@ class Scenes:
     product: Product
     region: RegionOfInterest | None = None
     seed: int = 0
+    images_used: int = 0
 
     def without_originals(self) -> Scenes:
         """The same, but pictures that carry defects do not count as good ones, too (paper A's split)."""
@@ -158,7 +160,7 @@ class ViewedSet(ValidationSet):
     @property
     def images_used(self) -> int:
         """How many good pictures there are."""
-        return len(self.source.pictures)
+        return self.source.images_used
 
     @cached_property
     def inputs_per_picture(self) -> int:
