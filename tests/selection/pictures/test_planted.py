@@ -111,6 +111,21 @@ def test_defects_lie_all_over_the_place(large: list[np.ndarray]) -> None:
     assert (centres.min(0) < [180, 160]).all() and (centres.max(0) > [420, 370]).all()
 
 
+def test_a_small_region_of_a_small_picture_is_found(small: list[np.ndarray]) -> None:
+    """Defects are drawn in shares of what is inspected, where they would hardly ever hit it."""
+    mask = np.zeros((80, 96), bool)
+    mask[60:72, 70:90] = True
+    wide = np.zeros((80, 96), bool)
+    wide[5:78, 2:90] = True
+    for kind in ("scratch", "simple"):
+        for seed in range(8):
+            made = Planter(small, whole(small), Product(), seed, RegionOfInterest(mask)).plant(kind, [0, 1])
+            assert all(one.mask_in((80, 96))[mask].any() and one.mask_in((80, 96)).sum() <= 240 for one in made)
+            assert {one.box for one in made} == {(32, 16, 64, 64)}
+    made = Planter(small, [(10, 0, 80, 80)] * 6, Product(), 0, RegionOfInterest(wide)).plant("simple", [0])
+    assert made[0].box == (10, 5, 80, 73)
+
+
 def test_defects_lie_on_the_product(texture: Callable) -> None:
     pictures = [np.full((*SIZE, 3), 10, np.uint8) for _ in range(3)]
     for seed, picture in enumerate(pictures):
@@ -135,6 +150,8 @@ def test_they_are_the_same_in_any_order_and_company(small: list[np.ndarray], kin
     decoded, other_seed = planter(Decoded(small)).plant(kind, [0, 2, 5]), planter(small, 6).plant(kind, [0, 2, 5])
     assert all(same(*pair) for pair in zip(decoded, together, strict=True))
     assert not any(same(*pair) for pair in zip(other_seed, together, strict=True))
+    twice = Planter([*small, small[0]], whole([*small, small[0]]), Product(), 5)
+    assert len(twice._sources()) == 7  # the picture itself is no foreign material, whatever its number
     places = [one.mask.tobytes() for one in together]
     assert len(set(places)) == 3
 

@@ -43,7 +43,7 @@ def made(texture: Callable) -> Callable[[bool], Scenes]:
         planter = Planter(pictures, sections, Product(), 1, region)
         planted = {kind: planter.plant(kind, [2, 4, 5]) for kind in KINDS}
         planted["spot"] = [spot(sections[number], number) for number in (4, 5)]
-        return Scenes(pictures, sizes, sections, [0, 1, 3], [6, 7, 2, 4], planted, Product(), region)
+        return Scenes(pictures, sizes, sections, [0, 1, 3], [6, 7, 2, 4], planted, Product(), region, images_used=8)
 
     return build
 
@@ -312,8 +312,32 @@ class TestMakeScenes:
         found = self.made(texture)
         carriers = {one.base for some in found.planted.values() for one in some}
         assert carriers <= set(found.good) and not set(found.train) & set(found.good)
-        assert sorted([*found.train, *found.good]) == list(range(10))
+        assert sorted([*found.train, *found.good]) == list(range(10)) and found.images_used == 10
         assert all({one.base for one in some} == carriers for some in found.planted.values())
+        shown = [picture.tobytes() for picture in found.pictures]
+        assert sorted(shown) == sorted(texture(number, (100, 130)).tobytes() for number in range(10))
+
+    def test_few_large_pictures_are_measured_in_several_parts(self, texture: Callable) -> None:
+        sizes = [(250, 270)] * 4 + [(100, 130)] * 4
+        pictures = [texture(number, size) for number, size in enumerate(sizes)]
+        found = make_scenes(pictures, sizes, Product(), self.views, ["simple"], 0)
+        names = [picture.tobytes() for picture in found.pictures]
+        assert set(names) == {picture.tobytes() for picture in pictures} and found.images_used == 8
+        learned, measured = {names[at] for at in found.train}, {names[at] for at in found.good}
+        assert len(learned) == len(found.train) and not learned & measured and learned | measured == set(names)
+        carriers = {names[one.base] for one in found.planted["simple"]}
+        assert len(carriers) == 3 and len({one.base for one in found.planted["simple"]}) == len(found.planted["simple"])
+        for name in measured:
+            large = len(name) == 250 * 270 * 3
+            places = [at for at in found.good if names[at] == name]
+            assert len(places) == len({found.sections[at] for at in places}) == (4 if large else 1)
+            assert all(found.sizes[at] == found.pictures[at].shape[:2] for at in places)
+            if name in carriers:
+                assert {one.base for one in found.planted["simple"] if names[one.base] == name} == set(places)
+        for view in self.views:
+            seen = found.through(view)
+            assert seen.images_used == 8 and len(seen.scenes["simple"]) == len(found.planted["simple"])
+            assert all(one.mask is not None and one.mask.any() for one in seen.scenes["simple"])
 
     def test_sections_are_four_tiles_wide_and_within_the_pictures(self, texture: Callable) -> None:
         found = self.made(texture)
