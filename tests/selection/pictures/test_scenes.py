@@ -170,7 +170,7 @@ def test_figures_are_those_of_the_textbook(made: Callable, name: str) -> None:
         masks = [*good, *(one.counted_mask for one in some)]
         sized = [cv2.resize(one, mask.shape[::-1]) for one, mask in zip(both, masks, strict=True)]
         assert judge.figures(maps)[kind].aupro == judge.figures(maps, own)[kind].aupro
-        assert judge.figures(maps)[kind].aupro == pytest.approx(aupro(sized, masks, 0.3), abs=0.02)
+        assert judge.figures(maps)[kind].aupro == pytest.approx(aupro(sized, masks, 0.3), abs=1e-6)
 
 
 def test_figures_of_views_are_computed_at_one_resolution(made: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
