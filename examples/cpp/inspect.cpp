@@ -1,6 +1,7 @@
 // Inspects pictures with a Flawsight bundle, without Python: see README.md beside this file.
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iomanip>
@@ -16,7 +17,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 struct Answer {
-    cv::Mat map;  // float, of the square's size
+    cv::Mat map;  // float, of the size of the square, or joined of the working size
     float score;
 };
 
@@ -73,14 +74,70 @@ cv::Mat read_bgr(const std::string& path) {  // grey becomes three channels, EXI
     return image;
 }
 
-cv::Mat resized(cv::Mat image, int side) {  // what shrinks first, by areas; then what grows, linearly
-    cv::Size shrunk(std::min(image.cols, side), std::min(image.rows, side));
+cv::Mat resized(cv::Mat image, cv::Size size) {  // what shrinks first, by areas; then what grows, linearly
+    cv::Size shrunk(std::min(image.cols, size.width), std::min(image.rows, size.height));
     if (image.size() != shrunk) cv::resize(image, image, shrunk, 0, 0, cv::INTER_AREA);
-    if (image.rows != side || image.cols != side) cv::resize(image, image, {side, side}, 0, 0, cv::INTER_LINEAR);
+    if (image.size() != size) cv::resize(image, image, size, 0, 0, cv::INTER_LINEAR);
     return image;
 }
 
-cv::Mat heat_map(const cv::Mat& bgr, const cv::Mat& square, const json& scale) {
+struct Frame {  // the picture at its working size is cut into squares, which begin at the origins: see docs/bundle.md
+    cv::Size working;
+    std::vector<cv::Point> origins;
+
+    cv::Rect place(cv::Point at, int side) const { return cv::Rect(at, cv::Size(side, side)) & cv::Rect({}, working); }
+};
+
+Frame frame_of(const json& view, int side, int shared, cv::Size size) {
+    const int cut = view["tile"].is_null() ? side : view["tile"].get<int>();
+    if (view["kind"] == "squash") return {{side, side}, {{0, 0}}};
+    const bool is_whole = view["kind"] == "whole";
+    if (!is_whole && cut > std::min(size.width, size.height)) throw std::runtime_error("smaller than a tile");
+    const double scale = side / double(is_whole ? std::max(size.width, size.height) : cut);
+    auto scaled = [&](int n) { return std::max(is_whole ? 1 : side, int(std::nearbyint(n * scale))); };
+    Frame frame{{scaled(size.width), scaled(size.height)}, {}};
+    auto starts = [&](int length) {  // evenly spread, the last one at the end
+        const int count = length <= side ? 1 : int(std::ceil((length - shared) / double(side - shared)));
+        const double step = count > 1 ? (length - side) / double(count - 1) : 0;
+        std::vector<int> found(count);
+        for (int i = 0; i < count; ++i) found[i] = int(std::nearbyint(i * step));
+        return found;
+    };
+    for (int y : starts(frame.working.height))
+        for (int x : starts(frame.working.width)) frame.origins.emplace_back(x, y);
+    return frame;
+}
+
+cv::Mat ramp_of(int side, int blend) {  // a square counts less towards its borders, never nothing
+    cv::Mat one(1, side, CV_32F);
+    for (int i = 0; i < side; ++i)
+        one.at<float>(i) = std::min(std::min(i, side - 1 - i) + .5f, float(blend)) / float(blend);
+    return one.t() * one;
+}
+
+Answer inspected(Graph& graph, const cv::Mat& bgr, const json& view, int side, bool has_own_scores) {
+    const int shared = int(std::nearbyint(view["overlap"].get<double>() * side));
+    const Frame frame = frame_of(view, side, shared, bgr.size());
+    const cv::Mat seen = resized(bgr, frame.working), ramp = ramp_of(side, std::max(1, shared));
+    cv::Mat total = cv::Mat::zeros(frame.working, CV_32F), weights = total.clone(), square;
+    float best = -INFINITY;
+    for (const cv::Point& at : frame.origins) {
+        const cv::Rect place = frame.place(at, side), part({}, place.size());
+        cv::copyMakeBorder(seen(place), square, 0, side - part.height, 0, side - part.width,
+                           cv::BORDER_CONSTANT | cv::BORDER_ISOLATED, cv::Scalar::all(128));
+        cv::cvtColor(square, square, cv::COLOR_BGR2RGB);
+        auto [map, score] = graph(square);
+        best = std::max(best, score);
+        if (frame.origins.size() == 1) map(part).copyTo(total), weights = 1;
+        else total(place) += ramp(part).mul(map(part)), weights(place) += ramp(part);
+    }
+    total /= weights;
+    double highest;
+    cv::minMaxLoc(total, nullptr, &highest);
+    return {total, has_own_scores ? best : float(highest)};
+}
+
+cv::Mat heat_map(const cv::Mat& bgr, const cv::Mat& joined, const json& scale) {
     const float stops[7][5] = {{0, 255, 236, 130, 0},      {.25, 255, 236, 130, 0}, {.42, 255, 228, 80, .25},
                                {.5, 255, 212, 40, .55},    {.62, 255, 160, 0, .64}, {.8, 255, 84, 10, .68},
                                {1, 226, 8, 44, .72}};  // place, red, green, blue, how much it covers the picture
@@ -94,7 +151,7 @@ cv::Mat heat_map(const cv::Mat& bgr, const cv::Mat& square, const json& scale) {
         rest.at<cv::Vec3b>(i) = cv::Vec3b::all(255 - cv::saturate_cast<uchar>(255 * value[3]));
     }
     double low = scale.at("low"), step = 127.5 / (scale.at("threshold").get<double>() - low);
-    cv::resize(square, map, bgr.size(), 0, 0, cv::INTER_LINEAR);
+    cv::resize(joined, map, bgr.size(), 0, 0, cv::INTER_LINEAR);
     map.convertTo(places, CV_8U, step, -low * step);
     cv::merge(std::vector<cv::Mat>(3, places), places);
     cv::LUT(places, rest, cover);
@@ -105,8 +162,10 @@ cv::Mat heat_map(const cv::Mat& bgr, const cv::Mat& square, const json& scale) {
 
 int main(int count, char** words) try {
     std::vector<std::string> arguments(words + 1, words + count);
-    if (count == 5 && arguments[0] == "--resize")  // for the test vectors
-        return cv::imwrite(arguments[3], resized(read_bgr(arguments[2]), std::stoi(arguments[1]))) ? 0 : 1;
+    if (count == 5 && arguments[0] == "--resize") {  // for the test vectors
+        const int side = std::stoi(arguments[1]);
+        return cv::imwrite(arguments[3], resized(read_bgr(arguments[2]), {side, side})) ? 0 : 1;
+    }
     fs::path heat_maps;
     if (count > 3 && arguments[0] == "--heat-maps") {
         fs::create_directories(heat_maps = arguments[1]);
@@ -117,10 +176,15 @@ int main(int count, char** words) try {
     std::ifstream file(bundle / "inspector.json");
     const json manifest = json::parse(file), pixels = manifest["data"]["pixels"];
     const json runtime = manifest.value("runtime", json());
-    if (manifest["format"] != 4 || runtime.is_null()) throw std::runtime_error("no bundle of format 4 with a graph");
+    if (manifest["format"] != 5 || runtime.is_null()) throw std::runtime_error("no bundle of format 5 with a graph");
+    const json view = manifest["view"];
+    if (view["kind"] != "squash" && view["kind"] != "whole" && view["kind"] != "tiles")
+        throw std::runtime_error("its view is not known here: " + view["kind"].get<std::string>());
+    if (manifest["region"] != "")
+        throw std::runtime_error("it inspects a region of interest, which this program cannot: see docs/bundle.md");
     if (pixels.is_object() && (pixels["samples"] != "byte" || !pixels["bayer"].is_null() || pixels["alpha"] == "white"))
         throw std::runtime_error("its pictures are not plain 8-bit ones: see docs/bundle.md");
-    const int side = manifest["extractor"]["image_size"];
+    const int side = view["side"];
     const bool is_own = !runtime["operating_point"].is_null();  // a graph of lower precision has a threshold of its own
     const double threshold = (is_own ? runtime : manifest)["operating_point"]["threshold"];
     const std::vector<double> good = is_own ? runtime["calibration_scores"] : manifest["calibration"]["scores"];
@@ -129,9 +193,7 @@ int main(int count, char** words) try {
     std::cout << "path,score,p_value,verdict\n" << std::setprecision(9);
     for (size_t i = 1; i < arguments.size(); ++i) try {
         const cv::Mat bgr = read_bgr(arguments[i]);
-        cv::Mat rgb;
-        cv::cvtColor(resized(bgr, side), rgb, cv::COLOR_BGR2RGB);
-        auto [map, score_] = graph(rgb);
+        auto [map, score_] = inspected(graph, bgr, view, side, manifest["has_own_scores"]);
         const double score = score_;
         auto reached = std::count_if(good.begin(), good.end(), [score](double one) { return one >= score; });
         std::cout << std::quoted(arguments[i], '"', '"') << ',' << score << ',' << (1. + reached) / (good.size() + 1)

@@ -104,6 +104,32 @@ def of_lower_precision(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -
     return copy
 
 
+VIEWS = {
+    "whole": {"view": "whole"},
+    "tiles": {"view": "tiles", "image_size": 32, "overlap": 0.3},
+    "enlarged tiles": {"view": "tiles", "tile": 48},
+    "own scores": {"view": "tiles", "tile": 70, "overlap": 0.0, "detector": "knn"},
+}
+
+
+@pytest.fixture(scope="module")
+def of_views(good_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Bundles that do not squash pictures."""
+    folder = tmp_path_factory.mktemp("views")
+    for name, options in VIEWS.items():
+        usual = {"image_size": 64, "fixed_layers": "blocks.2.1.add", "device": "cpu", "false_alarm_rate": 0.05}
+        fs.fit(good_dir, folder / name, **usual | options)
+    return {name: folder / name for name in VIEWS}
+
+
+def changed(bundle: Path, folder: Path, **values: object) -> Path:
+    """A copy of the bundle that says something else."""
+    shutil.copytree(bundle, folder)
+    manifest = json.loads((folder / "inspector.json").read_text(encoding="utf-8"))
+    (folder / "inspector.json").write_text(json.dumps({**manifest, **values}), encoding="utf-8")
+    return folder
+
+
 def check_resize(command: Command, folder: Path) -> None:
     told = json.loads((VECTORS / "vectors.json").read_text(encoding="utf-8"))
     for row in told["vectors"]:
@@ -137,6 +163,13 @@ def check_refusals(command: Command, bundle: Path, picture: Path, folder: Path) 
     assert run(*command, bundle).returncode == 2
 
 
+def check_refused(command: Command, bundle: Path, picture: Path, reason: str) -> None:
+    done = run(*command, bundle, picture)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert reason in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def check_heat_map(command: Command, bundle: Path, picture: Path, folder: Path) -> None:
     done = run(*command, "--heat-maps", folder / "drawn", bundle, picture)
     assert done.returncode == 0, done.stderr
@@ -161,5 +194,34 @@ def test_it_answers_as_python_does(
         check_heat_map(command, bundle, pictures[1], tmp_path)
 
 
+@pytest.mark.parametrize("build", [cpp_onnxruntime, cpp_openvino, javascript, csharp], ids=lambda build: build.__name__)
+def test_views_are_as_in_python_or_refused(
+    build: Callable[[Path], Command],
+    bundle: Path,
+    of_views: dict[str, Path],
+    pictures: list[Path],
+    tmp_path: Path,
+) -> None:
+    command = build(tmp_path / "build")
+    view = json.loads((bundle / "inspector.json").read_text(encoding="utf-8"))["view"]
+    check_refused(command, changed(bundle, tmp_path / "region", region="iVBORw0KGgo="), pictures[0], "region")
+    check_refused(command, changed(bundle, tmp_path / "old", format=4), pictures[0], "no bundle of format 5")
+    other = changed(bundle, tmp_path / "other", view={**view, "kind": "stripes"})
+    if build is csharp:
+        for refused in (other, *of_views.values()):
+            check_refused(command, refused, pictures[0], "resized to one square")
+        return
+    check_refused(command, other, pictures[0], "its view is not known here: stripes")
+    for name, seen in of_views.items():
+        assert check_answers(command, seen, pictures) >= {"defective"}, name
+    Image.fromarray(np.zeros((47, 90, 3), np.uint8)).save(tmp_path / "small.png")
+    done = run(*command, of_views["enlarged tiles"], tmp_path / "small.png")
+    assert (done.returncode, done.stdout) == (1, "path,score,p_value,verdict\n")
+    assert "smaller than a tile" in done.stderr
+    if build is not javascript:
+        for name in ("whole", "tiles"):
+            check_heat_map(command, of_views[name], pictures[1], tmp_path / name)
+
+
 def test_the_program_is_short() -> None:
-    assert len((EXAMPLES / "cpp" / "inspect.cpp").read_text(encoding="utf-8").splitlines()) < 150
+    assert len((EXAMPLES / "cpp" / "inspect.cpp").read_text(encoding="utf-8").splitlines()) < 220

@@ -124,7 +124,7 @@ def _read(sample: Sample, max_pixels: int, inspector: Inspector, errors: list[Fl
     """The sample's image, or None where it is bad, which is noted."""
     try:
         image = read_image(sample.path, max_pixels, inspector.manifest.data.pixels)
-        inspector.frame(image, sample.path)  # which it may not fit
+        inspector.frame(image, str(sample.path))
         return image
     except FlawsightError as error:
         errors.append(error)

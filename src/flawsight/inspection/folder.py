@@ -192,9 +192,10 @@ def _inspected(
 
 
 def _decode(path: Path, max_pixels: int, inspector: Inspector) -> np.ndarray | str:
+    """The image, or what is wrong with it."""
     try:
         image = read_image(path, max_pixels, inspector.manifest.data.pixels)
-        inspector.frame(image, path)  # which it may not fit
+        inspector.frame(image, str(path))
         return image
     except FlawsightError as error:
         return str(error)

@@ -138,7 +138,7 @@ class Inspector:
             maps, scores = zip(*islice(answers, frame.tiles), strict=True)
             yield self._result(frame, maps, scores)
 
-    def frame(self, image: np.ndarray, name: object = "the image") -> Frame:
+    def frame(self, image: np.ndarray, name: str = "the image") -> Frame:
         """Where the network's inputs lie in an image; FlawsightError, by its name, where it is not as those learned."""
         pixels = self.manifest.data.pixels
         is_picture = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3
@@ -147,14 +147,12 @@ class Inspector:
         size = (image.shape[0], image.shape[1])
         if self.region is not None:
             self.region.check(size, name)
+        elif pixels and size != (self.view.side, self.view.side):  # what is the network's input, somebody resized
+            check_shape(name, size, pixels)
         try:
-            frame = self.view.frame(size, self.region)
+            return self.view.frame(size, self.region)
         except FlawsightError as error:
             raise FlawsightError(f"{name}: {error}") from error
-        # What is just the network's input was resized by somebody.
-        if self.region is None and pixels and not frame.is_as_it_is:
-            check_shape(name, size, pixels)
-        return frame
 
     def _answers(self, squares: Iterator[np.ndarray]) -> Iterator[tuple[np.ndarray, float]]:
         """The map and the score of every square; no more than `CHUNK` are held."""

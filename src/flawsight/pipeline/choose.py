@@ -73,6 +73,8 @@ def _views(plan: Plan, good: GoodImages) -> list[View]:
     """What to try; pictures are squashed where nothing is said and nothing can be tried."""
     settings = plan.settings
     if settings.view == "auto" and not plan.searches:
+        if settings.tile:
+            raise FlawsightError("--tile has no effect here: nothing is cut unless asked for; add --view tiles")
         return [View("squash", settings.sides[0])]
     views = candidate_views(settings, good.sizes, not plan.is_position_bound)
     cut = [view for view in views if view.kind == "tiles"]

@@ -38,7 +38,7 @@ def measure(
     if manifest.samples is None:
         raise FlawsightError(f"bundle '{bundle}' keeps no pictures")
     squares = Samples.of_bundle(Path(bundle), manifest.samples).squares
-    inspector.inspect(squares[0])
+    inspector.backend.predict(squares[:1])
     startup = time.time() - started
     scores, torchs = inspector.backend.predict(squares)[1], np.array(manifest.samples.scores)
     flips = (scores > inspector.threshold) != (torchs > manifest.operating_point.threshold)

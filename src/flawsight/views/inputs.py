@@ -118,7 +118,7 @@ class Inputs(LazyImages):
     def _image(self, number: int) -> np.ndarray:
         picture = int(self.picture_of[number])
         frame = self.frames[picture]
-        if frame.is_as_it_is:
+        if frame.is_trivial and frame.size == frame.working:  # the picture is the square
             return next(frame.cut(self.pictures[picture]))
         kept = self._store.get(number)
         if kept is not None:

@@ -82,6 +82,13 @@ class RegionOfInterest:
         """Names these pixels, for caches."""
         return cache_key(self.size, np.packbits(self.mask))
 
+    def shows_in(self, box: tuple[int, int, int, int]) -> bool:
+        """Whether enough of it lies in a (left, top, width, height) of the pictures to be a region there."""
+        left, top, width, height = box
+        mask = self.mask[top : top + height, left : left + width]
+        rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+        return bool(len(rows) and min(np.ptp(rows), np.ptp(columns)) + 1 >= LEAST_SIDE)
+
     def part(self, box: tuple[int, int, int, int]) -> RegionOfInterest | None:
         """The same of a (left, top, width, height) of the pictures; None where all of that is inspected."""
         left, top, width, height = box

@@ -102,11 +102,6 @@ class Frame:
         whole = self.box == (0, 0, self.size[1], self.size[0])
         return whole and self.inside is None and self.working == (self.side, self.side)
 
-    @property
-    def is_as_it_is(self) -> bool:
-        """Whether the picture is the square."""
-        return self.is_trivial and self.size == self.working
-
     def cut(self, picture: np.ndarray, only: Sequence[int] | None = None) -> Iterator[np.ndarray]:
         """The squares (side, side, 3) uint8 of a picture (H, W, 3), or those of some numbers, in their order."""
         left, top, width, height = self.box

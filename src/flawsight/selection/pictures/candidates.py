@@ -44,7 +44,7 @@ def candidate_views(settings: ViewOptions, sizes: Sequence[tuple[int, int]], may
         return [View(settings.view, side) for side in sides]
     found = [View("squash", side) for side in sides]
     loses_little = longs <= MOST_SHRUNK * sides[0] and longs < STRIP_ASPECT * shorts
-    if settings.sides and loses_little:
+    if settings.sides and loses_little and not settings.tile:
         return found
     if longs / shorts > LEAST_ASPECT:
         found += [View("whole", side) for side in sides]
@@ -52,8 +52,8 @@ def candidate_views(settings: ViewOptions, sizes: Sequence[tuple[int, int]], may
     if not may_cut:
         return found
     side = sides[0]
-    cuts = [settings.tile] if settings.tile else [times * side for times in TILE_TIMES]
+    cuts = {settings.tile} if settings.tile else {times * side for times in TILE_TIMES if _FITS * times * side <= least}
     if longs >= STRIP_ASPECT * shorts and not settings.tile:
-        cuts.append(least)
-    kept = sorted({cut for cut in cuts if cut == least or _FITS * cut <= least or cut == settings.tile}, reverse=True)
-    return [*found, *(View("tiles", side, None if cut == side else cut, settings.overlap) for cut in kept)]
+        cuts.add(least)
+    largest_first = sorted(cuts, reverse=True)
+    return [*found, *(View("tiles", side, None if cut == side else cut, settings.overlap) for cut in largest_first)]

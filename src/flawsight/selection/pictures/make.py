@@ -21,6 +21,7 @@ WANTED = 12
 """Of large pictures so many parts are to carry defects of a kind, even if there are fewer pictures."""
 APART = 2
 """There is room for that many times the sections that are taken."""
+_TRIES = 50
 LEAST_CUT = 1.5
 """Pictures are measured in sections where they are so many times as large."""
 
@@ -87,16 +88,14 @@ def _section(
     if height * width <= LEAST_CUT * side**2:
         return 0, 0, width, height
     wide, high = min(side, width), min(side, height)
-    x, y = int(rng.integers(width)), int(rng.integers(height))
-    if region is not None:
-        places = np.flatnonzero(region.mask)
-        y, x = divmod(int(rng.choice(places)), width)
-    return (
-        int(np.clip(x - wide // 2, 0, width - wide)),
-        int(np.clip(y - high // 2, 0, height - high)),
-        wide,
-        high,
-    )
+    for _ in range(_TRIES):
+        x, y = int(rng.integers(width)), int(rng.integers(height))
+        if region is not None:
+            y, x = divmod(int(rng.choice(np.flatnonzero(region.mask))), width)
+        left, top = int(np.clip(x - wide // 2, 0, width - wide)), int(np.clip(y - high // 2, 0, height - high))
+        if region is None or region.shows_in((left, top, wide, high)):
+            break
+    return left, top, wide, high
 
 
 def some_pictures(pictures: Sequence[np.ndarray], most: int, seed: int) -> tuple[Sequence[np.ndarray], np.ndarray]:

@@ -21,6 +21,8 @@ from flawsight.views import View
 
 LAYERS = 24
 """Layers that a view is measured on, spread evenly over the network."""
+WORTH = 2 * NEGLIGIBLE
+"""So much of the criterion a view must gain that costs more: all pictures to come pay for it."""
 CHANCE = 1.5
 """About what the criterion varies by chance, times the root of how many defects of a kind were measured."""
 STRIDE = 8
@@ -46,7 +48,7 @@ class ViewTrial:
     view: View
     inputs: int
     figures: Mapping[str, Metrics]
-    margin: float = NEGLIGIBLE
+    margin: float = WORTH
     reason: str = ""
 
     @property
@@ -61,7 +63,7 @@ class ViewTrial:
 
 
 def best_trial(trials: Sequence[ViewTrial]) -> ViewTrial:
-    """The cheapest of those that cannot be told from the best; FlawsightError where none was measured.
+    """The cheapest, and first, of those not clearly worse than the best; FlawsightError where none was measured.
 
     >>> from flawsight.selection.pictures import ViewTrial, best_trial
     >>> from flawsight.views import View
@@ -75,7 +77,7 @@ def best_trial(trials: Sequence[ViewTrial]) -> ViewTrial:
         raise FlawsightError(next(trial.reason for trial in trials))
     most = max(criterion(trial.figures) for trial in measured)
     near = [trial for trial in measured if criterion(trial.figures) >= most - trial.margin]
-    return min(near, key=lambda trial: (trial.cost, -criterion(trial.figures)))
+    return min(near, key=lambda trial: trial.cost)
 
 
 def race_views(
@@ -92,7 +94,7 @@ def race_views(
     `network_at` gives the network for an image size. A view that no layer is quick enough for is left out.
     """
     trials = []
-    margin = max(NEGLIGIBLE, CHANCE / min(map(len, scenes.planted.values())) ** 0.5)
+    margin = max(WORTH, CHANCE / min(map(len, scenes.planted.values())) ** 0.5)
     for view in views:
         seen = scenes.through(view)
         network = network_at(view.side)
