@@ -20,7 +20,7 @@ from flawsight.inspection import Inspector, Result
 from flawsight.pipeline import learn
 from flawsight.pipeline.calibrate import calibrate
 from flawsight.pipeline.learn import cross_fit
-from flawsight.scoring import fuse_members
+from flawsight.scoring import MapCalibrator, fuse_members
 from flawsight.selection.pictures import best_trial
 from flawsight.settings import FitSettings
 from flawsight.views import ImageCache, Inputs, Pictures, RegionOfInterest, View
@@ -328,9 +328,8 @@ def test_calibration_is_of_joined_maps_where_they_are_inspected(
         learned.held_out[number][0].maps[np.ones(grid, bool) if (cells := frame.cells(tile, grid)) is None else cells]
         for number, tile in enumerate(inputs.tile_of)
     ]
-    everything = np.sort(np.concatenate(values))
-    assert found.members[0].maps.knots[0] == everything[0]
-    assert found.members[0].maps.knots[-1] <= everything[-1] and len(everything) < len(inputs) * np.prod(grid)
+    assert found.members[0].maps == MapCalibrator.of(values)
+    assert sum(map(len, values)) < len(inputs) * np.prod(grid)
     peaks, levels = [], []
     for picture in range(8):
         fused = [fuse_members(learned.held_out[number], found.members, 40) for number in inputs.of_picture(picture)]

@@ -163,8 +163,10 @@ def test_figures_are_those_of_the_textbook(made: Callable, name: str) -> None:
             continue
         labels = [0] * len(maps[GOOD]) + [1] * len(some)
         both = [*maps[GOOD], *maps[kind]]
-        assert judge.figures(maps)[kind].auroc == roc_auc_score(labels, [one.max() for one in both])
-        assert judge.figures(maps, own)[kind].auroc == roc_auc_score(labels, [*own[GOOD], *own[kind]])
+        expected = roc_auc_score(labels, [one.max() for one in both])
+        assert judge.figures(maps)[kind].auroc == pytest.approx(expected)
+        expected = roc_auc_score(labels, [*own[GOOD], *own[kind]])
+        assert judge.figures(maps, own)[kind].auroc == pytest.approx(expected)
         # At the pictures' own resolution.
         good = [np.zeros(one.counted_mask.shape, bool) for one in parts_of(source, view)[GOOD]]
         masks = [*good, *(one.counted_mask for one in some)]
