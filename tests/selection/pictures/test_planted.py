@@ -111,6 +111,12 @@ def test_defects_lie_all_over_the_place(large: list[np.ndarray]) -> None:
     assert (centres.min(0) < [180, 160]).all() and (centres.max(0) > [420, 370]).all()
 
 
+def test_kinds_lie_in_places_of_their_own(large: list[np.ndarray]) -> None:
+    planter = Planter(large, whole(large), Product(), 0)
+    boxes = [one.box for kind in KINDS for one in planter.plant(kind, [0, 1])]
+    assert len(set(boxes)) == len(boxes)
+
+
 def test_a_small_region_of_a_small_picture_is_found(small: list[np.ndarray]) -> None:
     """Defects are drawn in shares of what is inspected, where they would hardly ever hit it."""
     mask = np.zeros((80, 96), bool)
