@@ -32,7 +32,9 @@ def test_what_a_bundle_holds(bundle: Path, fitted: Inspector) -> None:
         "model.onnx", "samples.png",
     }  # fmt: skip
     document = json.loads((bundle / "inspector.json").read_text())
-    assert document["format"] == 4
+    assert document["format"] == 5
+    assert document["view"] == {"kind": "squash", "side": 64, "tile": None, "overlap": 0.125}
+    assert (document["region"], document["mm_per_pixel"], document["has_own_scores"]) == ("", None, False)
     assert document["extractor"]["name"] == "tf_efficientnet_lite0"
     assert document["extractor"]["weights_sha256"] == fitted.backend.extractor.weights_sha256
     assert sum(member["calibration"]["weight"] for member in document["members"]) == pytest.approx(1)
@@ -110,6 +112,11 @@ def changed(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
         (lambda d: d.update(detector=d["members"][0]["detector"]), "detector"),
         (lambda d: d["extractor"].update(name="resnet18"), "resnet18"),
         (lambda d: d["extractor"].update(image_size=1), "image_size"),
+        (lambda d: d.pop("view"), "view"),
+        (lambda d: d["view"].update(kind="fisheye"), "kind"),
+        (lambda d: d["view"].update(kind="tiles", overlap=0.6), "overlap"),
+        (lambda d: d["view"].update(turned=True), "turned"),
+        (lambda d: d.update(mm_per_pixel=0), "mm_per_pixel"),
     ],
 )
 def test_a_manifest_that_does_not_hold(copy: Path, change: Callable, part: str) -> None:
@@ -117,7 +124,10 @@ def test_a_manifest_that_does_not_hold(copy: Path, change: Callable, part: str) 
     refused(copy, part)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 2}', b'{"format": 3}', b"\xff\xfe\x00", b"\x89PNG"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b'{"format": 2}', b'{"format": 3}', b'{"format": 4}', b'{"format": 5}', b"\xff\xfe", b"\x89PNG"],
+)
 def test_a_manifest_that_is_none(copy: Path, content: bytes) -> None:
     (copy / "inspector.json").write_bytes(content)
     refused(copy, "inspector.json")

@@ -13,8 +13,9 @@ from flawsight.bundle import Manifest, read_manifest
 
 
 def as_format_2(new: dict[str, Any]) -> dict[str, Any]:
-    """The manifest that 0.1 would have written in place of this one of format 3."""
-    old = {name: value for name, value in new.items() if name not in ("settings", "settings_paths", "calibration")}
+    """The manifest that 0.1 would have written in place of this one of today."""
+    since = ("settings", "settings_paths", "calibration", "view", "region", "mm_per_pixel", "has_own_scores")
+    old = {name: value for name, value in new.items() if name not in since}
     old["format"] = 2
     point, calibration = old.pop("operating_point"), new["calibration"]
     del point["calibration_size"]
@@ -28,6 +29,7 @@ def as_format_2(new: dict[str, Any]) -> dict[str, Any]:
     old["extractor"] = {name: value for name, value in new["extractor"].items() if name != "layers"}
     old["members"] = [member_of_format_2(member) for member in new["members"]]
     data = dict(new["data"])
+    del data["overview"]
     data["safe"], data["material"] = data.pop("label_preserving"), data.pop("sources_digest")
     old["data"] = data
     return old
@@ -67,7 +69,7 @@ def test_it_gives_the_same_scores(bundle: Path, spoiled: Callable, texture: Call
 
 def test_all_but_what_it_did_not_keep_is_there(bundle: Path, tmp_path: Path) -> None:
     old, new = read_manifest(rewritten(bundle, tmp_path / "old")), read_manifest(bundle)
-    assert old.format == new.format == 4
+    assert old.format == new.format == 5
     assert old.settings == {} and old.settings_paths == [] and old.extractor.layers == ()
     for name in ("members", "operating_point", "calibration", "colour_scale", "data", "selection", "seed", "versions"):
         one, other = getattr(old, name), getattr(new, name)
@@ -76,6 +78,9 @@ def test_all_but_what_it_did_not_keep_is_there(bundle: Path, tmp_path: Path) -> 
                 member.model_copy(update={"detector": member.detector.model_copy(update={"provider": ""})})
                 for member in other
             ]
+        if name == "data":
+            assert other.overview == new.extractor.image_size  # which 0 stands for
+            other = other.model_copy(update={"overview": 0})
         assert one == other, name
 
 
@@ -84,7 +89,7 @@ def test_a_bundle_that_is_loaded_and_saved_is_of_todays_format(bundle: Path, tmp
     fs.save(old, tmp_path / "new")
     document = json.loads((tmp_path / "new" / "inspector.json").read_text())
     fresh = json.loads((bundle / "inspector.json").read_text())
-    assert document["format"] == 4 and document["extractor"] == fresh["extractor"]
+    assert document["format"] == 5 and document["extractor"] == fresh["extractor"]
     for name in ("network.safetensors", "detectors.safetensors"):
         assert (tmp_path / "new" / name).read_bytes() == (bundle / name).read_bytes()
 

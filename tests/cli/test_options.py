@@ -90,8 +90,9 @@ def test_help_shows_defaults_and_bounds(flawsight: Callable, monkeypatch: pytest
     for default in ("patchcore", "0.01", "0.1:0.2", "blur,contrast,colour,noise", "tf_efficientnet_lite0"):
         assert f"[default:{default}]" in text
     assert "flip,rotate90,shift,rotateifyourpartallows" in text
-    for bound in ("x>=1", "x>=32", "x>=0", "x>=8", "x>=64"):
+    for bound in ("x>=1", "x>=0", "x>=8", "x>=64"):
         assert bound in text
+    assert "N[,N]|auto" in text and "x>=32" in flawsight("layers", "--help").out
     assert "required" in text and "--safe" not in text
 
 

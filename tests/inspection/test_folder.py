@@ -1,15 +1,17 @@
 """What an inspection leaves behind: one row and one heat map for each image, comparable between images."""
 
 import csv
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools.coco import COCO
 
 from flawsight.core import FlawsightError
-from flawsight.inspection import Inspector, Result, inspect_to_folder
+from flawsight.inspection import Inspector, Result, folder, inspect_to_folder
 from flawsight.report import overlay
 
 
@@ -23,11 +25,15 @@ def read(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path))
 
 
+def image_size(path: Path) -> tuple[int, int]:
+    return read(path).shape[:2]
+
+
 def table(out: Path) -> list[dict[str, str]]:
     with (out / "results.csv").open(newline="") as file:
         reader = csv.DictReader(file)
         rows = list(reader)
-    assert reader.fieldnames == ["path", "score", "p_value", "verdict", "reason"]
+    assert reader.fieldnames == ["path", "score", "p_value", "verdict", "reason", "regions"]
     return rows
 
 
@@ -42,6 +48,8 @@ def test_rows_and_heat_maps(fitted: Inspector, texture: Callable, spoiled: Calla
         assert float(line["score"]) == row.score == pytest.approx(result.score, rel=1e-5)
         assert float(line["p_value"]) == row.p_value == result.p_value
         assert line["verdict"] == row.verdict == result.verdict and line["reason"] == ""
+        assert int(line["regions"]) == len(row.regions) == len(result.regions)
+        assert row.size == image_size(Path(row.path))
         image = read(Path(row.path))
         picture = read(tmp_path / "out" / "heatmaps" / f"{Path(row.path).stem}.png")
         assert picture.shape == image.shape
@@ -71,7 +79,11 @@ def test_what_cannot_be_read_gets_a_row_and_stops_nobody(fitted: Inspector, text
         stem = Path(line["path"]).stem
         assert (tmp_path / "out" / "heatmaps" / f"{stem}.png").exists() == (stem not in errors)
         if stem in errors:
-            assert line["score"] == line["p_value"] == "" and stem in line["reason"] and ";" in line["reason"] + ";"
+            assert (
+                line["score"] == line["p_value"] == line["regions"] == ""
+                and stem in line["reason"]
+                and ";" in line["reason"] + ";"
+            )
     alone = fitted.inspect(folder / "g5.png")
     by_path = {row.path: row for row in rows}
     assert by_path[str(folder / "g5.png")].score == pytest.approx(alone.score, rel=1e-5)
@@ -84,6 +96,11 @@ def test_only_bad_images(fitted: Inspector, tmp_path: Path) -> None:
 
 class Stub:
     """An inspector whose map is what the image's first channel says, so that colours can be foretold."""
+
+    at_once = 3
+
+    def frame(self, image: np.ndarray, name: object) -> None:
+        """Whatever is given fits."""
 
     def __init__(self, real: Inspector) -> None:
         data = real.manifest.data.model_copy(update={"pixels": None})  # so that pictures of any kind are read
@@ -179,3 +196,52 @@ def test_an_empty_folder_is_refused(stub: Inspector, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     with pytest.raises(FlawsightError, match="no image"):
         inspect_to_folder(stub, [tmp_path / "in"], tmp_path / "out")
+
+
+def test_regions_json_is_coco_of_what_was_inspected(
+    fitted: Inspector, texture: Callable, spoiled: Callable, tmp_path: Path
+) -> None:
+    """Of several pictures in the order of the table, those without a region, too; an unreadable one has no entry."""
+    save(tmp_path / "in" / "a_bad.png", spoiled(1, (120, 144)))
+    (tmp_path / "in" / "b_text.png").write_text("no picture")
+    save(tmp_path / "in" / "c_good.png", texture(100))
+    save(tmp_path / "in" / "d_bad.png", spoiled(2))
+    inspector = fitted.with_mm_per_pixel(0.5)
+    rows = inspect_to_folder(inspector, [tmp_path / "in"], tmp_path / "out")
+    document = json.loads((tmp_path / "out" / "regions.json").read_text(encoding="utf-8"))
+    inspected = [row for row in rows if row.verdict != "error"]
+    assert [(one["file_name"], one["height"], one["width"]) for one in document["images"]] == [
+        (row.path, *image_size(Path(row.path))) for row in inspected
+    ]
+    assert {Path(one["file_name"]).stem for one in document["images"]} == {"a_bad", "c_good", "d_bad"}
+    names = {one["id"]: one["file_name"] for one in document["images"]}
+    for row in inspected:
+        found = [one for one in document["annotations"] if names[one["image_id"]] == row.path]
+        assert len(found) == len(row.regions) and (len(found) > 0) == (row.verdict == "defective")
+        for one, region in zip(found, row.regions, strict=True):
+            assert tuple(one["bbox"]) == region.box and one["score"] == region.peak
+            assert one["area"] == region.area_px and one["area_mm2"] == pytest.approx(region.area_px / 4)
+    assert fitted.inspect(rows[0].path).regions[0].area_mm2 is None
+    coco = COCO(str(tmp_path / "out" / "regions.json"))
+    for one in coco.anns.values():
+        left, top, width, height = one["bbox"]
+        mask = coco.annToMask(one)
+        rows_, columns = np.nonzero(mask)
+        assert left <= columns.min() and columns.max() < left + width
+        assert top <= rows_.min() and rows_.max() < top + height
+
+
+def test_where_the_table_cannot_be_written_no_regions_are_left(
+    stub: Inspector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(tmp_path / "x.png", np.zeros((20, 20, 3), np.uint8))
+    inspect_to_folder(stub, [path], tmp_path / "out")
+    assert {one.name for one in (tmp_path / "out").glob("[!.]*")} == {"results.csv", "regions.json", "heatmaps"}
+
+    def full(*_: object) -> None:
+        raise FlawsightError("cannot write")
+
+    monkeypatch.setattr(folder, "_write_table", full)
+    with pytest.raises(FlawsightError, match="cannot write"):
+        inspect_to_folder(stub, [path], tmp_path / "out")
+    assert {one.name for one in (tmp_path / "out").glob("[!.]*")} == {"heatmaps"}

@@ -16,17 +16,22 @@ from flawsight.inference import MemberSpec
 from flawsight.pipeline.calibrate import EXAMPLES, calibrate
 from flawsight.pipeline.learn import CrossFit, cross_fit
 from flawsight.scoring import MapCalibrator, RawPrediction, fuse_members
-from flawsight.views import ImageCache
+from flawsight.views import ImageCache, Inputs, View
+
+
+def squashed(paths: list[Path], side: int) -> Inputs:
+    frame = View("squash", side).frame((side, side))
+    return Inputs(ImageCache(paths, side), [frame] * len(paths))
 
 
 def test_calibration_scores_are_truly_held_out(network: Extractor, good_dir: Path) -> None:
-    images = ImageCache(sorted(good_dir.iterdir())[:11], 64)
+    images = squashed(sorted(good_dir.iterdir())[:11], 64)
     # A bank of everything: greedy k-center may choose otherwise where batches round differently.
     prototype = InThree(bank_size=100_000, max_descriptors=None)
     sets = {("blocks.1.0.bn3",): 0.25, ("blocks.3.0.conv_pw", "blocks.3.0.bn3"): 0.75}
     specs = [MemberSpec(names, prototype, weight) for names, weight in sets.items()]
     fitted = cross_fit(network, images, specs, seed=5)
-    found = calibrate(fitted.held_out, [spec.weight for spec in fitted.members], 64, 0.1)
+    found = calibrate(fitted.held_out, images, [spec.weight for spec in fitted.members], 0.1)
     assert fitted.folds == 3 and len(fitted.held_out) == 11
     pictures = images[:]
     maps: dict[tuple[str, ...], list] = {names: [None] * len(pictures) for names in sets}
@@ -76,21 +81,21 @@ class InThree(PatchCore):
         return DetectorTags(cv_folds=3)
 
 
-def scores(found: CrossFit) -> np.ndarray:
-    return calibrate(found.held_out, [member.weight for member in found.members], 64, 0.1).scores
+def scores(found: CrossFit, inputs: Inputs) -> np.ndarray:
+    return calibrate(found.held_out, inputs, [member.weight for member in found.members], 0.1).scores
 
 
 def test_changed_copies_are_learned_from_and_leave_with_their_fold(network: Extractor, good_dir: Path) -> None:
-    images = ImageCache(sorted(good_dir.iterdir())[:10], 64)
+    images = squashed(sorted(good_dir.iterdir())[:10], 64)
     layers = ("blocks.3.0.bn3",)
     specs = [MemberSpec(layers, PatchCore(bank_size=100_000, max_descriptors=None))]
     plain = cross_fit(network, images, specs, seed=5)
     same = cross_fit(network, images, specs, seed=5, copies=images[:] * 2)
     # A copy equal to its image adds nothing: and would give it away if it stayed while its image is held out.
-    assert np.allclose(scores(same), scores(plain), atol=0.05)
+    assert np.allclose(scores(same, images), scores(plain, images), atol=0.05)
     changed = cross_fit(network, images, specs, seed=5, copies=augmented(images, 2, seed=1))
     assert len(changed.members[0].detector.bank_) > len(plain.members[0].detector.bank_)
-    assert not np.allclose(scores(changed), scores(plain), atol=0.05)
+    assert not np.allclose(scores(changed, images), scores(plain, images), atol=0.05)
 
 
 def test_augmentation_is_recorded_and_checked(good_dir: Path, fixed_options: dict) -> None:

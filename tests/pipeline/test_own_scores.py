@@ -21,7 +21,7 @@ from flawsight.pipeline.calibrate import Calibration, calibrate
 from flawsight.pipeline.learn import CrossFit, cross_fit
 from flawsight.scoring import fuse_members
 from flawsight.settings import FitSettings
-from flawsight.views import ImageCache
+from flawsight.views import ImageCache, Inputs, View
 
 SIDE, SEED = 64, 0
 LAYERS = (("blocks.1.0.bn3",), ("blocks.3.0.bn1",))
@@ -95,9 +95,13 @@ class ByHand:
         return np.sum(parts, axis=0)
 
 
-def calibrated(found: CrossFit, rate: float = 0.1) -> tuple[Calibration, np.ndarray, float]:
+def squashed(images: Sequence[np.ndarray]) -> Inputs:
+    return Inputs(images, [View("squash", SIDE).frame((SIDE, SIDE))] * len(images))
+
+
+def calibrated(found: CrossFit, inputs: Inputs, rate: float = 0.1) -> tuple[Calibration, np.ndarray, float]:
     """The calibration, the maxima of held-out images' maps, and the mean of these maps."""
-    whole = calibrate(found.held_out, [member.weight for member in found.members], SIDE, rate)
+    whole = calibrate(found.held_out, inputs, [member.weight for member in found.members], rate)
     maps = [fuse_members(one, whole.members, SIDE)[0] for one in found.held_out]
     return whole, np.array([one.max() for one in maps]), float(np.array([one.mean() for one in maps], float).mean())
 
@@ -111,8 +115,10 @@ def test_calibration_against_a_recomputation(
     images = ImageCache(sorted(good_dir.iterdir())[:13], SIDE)[:]
     detectors = [quick_detectors[name]() for name in names]
     shares = [MemberSpec(*one) for one in zip(LAYERS, detectors, WEIGHTS, strict=True)]
-    fitted = cross_fit(network, images, shares, seed=5)
-    found, peaks, level = calibrated(fitted)
+    inputs = squashed(images)
+    fitted = cross_fit(network, inputs, shares, seed=5)
+    found, peaks, level = calibrated(fitted, inputs)
+    assert found.has_own_scores
     hand = ByHand(network, images, shares, seed=5)
     for member, (mean, deviation) in zip(found.members, hand.scales, strict=True):
         assert member.scores.mean == pytest.approx(mean, rel=1e-3)
@@ -134,9 +140,10 @@ def test_calibration_against_a_recomputation(
 def test_members_without_scores_of_their_own_are_as_ever(
     network: Extractor, good_dir: Path, quick_detectors: dict
 ) -> None:
-    images = ImageCache(sorted(good_dir.iterdir())[:9], SIDE)[:]
+    images = squashed(ImageCache(sorted(good_dir.iterdir())[:9], SIDE))
     shares = [MemberSpec(layers, quick_detectors["distance"](), 0.5) for layers in LAYERS]
-    found, peaks, _ = calibrated(cross_fit(network, images, shares, seed=0))
+    found, peaks, _ = calibrated(cross_fit(network, images, shares, seed=0), images)
+    assert not found.has_own_scores
     assert np.array_equal(found.scores, peaks)
     assert [one.max() for one in found.held_out_maps] == found.scores[:3].tolist()
 
@@ -200,9 +207,9 @@ def test_verdicts_follow_the_scores_and_heat_maps_the_peaks(
     for result in inspector.inspect_many(pictures):
         assert result.is_defective == (result.score > point.threshold) == (result.p_value <= point.rate)
         assert result.p_value == (1 + np.sum(calibration >= result.score)) / (len(calibration) + 1)
-    images = record.images[:]
+    images = record.good.inputs
     shares = [member._replace(detector=clone(member.detector)) for member in inspector.backend.members]
-    again, peaks, level = calibrated(cross_fit(inspector.backend.extractor, images, shares, seed=SEED))
+    again, peaks, level = calibrated(cross_fit(inspector.backend.extractor, images, shares, seed=SEED), images)
     assert colours.threshold == np.sort(peaks)[-2] != point.threshold
     assert colours.low == level < colours.threshold
     assert colours == again.colour_scale and np.array_equal(np.sort(again.scores), calibration)

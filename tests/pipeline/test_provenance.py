@@ -34,7 +34,7 @@ def good(tmp_path: Path, texture: Callable) -> Path:
 
 def test_a_bundle_holds_no_place_of_the_machine(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secrets = (str(tmp_path), "secret place", str(Path.home()) + "/", f"/home/{getpass.getuser()}", str(Path.cwd()))
-    options = {"image_size": 64, "layers": "blocks.1.0.*", "device": "cpu", "defects": "simple"}
+    options = {"image_size": 64, "view": "squash", "layers": "blocks.1.0.*", "device": "cpu", "defects": "simple"}
     out = tmp_path / "secret place" / "out"
     result = fs.run_fit(fs.FitSettings.of({"good": good, "out": out, **options}))
     assert len(result.record.notes) == 4

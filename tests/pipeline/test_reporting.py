@@ -8,14 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import flawsight as fs
+from flawsight.core import Silent
 from flawsight.generation import GeneratorCard
 from flawsight.generation.card import Settings
 from flawsight.inspection import Inspector
 from flawsight.pipeline import write_report, write_selection
 from flawsight.pipeline.defect_sources import DefectRecipe, preview_defects
+from flawsight.pipeline.load_images import load_images
 from flawsight.settings import FitSettings
+from flawsight.views import View
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -120,7 +124,11 @@ def test_without_a_search_a_few_artificial_defects_are_shown(
     assert "<td>1</td><td><code>blocks.1.0.bn2</code><br><code>blocks.3.0.bn3</code></td> <td>patchcore</td>" in page
 
 
-def test_a_kind_without_a_place_is_not_shown(good_dir: Path) -> None:
-    images = [np.full((64, 64, 3), 90, np.uint8)] * 4
-    made = preview_defects(images, DefectRecipe(("nsa", "simple")), FitSettings.of({"good": good_dir, "out": None}))
+@pytest.mark.parametrize("view", ["squash", "whole", "tiles"])
+def test_a_kind_without_a_place_is_not_shown(tmp_path: Path, view: str) -> None:
+    for number in range(4):
+        Image.fromarray(np.full((64, 80, 3), 90, np.uint8)).save(tmp_path / f"{number}.png")
+    settings = FitSettings.of({"good": tmp_path, "out": None, "image_size": 32})
+    good = load_images(sorted(tmp_path.iterdir()), settings, Silent()).seen(View(view, 32), None)
+    made = preview_defects(good, DefectRecipe(("nsa", "simple")), settings)
     assert "nsa" not in made and "simple" in made

@@ -9,15 +9,8 @@ from flawsight.defects import Product
 from flawsight.detectors import Gaussian, PatchCore
 from flawsight.detectors.patchcore.detector import COARSE_BANK, COARSE_GRID
 from flawsight.selection import ValidationSet
-from flawsight.selection.fidelity import (
-    COARSE_BAD,
-    COARSE_GOOD,
-    COARSE_TRAIN,
-    fewer,
-    high_fidelity,
-    low_fidelity,
-    spaced,
-)
+from flawsight.selection.fidelity import high_fidelity, low_fidelity
+from flawsight.selection.validation import COARSE_BAD, COARSE_GOOD, COARSE_TRAIN, spaced
 
 KINDS = ("nsa", "perlin", "scratch", "simple")
 SIDE = 8
@@ -54,7 +47,7 @@ def test_spaced_indices_are_in_range_in_order_and_even(count: int, most: int) ->
 @given(counts, counts, counts, st.integers(1, 4))
 def test_fewer_is_at_most_so_many_and_small_sets_stay_whole(train: int, good: int, bad: int, kinds: int) -> None:
     whole = numbered(train, good, bad, kinds)
-    few = fewer(whole)
+    few = whole.fewer()
     assert len(read(few.train, 0)) == min(train, COARSE_TRAIN)
     assert len(read(few.good, 1)) == min(good, COARSE_GOOD)
     assert list(few.bad) == list(whole.bad) and few.product == whole.product
@@ -71,7 +64,7 @@ def test_fewer_is_at_most_so_many_and_small_sets_stay_whole(train: int, good: in
 @example(4, 0)
 def test_kinds_take_turns(kinds: int, more: int) -> None:
     bad = kinds * COARSE_BAD + more
-    few = fewer(numbered(5, 5, bad, kinds))
+    few = numbered(5, 5, bad, kinds).fewer()
     drawn = [number for place, (images, _) in enumerate(few.bad.values()) for number in read(images, 2 + place)]
     assert len(drawn) == len(set(drawn)) == kinds * COARSE_BAD
     assert np.diff(sorted(drawn)).max() <= np.ceil(bad / len(drawn)) + 1

@@ -33,6 +33,8 @@ SAID_ANEW = {
     ("backend", "BenchSettings"),
     ("threads", "BenchSettings"),
     ("device", "BackendOptions"),
+    ("image_size", "LayersSettings"),
+    ("mm_per_pixel", "InspectSettings"),
 }
 """Options with another default, by their place, or that may be several, in one command."""
 

@@ -35,6 +35,12 @@ def of(**options: Any) -> FitSettings:
         ({"fuse": "many"}, "--fuse 'many': input should be a valid integer"),
         ({"seed": -1}, "--seed '-1': input should be greater than or equal to 0"),
         ({"image_size": 31}, "--image-size '31': input should be greater than or equal to 32"),
+        ({"image_size": "64,31"}, "--image-size '31': input should be greater than or equal to 32"),
+        ({"image_size": "64,x"}, "--image-size '64,x': write auto, a number, or several such as 256,384"),
+        ({"tile": 7}, "--tile '7': input should be greater than or equal to 8"),
+        ({"overlap": 0.51}, "--overlap '0.51': input should be less than or equal to 0.5"),
+        ({"mm_per_pixel": 0}, "--mm-per-pixel '0': input should be greater than 0"),
+        ({"view": "fisheye"}, "--view 'fisheye': input should be 'squash', 'whole', 'tiles' or 'auto'"),
         ({"max_images": 7}, "--max-images '7': input should be greater than or equal to 8"),
         ({"finalists": 0}, "--finalists '0': input should be greater than or equal to 1"),
         ({"augment": -1}, "--augment '-1': input should be greater than or equal to 0"),
@@ -160,7 +166,7 @@ def test_what_was_changed_is_told_by_value() -> None:
 
 def test_a_dump_can_be_written_down_and_leaves_out_files_and_folders() -> None:
     given = of(textures="t", generator="g", weights="w.pth", foreground="20:15", fixed_layers="a+b", parameter=["x=1"])
-    assert set(FitSettings.paths()) == {"weights", "textures", "generator", "good", "out"}
+    assert set(FitSettings.paths()) == {"weights", "textures", "generator", "region", "good", "out"}
     found = given.dump({"device", "seed"})
     assert set(found) == set(FitSettings.model_fields) - {"device", "seed", *FitSettings.paths()}
     assert json.loads(json.dumps(found)) == found

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flawsight.data import read_image
-from flawsight.views import ImageCache, resize_image
+from flawsight.views import ImageCache, SquareStore, resize_image
 from flawsight.views import cache as module
 
 
@@ -38,11 +38,9 @@ def test_each_is_decoded_once_and_is_what_it_was(paths: list[Path], decoded: lis
         images[7]
 
 
-def test_beyond_the_limit_images_are_decoded_again(
-    paths: list[Path], decoded: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "MOST_STORED", 3 * 3 * 48 * 48)
+def test_beyond_the_limit_images_are_decoded_again(paths: list[Path], decoded: list[Path]) -> None:
     images = ImageCache(paths, 48)
+    images._store = SquareStore(48, most=3 * 3 * 48 * 48)
     first, second = images[:], images[:]
     assert [decoded.count(path) for path in paths] == [1, 1, 1, 2, 2, 2, 2]
     assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
@@ -56,6 +54,6 @@ def test_a_full_disk_only_costs_time(paths: list[Path], decoded: list[Path]) -> 
         def write(self, data: bytes) -> None:
             raise OSError(28, "No space left on device")
 
-    images._file = Full()  # type: ignore[assignment]
+    images._store._file = Full()  # type: ignore[assignment]
     assert np.array_equal(images[2], images[2])
     assert decoded == [paths[2]] * 2

@@ -91,7 +91,9 @@ def _types(annotation: Any) -> set[Any]:
 
 
 def _explained(options: type[Options], error: ValidationError) -> FlawsightError:
-    first = error.errors()[0]
+    errors = error.errors()
+    # Of the ways in which an option may be written, the one that was understood furthest is the one that was meant.
+    first = max((one for one in errors if one["loc"][:1] == errors[0]["loc"][:1]), key=lambda one: len(one["loc"]))
     name = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "extra_forbidden":
         return unknown("option", name.replace("_", "-"), [known.replace("_", "-") for known in options.model_fields])

@@ -43,6 +43,7 @@ class Pictures(LazyImages):
                 self._last[number] = read_image(self.paths[number], self.max_pixels, self.pixels)
                 while len(self._last) > _KEPT:
                     self._last.popitem(last=False)
+            self._last.move_to_end(number)
             return self._last[number]
 
 
@@ -61,7 +62,8 @@ class SquareStore:
         self._lock = Lock()
         self._file: IO[bytes] | None = None
         with suppress(OSError):  # no room for temporary files: squares are made again
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the squares, and is gone with them
+            # It lives as long as the squares. A buffer would keep what a full disk refused, and reading would fail.
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
 
     def get(self, number: int) -> np.ndarray | None:
         """The square of this number; None where it is not here."""
@@ -79,9 +81,8 @@ class SquareStore:
         # On a full disk it is made again next time: slower, and the same.
         with self._lock, suppress(OSError):
             self._file.seek(number * self._bytes)
-            self._file.write(square.tobytes())
-            self._file.flush()
-            self._stored.add(number)
+            if self._file.write(square.tobytes()) == self._bytes:
+                self._stored.add(number)
 
 
 class Inputs(LazyImages):
@@ -117,7 +118,7 @@ class Inputs(LazyImages):
     def _image(self, number: int) -> np.ndarray:
         picture = int(self.picture_of[number])
         frame = self.frames[picture]
-        if frame.is_trivial:
+        if frame.is_trivial and frame.size == frame.working:  # the picture is the square
             return next(frame.cut(self.pictures[picture]))
         kept = self._store.get(number)
         if kept is not None:

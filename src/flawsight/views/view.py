@@ -232,14 +232,13 @@ def _frame(view: View, size: Size, region: RegionOfInterest | None) -> Frame:
 @lru_cache(maxsize=64)
 def _shrunk(frame: Frame, times: int) -> Frame:
     side = frame.side // times
-    height, width = (max(1, round(length * side / frame.side)) for length in frame.working)
+    # All is rounded down, so that the last squares end where the picture does.
+    height, width = (max(1, length * side // frame.side) for length in frame.working)
     inside = None
     if frame.inside is not None:
         small = cv2.resize(frame.inside.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) >= 0.5
         inside = small if small.any() else np.ones((height, width), bool)
-    last = max(0, height - side), max(0, width - side)
-    places = [tuple(at * side // frame.side for at in origin) for origin in frame.origins]
-    origins = tuple((min(y, last[0]), min(x, last[1])) for y, x in places)
+    origins = tuple((y * side // frame.side, x * side // frame.side) for y, x in frame.origins)
     return replace(
         frame, side=side, working=(height, width), origins=origins, inside=inside, blend=max(1, frame.blend // times)
     )

@@ -23,7 +23,7 @@ WHOLE_UP_TO = 512
 """Pictures no longer than this carry defects as the papers draw them, in shares of the whole."""
 MOST_SOURCES = 16
 SOURCE_BYTES = 256 << 20
-_TRIES = 8
+_TRIES = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,11 +143,12 @@ class Planter:
 
     def _planted(self, kind: str, defect: SyntheticDefect, number: int, sources: Sequence[np.ndarray]) -> PlantedDefect:
         picture = self.pictures[number]
+        foreign = [source for source in sources if not _is_same(source, picture)]
         rng = np.random.default_rng([self.seed, crc32(kind.encode()), number])
         error: FlawsightError | None = None
         for _ in range(_TRIES):
             box = self._window(picture, self.sections[number], rng)
-            others = [_part_like(one, box, rng) for one in sources if one is not picture] or [_part(picture, box)]
+            others = [_part_like(one, box, rng) for one in foreign] or [_part(picture, box)]
             try:
                 patch, mask = defect(np.ascontiguousarray(_part(picture, box)), rng, others)
             except FlawsightError as one:
@@ -164,7 +165,7 @@ class Planter:
         left, top, width, height = section
         short = min(width, height)
         if max(picture.shape[:2]) <= WHOLE_UP_TO or short <= SMALLEST_WINDOW:
-            return section
+            return section if self.region is None else _around(self.region.box, section)
         side = round(np.exp(rng.uniform(np.log(SMALLEST_WINDOW), np.log(short))))
         x, y = self._place(picture, section, rng)
         x0 = int(np.clip(x - side // 2, left, left + width - side))
@@ -182,6 +183,23 @@ class Planter:
         places = np.flatnonzero(allowed if allowed.any() else np.ones_like(allowed))
         y, x = divmod(int(rng.choice(places)), 128)
         return left + int((x + rng.random()) * width / 128), top + int((y + rng.random()) * height / 128)
+
+
+def _around(box: Box, section: Box) -> Box:
+    """What a section shows of a box, or around it where that is small."""
+    spans = []
+    for axis in (0, 1):
+        first, last = section[axis], section[axis] + section[axis + 2]
+        start, end = max(box[axis], first), min(box[axis] + box[axis + 2], last)
+        length = min(max(end - start, SMALLEST_WINDOW), last - first)
+        spans.append((int(np.clip((start + end - length) // 2, first, last - length)), length))
+    (left, width), (top, height) = spans
+    return left, top, width, height
+
+
+def _is_same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether it is the same picture, which may have been decoded twice, or go by several numbers."""
+    return one is other or (np.array_equal(one[::61, ::61], other[::61, ::61]) and np.array_equal(one, other))
 
 
 def _part(picture: np.ndarray, box: Box) -> np.ndarray:
