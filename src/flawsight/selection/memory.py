@@ -100,7 +100,9 @@ def _held(layer: Layer, detector: Detector, stage: Fidelity) -> int:
     collected = detector.collected_bytes(layer.channels, places, len(stage.validation.train))
     read = (n_jobs() + 1) * detector.collected_bytes(layer.channels, places, BATCH)
     batches = n_jobs() * BATCH * _values(layer) * _FLOAT
-    return collected + read + batches + len(stage.validation.measured) * places * _FLOAT
+    grid = getattr(detector, "max_grid", None)  # maps are no finer than what the detector looks at
+    mapped = min(places, grid**2) if grid else places
+    return collected + read + batches + len(stage.validation.measured) * mapped * _FLOAT
 
 
 def _passing(layer: Layer, detector: Detector, stage: Fidelity) -> int:
