@@ -167,7 +167,8 @@ def _defect_examples(inspector: Inspector, defects: MadeDefects) -> list[DefectE
             image, mask = images[at], masks[at]
             anomaly_map = inspector.inspect(image).anomaly_map
             part = _around(mask)
-            examples.append(DefectExample(kind, image[part], mask[part], anomaly_map[part]))
+            # Copies: a view would keep the whole picture and its map.
+            examples.append(DefectExample(kind, image[part].copy(), mask[part].copy(), anomaly_map[part].copy()))
     return examples
 
 
