@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -11,12 +11,21 @@ import numpy as np
 from flawsight.metrics import Metrics, PixelTruth, auroc
 from flawsight.scoring import upsample
 
-if TYPE_CHECKING:
-    from flawsight.selection.validation import ValidationSet
-
 GOOD = "good"
 Maps = Mapping[str, Sequence[np.ndarray] | np.ndarray]
 """Maps (h, w) of the validation images, the good ones' under "good", the others' by kind."""
+
+
+class Marked(Protocol):
+    """What is asked of a validation set: its good images, and by kind defective ones with their masks."""
+
+    @property
+    def good(self) -> Sequence[np.ndarray]:
+        """The good ones."""
+
+    @property
+    def bad(self) -> Mapping[str, tuple[Sequence[np.ndarray], Sequence[np.ndarray]]]:
+        """The others, and their masks, by kind."""
 
 
 class Evaluator(Protocol):
@@ -37,7 +46,7 @@ class Evaluator(Protocol):
 class LayerEvaluator:
     """Measures maps of the validation images against the synthetic masks, at `side` x `side` pixels."""
 
-    def __init__(self, validation: ValidationSet, side: int) -> None:
+    def __init__(self, validation: Marked, side: int) -> None:
         self.side = side
         self.kinds = tuple(validation.bad)
         self._good = len(validation.good)

@@ -4,7 +4,8 @@ from flawsight.selection.pictures.candidates import candidate_views
 from flawsight.selection.pictures.make import make_scenes, some_pictures
 from flawsight.selection.pictures.planted import PlantedDefect, PlantedMasks, PlantedPictures, Planter
 from flawsight.selection.pictures.race import ViewTrial, best_trial, race_views
-from flawsight.selection.pictures.scenes import Scene, Scenes, ViewedSet
+from flawsight.selection.pictures.scene import Scene
+from flawsight.selection.pictures.scenes import Scenes, ViewedSet
 
 __all__ = [
     "PlantedDefect",

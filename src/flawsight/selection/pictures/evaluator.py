@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -11,9 +10,7 @@ import numpy as np
 from flawsight.metrics import Metrics, PixelTruth
 from flawsight.scoring import upsample
 from flawsight.selection.evaluator import GOOD, Maps, figures_of, maxima, shrunk_mask
-
-if TYPE_CHECKING:
-    from flawsight.selection.pictures.scenes import Scene
+from flawsight.selection.pictures.scene import Scene
 
 MOST_PIXELS = 16_000_000
 """Pixels of all maps that AU-PRO is computed on, at full resolution."""

@@ -10,7 +10,8 @@ import numpy as np
 from flawsight.core import FlawsightError
 from flawsight.data import split_good
 from flawsight.defects import Product
-from flawsight.selection.pictures.planted import Box, Planter
+from flawsight.selection.pictures.planted import Planter
+from flawsight.selection.pictures.scene import Box
 from flawsight.selection.pictures.scenes import Scenes
 from flawsight.views import Chosen, RegionOfInterest, View
 

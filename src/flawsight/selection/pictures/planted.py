@@ -13,10 +13,9 @@ import numpy as np
 from flawsight.core import FlawsightError
 from flawsight.data import LazyImages
 from flawsight.defects import Product, SyntheticDefect, foreground, make
+from flawsight.selection.pictures.scene import Box
 from flawsight.views import RegionOfInterest, resize_image
 
-Box = tuple[int, int, int, int]
-"""left, top, width, height"""
 SMALLEST_WINDOW = 64
 """The papers' defects are shares of a picture; in the smallest window they are a few pixels wide."""
 WHOLE_UP_TO = 512

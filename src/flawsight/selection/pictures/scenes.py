@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,8 @@ from flawsight.data import LazyImages
 from flawsight.defects import Product
 from flawsight.selection.evaluator import GOOD, Evaluator
 from flawsight.selection.pictures.evaluator import SceneEvaluator
-from flawsight.selection.pictures.planted import Box, PlantedDefect, PlantedMasks, PlantedPictures
+from flawsight.selection.pictures.planted import PlantedDefect, PlantedMasks, PlantedPictures
+from flawsight.selection.pictures.scene import Box, Scene
 from flawsight.selection.validation import COARSE_BAD, COARSE_GOOD, COARSE_TRAIN, Shown, ValidationSet, spaced
 from flawsight.views import Chosen, Frame, Inputs, RegionOfInterest, View
 
@@ -116,25 +116,6 @@ class _Seen(LazyImages):
             return picture
         left, top, width, height = self._scenes.sections[base]
         return np.ascontiguousarray(picture[top : top + height, left : left + width])
-
-
-@dataclass(frozen=True, eq=False)
-class Scene:
-    """A picture to be measured: the numbers of its squares among the good ones, and by tile those of its kind's own.
-
-    `counted` is the part of the picture that counts, `mask` (h, w) is of that part.
-    """
-
-    frame: Frame
-    counted: Box
-    good: Sequence[int]
-    changed: Mapping[int, int]
-    mask: np.ndarray | None = None
-
-    def of_tiles(self, good: Any, own: Any) -> list[Any]:
-        """What belongs to this scene's squares, in the order of its frame."""
-        changed = self.changed
-        return [own[changed[tile]] if tile in changed else good[number] for tile, number in enumerate(self.good)]
 
 
 @dataclass(frozen=True, eq=False)
