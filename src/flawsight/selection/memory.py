@@ -56,6 +56,8 @@ def check_cut_pictures(sizes: Sequence[tuple[int, int]], paths: Sequence[Path], 
     """
     size, path = max(zip(sizes, paths, strict=True), key=lambda one: one[0][0] * one[0][1])
     needed, left = PICTURE_BYTES * size[0] * size[1], memory_limit(limit) - _taken()
+    if limit is None:
+        left = max(left, LEAST_WORKING)
     if needed > left:
         raise FlawsightError(
             f"{path} has {size[1]} x {size[0]} pixels: to join its map takes {needed / 1e9:.1f} GB, and "
