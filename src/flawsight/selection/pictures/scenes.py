@@ -159,13 +159,10 @@ class ViewedSet(ValidationSet):
 
     def inspected(self, good_maps: np.ndarray) -> Iterable[np.ndarray]:
         """The values of the good squares' maps (N, h, w) that are inspected."""
-        seen = set()
         for scene in self.scenes[GOOD]:
             for tile, number in enumerate(scene.good):
-                if number not in seen:
-                    seen.add(number)
-                    cells = scene.frame.cells(tile, good_maps.shape[1:])
-                    yield good_maps[number] if cells is None else good_maps[number][cells]
+                cells = scene.frame.cells(tile, good_maps.shape[1:])
+                yield good_maps[number] if cells is None else good_maps[number][cells]
 
     def fewer(self) -> ViewedSet:
         """A few scenes of each part; the kinds of defects take turns over the pictures that carry them."""
