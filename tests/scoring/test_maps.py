@@ -5,7 +5,12 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from flawsight.scoring.maps import SIGMA_AT_256, to_image_size, upsample
+from flawsight.scoring.maps import SIGMA_AT_256, upsample
+from flawsight.views import View
+
+
+def to_image_size(square: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return View("squash", len(square)).frame(size).to_picture(square)
 
 
 def hot(height: int, width: int, i: int, j: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ class ResultRow:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {**asdict(self), "regions": [region.to_dict() for region in self.regions]}
+        return {**vars(self), "regions": [region.to_dict() for region in self.regions]}
 
 
 class ResultRows(list[ResultRow]):

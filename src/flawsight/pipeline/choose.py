@@ -12,7 +12,7 @@ from flawsight.defects import defect_kinds, described_product
 from flawsight.detectors import Detector
 from flawsight.features import Extractor, select_layers, stage_ends
 from flawsight.inference import MemberSpec
-from flawsight.pipeline.defect_sources import DefectRecipe, anomaly_synthesis
+from flawsight.pipeline.defect_sources import LOOKED_AT, DefectRecipe, anomaly_synthesis
 from flawsight.pipeline.load_images import GoodImages
 from flawsight.pipeline.plan import Plan
 from flawsight.pipeline.record import Run
@@ -30,8 +30,6 @@ from flawsight.selection.pictures import (
 from flawsight.settings import FitSettings
 from flawsight.training import n_jobs
 from flawsight.views import View
-
-LOOKED_AT = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +71,6 @@ def _views(plan: Plan, good: GoodImages) -> list[View]:
     """What to try; pictures are squashed where nothing is said and nothing can be tried."""
     settings = plan.settings
     if settings.view == "auto" and not plan.searches:
-        if settings.tile:
-            raise FlawsightError("--tile has no effect here: nothing is cut unless asked for; add --view tiles")
         return [View("squash", settings.sides[0])]
     views = candidate_views(settings, good.sizes, not plan.is_position_bound)
     cut = [view for view in views if view.kind == "tiles"]

@@ -136,8 +136,9 @@ def _refuse_unusable(plan: Plan) -> None:
 def _refuse_views(plan: Plan) -> None:
     """Raise where a view makes no sense for this fit."""
     settings = plan.settings
+    may_cut = settings.view == "tiles" or (settings.view == "auto" and plan.searches)
     for name in ("tile", "overlap"):
-        if settings.is_changed(name) and settings.view not in ("tiles", "auto"):
+        if settings.is_changed(name) and not may_cut:
             raise FlawsightError(f"{flag_of(name)} has no effect here: nothing is cut into tiles; add --view tiles")
     if not plan.searches and len(settings.sides) != 1:
         raise FlawsightError("--image-size needs a search to choose by: name one size, or let layers be searched")

@@ -3,7 +3,7 @@
 from flawsight.scoring.calibration import MapCalibrator, ScoreStandardizer
 from flawsight.scoring.colour_scale import ColourScale
 from flawsight.scoring.fuse import MemberCalibration, fuse_members
-from flawsight.scoring.maps import to_image_size, upsample
+from flawsight.scoring.maps import upsample
 from flawsight.scoring.raw import RawPrediction
 
 __all__ = [
@@ -13,6 +13,5 @@ __all__ = [
     "RawPrediction",
     "ScoreStandardizer",
     "fuse_members",
-    "to_image_size",
     "upsample",
 ]

@@ -18,13 +18,3 @@ def upsample(grid_map: np.ndarray, side: int, smoothing: float = SIGMA_AT_256) -
     resized = cv2.resize(np.asarray(grid_map, np.float32), (side, side), interpolation=cv2.INTER_LINEAR)
     sigma = smoothing * side / 256
     return cv2.GaussianBlur(resized, (0, 0), sigma, borderType=cv2.BORDER_REFLECT) if sigma > 0 else resized
-
-
-def to_image_size(square_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A square map stretched back to the image's own (height, width), undoing the resize before the network.
-
-    >>> to_image_size(np.zeros((256, 256), np.float32), size=(480, 640)).shape
-    (480, 640)
-    """
-    height, width = size
-    return cv2.resize(square_map, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -25,7 +25,7 @@ from flawsight.selection.fusion import DEPTHS, SelectedLayer, criterion, depths,
 from flawsight.selection.latency import TIMED_ON, Option, TimedChoice
 from flawsight.selection.runner import TrialRunner
 from flawsight.selection.trials import Candidate, Trial, TrialStore, scaled
-from flawsight.selection.validation import ValidationSet, make_validation_set
+from flawsight.selection.validation import ValidationSet, drawn, make_validation_set
 
 SEARCHES = ("auto", "exhaustive", "once")
 LARGEST_MAP = 128
@@ -93,7 +93,7 @@ class LayerSelection(BaseEstimator):
         kinds, detectors = self._checked()
         exhaustive, budget = self.search == "exhaustive", Budget(self.budget)
         chosen = self._wanted(extractor)
-        used = images if exhaustive else _sample(images, self.max_images, self.seed)
+        used = images if exhaustive else [images[int(at)] for at in drawn(len(images), self.max_images, self.seed)]
         self.validation_: ValidationSet = validation or self._validation(used, kinds)
         self.images_used_ = validation.images_used if validation else len(used)
         settings = {"parameters": self._settings(), "extractor": _identity(extractor), "images": cache_key}
@@ -247,14 +247,6 @@ def _add(total: dict[str, list[Any]], more: Mapping[str, Iterable[Any]], weight:
     for name, values in more.items():
         parts = [weight * one for one in values]
         total[name] = [one + part for one, part in zip(total[name], parts, strict=True)] if name in total else parts
-
-
-def _sample(images: Sequence[np.ndarray], most: int, seed: int) -> list[np.ndarray]:
-    """At most so many images, drawn by the seed."""
-    if len(images) <= most:
-        return list(images[:])
-    drawn = np.sort(np.random.default_rng(seed).permutation(len(images))[:most])
-    return [images[int(index)] for index in drawn]
 
 
 def _unique(layers: Sequence[Layer], extractor: Extractor) -> list[Layer]:

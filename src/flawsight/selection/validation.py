@@ -83,6 +83,11 @@ def spaced(count: int, most: int, turn: int = 0, turns: int = 1) -> np.ndarray:
     return (np.arange(most) * turns + turn) * count // (most * turns)
 
 
+def drawn(count: int, most: int, seed: int) -> np.ndarray:
+    """At most so many sorted numbers below `count`, drawn by the seed."""
+    return np.arange(count) if count <= most else np.sort(np.random.default_rng(seed).permutation(count)[:most])
+
+
 def make_validation_set(
     images: Sequence[np.ndarray],
     kinds: Sequence[str],

@@ -13,6 +13,7 @@ from flawsight.defects import Product
 from flawsight.selection.pictures.planted import Planter
 from flawsight.selection.pictures.scene import Box
 from flawsight.selection.pictures.scenes import Scenes
+from flawsight.selection.validation import drawn
 from flawsight.views import Chosen, RegionOfInterest, View
 
 SECTION_TILES = 4
@@ -101,7 +102,5 @@ def _section(
 
 def some_pictures(pictures: Sequence[np.ndarray], most: int, seed: int) -> tuple[Sequence[np.ndarray], np.ndarray]:
     """At most so many pictures, drawn by the seed, and their numbers."""
-    numbers = np.arange(len(pictures))
-    if len(pictures) > most:
-        numbers = np.sort(np.random.default_rng(seed).permutation(len(pictures))[:most])
+    numbers = drawn(len(pictures), most, seed)
     return Chosen(pictures, numbers), numbers
