@@ -14,7 +14,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,11 @@ def table(rows: Sequence[dict], arms: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+def options_text(arms: Mapping[str, dict[str, Any]], options: argparse.Namespace) -> str:
+    """What each of the arms that ran was told."""
+    return f"arms: { {arm: arms[arm] for arm in options.arms} }{f', quick: {SMALL}' if options.quick else ''}"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     units, rows = Units(options.out), list[dict]()
@@ -175,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(
         f"\n{machine()}\n{versions()}\nat most {options.most_good} good pictures; {options.most_test or 'all'} tested"
     )
-    print(f"arms: { {arm: ARMS[arm] for arm in options.arms} }{f', quick: {SMALL}' if options.quick else ''}\n")
+    print(options_text(ARMS, options) + "\n")
     print(table(rows, options.arms))
 
 

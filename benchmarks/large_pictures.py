@@ -28,7 +28,7 @@ import torch
 import flawsight as fs
 from benchmarks._large import CONTRASTS, SIZE, Counts, large_pictures
 from benchmarks._measure import alternate, in_child, machine, peak_mib, versions
-from benchmarks.image_sizes import ARMS, SMALL, Units, chosen
+from benchmarks.image_sizes import ARMS, SMALL, Units, chosen, options_text
 from benchmarks.regions import Hits, found_in, hits
 from flawsight.data import Sample, learn_masks, open_dataset, read_image
 from flawsight.inspection import Inspector
@@ -220,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"{texture}, {arm}: P_h {100 * rows[-1]['p_h']:.1f}, {rows[-1]['chosen']}", flush=True)
     print(f"\n{machine()}\n{versions()}\nseed {options.seed}; pictures of {size[0]} x {size[1]}: {counts}")
     print(f"defects of {options.contrast[0]:g} to {options.contrast[1]:g} local sigmas")
-    print(f"arms: { {arm: ARMS[arm] for arm in options.arms} }{f', quick: {SMALL}' if options.quick else ''}")
+    print(options_text(ARMS, options))
     print(f"limit of memory: {LIMIT_MIB} MiB in the fit and in the inspection; (!) marks what is above\n")
     print(table(rows))
 

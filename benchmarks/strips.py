@@ -24,7 +24,7 @@ import numpy as np
 import flawsight as fs
 from benchmarks._large import CONTRASTS, SQUARE, STARTS, STRIP, Counts, strips
 from benchmarks._measure import in_child, machine, versions
-from benchmarks.image_sizes import SMALL, Units, chosen
+from benchmarks.image_sizes import SMALL, Units, chosen, options_text
 from benchmarks.large_pictures import TEXTURES
 from flawsight.data import learn_masks, open_dataset, read_image
 from flawsight.inspection import Inspector
@@ -154,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"{texture}, {arm}: P_h {100 * found['p_h']:.1f} of {found['squares']} squares", flush=True)
     print(f"\n{machine()}\n{versions()}\nseed {options.seed}; strips of {STRIP[1]} x {STRIP[0]}: {counts}")
     print(f"defects of {options.contrast[0]:g} to {options.contrast[1]:g} local sigmas")
-    print(f"arms: { {arm: ARMS[arm] for arm in options.arms} }{f', quick: {SMALL}' if options.quick else ''}\n")
+    print(options_text(ARMS, options) + "\n")
     print(table(rows))
 
 
