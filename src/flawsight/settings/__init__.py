@@ -32,8 +32,24 @@ from flawsight.settings.groups import (
     SearchOptions,
     ViewOptions,
 )
+from flawsight.settings.station import (
+    AccessOptions,
+    DoctorSettings,
+    HistoryOptions,
+    LearnAgainOptions,
+    OutboxOptions,
+    ServeSettings,
+    WatchOptions,
+)
 
 __all__ = [
+    "AccessOptions",
+    "DoctorSettings",
+    "HistoryOptions",
+    "LearnAgainOptions",
+    "OutboxOptions",
+    "ServeSettings",
+    "WatchOptions",
     "DEFAULT_EXTRACTOR",
     "MAX_PIXELS",
     "BackendOptions",

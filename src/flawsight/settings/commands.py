@@ -37,7 +37,8 @@ def argument(text: str) -> Any:
     return Field(description=text, json_schema_extra={"argument": True})
 
 
-def _several(given: Any) -> Any:
+def several(given: Any) -> Any:
+    """One is a list of one."""
     return [given] if isinstance(given, str | Path) else given
 
 
@@ -110,7 +111,7 @@ class InspectSettings(BackendOptions, PixelOptions):
     """
 
     bundle: Path = argument("Folder that `fit` wrote.")
-    images: Annotated[tuple[Path, ...], BeforeValidator(_several)] = argument("Images, or folders of images.")
+    images: Annotated[tuple[Path, ...], BeforeValidator(several)] = argument("Images, or folders of images.")
     out: Path = Field(description=OUT)
     mm_per_pixel: float | None = option(
         None, "Areas are given in mm², too; default: what the fit was told.", gt=0, metavar="MM"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 
@@ -113,3 +114,18 @@ def members_of(given: Any) -> Any:
     if not isinstance(given, Sequence) or not all(isinstance(one, str | Sequence) for one in given):
         raise ValueError("write the layers of each member, such as a+b,c")
     return tuple((one,) if isinstance(one, str) else tuple(one) for one in given)
+
+
+def watched_of(given: Any) -> Any:
+    """`[BUNDLE=]DIR` texts as pairs of a bundle's name, empty where none is said, and a folder."""
+    found = []
+    for one in [given] if isinstance(given, str | Path) else given or ():
+        if isinstance(one, str):
+            name, separator, folder = one.partition("=")
+            one = (name, folder) if separator else ("", one)  # noqa: PLW2901
+        elif isinstance(one, Path):
+            one = ("", one)  # noqa: PLW2901
+        if not str(one[1]):
+            raise ValueError("write a folder, or BUNDLE=FOLDER")
+        found.append(tuple(one))
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Every verdict, kept in SQLite."""
