@@ -47,11 +47,11 @@ class Inspecting:
         ]
         try:
             self._history.add(entries)
-            is_kept = True
+            kept = True
         except NotKept:  # the line goes on; the history says what it lost
-            is_kept = False
+            kept = False
         for job, image, result, entry in zip(jobs, images, results, entries, strict=True):
-            answer = Answer(entry.record, result if isinstance(result, Result) else None, is_kept)
+            answer = Answer(entry.record, result if isinstance(result, Result) else None, kept)
             pixels = image if isinstance(image, np.ndarray) else None
             self._seen(loaded, pixels, answer, time.monotonic() - job.since)
             job.future.set_result(answer)

@@ -72,7 +72,7 @@ def _one_of_many(station: Station, answer: Answer, heatmap: str) -> dict[str, An
     if answer.result is not None:
         return _document(station, answer, heatmap)
     refused = problem(422, record.reason)
-    return {"id": record.id, "name": record.picture, "kept": answer.is_kept, "problem": refused}
+    return {"id": record.id, "name": record.picture, "kept": answer.kept, "problem": refused}
 
 
 def _document(station: Station, answer: Answer, heatmap: str) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def _document(station: Station, answer: Answer, heatmap: str) -> dict[str, Any]:
         "regions": record.regions,
         "height": record.size[0],
         "width": record.size[1],
-        "kept": answer.is_kept,
+        "kept": answer.kept,
         "heatmap": _heatmap(station, answer, heatmap),
     }
 
