@@ -38,7 +38,7 @@ def trend(records: Sequence[Record], threshold: float, label: str) -> str:
 
 
 def histogram(bins: Bins, label: str) -> str:
-    """The week's pictures above the axis and the good ones of the fit below it, drawn in full for both sides of the cut.
+    """The week's pictures above the axis and the good ones of the fit below it, drawn for both sides of the cut.
 
     Heights are square roots of counts: one picture stays visible beside ten thousand.
     """

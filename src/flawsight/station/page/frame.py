@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from html import escape
+from typing import TypeVar
 from urllib.parse import quote, unquote
 
 from nicegui import run, ui
@@ -15,6 +16,7 @@ from flawsight.station.page.facts.news import News
 from flawsight.station.page.words import say
 from flawsight.station.station import Station
 
+T = TypeVar("T")
 NAME_COOKIE, THEME_COOKIE = "flawsight_name", "flawsight_theme"
 PAGES = {
     "/": ("frame.live", "frame.live_key"),
@@ -75,7 +77,7 @@ def _bar(station: Station, path: str, bundle: str, theme: str) -> None:
         for one in names
     )
     chooser = (
-        f'<label>{say("frame.bundle")} <select data-goto>{options}</select></label>'
+        f"<label>{say('frame.bundle')} <select data-goto>{options}</select></label>"
         if len(names) > 1
         else f"<span>{say('frame.bundle')} <b>{escape(bundle)}</b></span>"
     )
@@ -115,7 +117,7 @@ def telling(action: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[N
     return told
 
 
-async def in_background[T](work: Callable[..., T], *values: object) -> T:
+async def in_background(work: Callable[..., T], *values: object) -> T:
     """Run what waits for the disk in a thread: the page of nobody else waits for it."""
     return await run.io_bound(work, *values)
 
@@ -163,7 +165,7 @@ def button(text: str, action: Callable[..., object] | None, classes: str = "", k
     if key:
         made.props["data-key"] = key.lower()
     if action is not None:
-        made.on("click", lambda: action())
+        made.on("click", lambda: action())  # noqa: PLW0108  (the event is not for it)
     return made
 
 

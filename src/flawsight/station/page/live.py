@@ -11,8 +11,8 @@ from flawsight.report.plain_language import number, percent
 from flawsight.station.history import Record
 from flawsight.station.page.charts import trend
 from flawsight.station.page.facts.news import Board
-from flawsight.station.page.frame import Visit, html, in_background, tell, telling
 from flawsight.station.page.facts.pictures import shown_of
+from flawsight.station.page.frame import Visit, html, in_background, tell, telling
 from flawsight.station.page.stage import WORDS, Closeup, Stage, in_words, opacity_slider, symbol, thumbnails, when
 from flawsight.station.page.words import say
 

@@ -163,7 +163,9 @@ def _rates(rates: Rates) -> str:
 
 def _exported(count: int, folder: Path, bundle: Path) -> str:
     command = f"flawsight evaluate {_quoted(bundle.absolute())} {_quoted(folder)}"
-    return f"<p>{say('review.exported', count=count)} <code>{escape(str(folder))}</code></p><pre>{escape(command)}</pre>"
+    return (
+        f"<p>{say('review.exported', count=count)} <code>{escape(str(folder))}</code></p><pre>{escape(command)}</pre>"
+    )
 
 
 def _quoted(path: Path) -> str:

@@ -91,9 +91,9 @@ class SensitivityPage:
                 self._slider = ui.slider(
                     min=low, max=high, step=(high - low) / STEPS, value=self.then, on_change=lambda e: self.set(e.value)
                 ).props(f'aria-label="{say("sensitivity.threshold")}"')
-            html(f"<span>{number(low)}</span><span>{say('sensitivity.axis')}</span><span>{number(high)}</span>").classes(
-                "ends"
-            )
+            html(
+                f"<span>{number(low)}</span><span>{say('sensitivity.axis')}</span><span>{number(high)}</span>"
+            ).classes("ends")
             with ui.element("div").classes("row"):
                 self._number = (
                     ui.number(say("sensitivity.threshold"), value=self.then, step=(high - low) / 100, format="%.4f")

@@ -17,8 +17,8 @@ WORDS = {"good": "verdict.good", "defective": "verdict.defective", "error": "ver
 # A circle with a tick, an octagon with a cross, a triangle with a mark: shapes differ, not only colours.
 SYMBOLS = {
     "good": '<circle cx="12" cy="12" r="10.5"/><path d="M6.8 12.6l3.6 3.7 6.9-8"/>',
-    "defective": '<path class="solid" d="M7.6 1.5h8.8l6.1 6.1v8.8l-6.1 6.1H7.6l-6.1-6.1V7.6z"/><path d="M8 8l8 8M16 8l-8 8"/>',
-    "error": '<path class="solid" d="M12 2 23 22H1z"/><path d="M12 9.5v6M12 18.2v.6"/>',
+    "defective": '<path d="M7.6 1.5h8.8l6.1 6.1v8.8l-6.1 6.1H7.6l-6.1-6.1V7.6z"/><path d="M8 8l8 8M16 8l-8 8"/>',
+    "error": '<path d="M12 2 23 22H1z"/><path d="M12 9.5v6M12 18.2v.6"/>',
 }
 
 
