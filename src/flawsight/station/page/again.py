@@ -46,7 +46,7 @@ class AgainPanel:
         button(say("again.start"), telling(self._start))
 
     def _running(self, state: LearningState) -> None:
-        with ui.element("div").classes("row"):
+        with ui.element("div").classes("hbox"):
             html('<progress aria-hidden="true"></progress>', tag="span")
             html(escape(state.step), tag="b")
             self._clock = ui.label(_since(state)).classes("soft")
@@ -57,7 +57,7 @@ class AgainPanel:
     def _failed(self, state: LearningState) -> None:
         html(f"<b>{say('again.failed')}</b> {escape(state.reason)}", tag="p").classes("banner problem")
         _log(state)
-        with ui.element("div").classes("row"):
+        with ui.element("div").classes("hbox"):
             button(say("again.start"), telling(self._start))
             button(say("again.forget"), telling(self._discard))
 
@@ -65,7 +65,7 @@ class AgainPanel:
         if state.comparison is None:
             return
         html(_table(state.comparison))
-        with ui.element("div").classes("row"):
+        with ui.element("div").classes("hbox"):
             button(say("again.adopt"), telling(self._adopt), "main")
             button(say("again.discard"), telling(self._discard))
 

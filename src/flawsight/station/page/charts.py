@@ -43,7 +43,7 @@ def histogram(bins: Bins, label: str) -> str:
     Heights are square roots of counts: one picture stays visible beside ten thousand.
     """
     bars = "".join(
-        _bar(number, 100, -62 * value, "week") + _bar(number, 100, 34 * other, "good")
+        _bar(number, 100, -94 * value, "week") + _bar(number, 100, 38 * other, "good")
         for number, (value, other) in enumerate(zip(_heights(bins.week), _heights(bins.good), strict=True))
     )
     shape = f'<svg viewBox="0 0 {BINS * 10} 140" preserveAspectRatio="none" aria-hidden="true">{{}}</svg>'

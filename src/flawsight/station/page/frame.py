@@ -107,12 +107,14 @@ def tell(text: object, is_error: bool = False) -> None:
 
 def telling(action: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     """The action, with its FlawsightError told to whoever asked for it."""
+    client = ui.context.client  # the button may be gone before its action ends; the tab is not
 
     async def told(*values: object) -> None:
-        try:
-            await action(*values)
-        except FlawsightError as error:
-            tell(error, is_error=True)
+        with client:
+            try:
+                await action(*values)
+            except FlawsightError as error:
+                tell(error, is_error=True)
 
     return told
 
@@ -130,7 +132,7 @@ def remember_name(seen: Visit, name: str) -> None:
 
 async def ask_who(seen: Visit, title: str, explained: str, with_reason: bool = True) -> tuple[str, str] | None:
     """Ask for a name and, unless otherwise said, a reason, both of which must be given; None for no."""
-    with ui.dialog() as dialog, ui.element("form").classes("card ask"):
+    with ui.dialog() as dialog, ui.element("div").classes("card ask"):
         ui.html(escape(title), sanitize=False, tag="h2")
         ui.label(explained)
         who = ui.input(say("ask.who"), value=seen.name).props("outlined dense autofocus")
@@ -146,7 +148,7 @@ async def ask_who(seen: Visit, title: str, explained: str, with_reason: bool = T
         for field in (who, why):
             if field is not None:
                 field.on("keydown.enter", answer)
-        with ui.element("div").classes("row end"):
+        with ui.element("div").classes("hbox end"):
             button(say("ask.no"), lambda: dialog.submit(None))
             button(say("ask.yes"), answer, "main")
     given = await dialog

@@ -6,6 +6,7 @@ import asyncio
 from html import escape
 
 from nicegui import ui
+from nicegui.events import UploadEventArguments
 
 from flawsight.report.plain_language import number, percent
 from flawsight.station.history import Record
@@ -27,10 +28,10 @@ class LivePage:
         self._version = 0
         self._defects: tuple[str, ...] = ()
         self._banner = html("").classes("banners")
-        with ui.element("main").classes("live"):
+        with ui.element("div").classes("page live"):
             with ui.element("section").classes("left"):
                 self.stage = Stage("large")
-                with ui.element("div").classes("row controls"):
+                with ui.element("div").classes("hbox controls"):
                     opacity_slider(self.stage)
                     ui.space()
                     self._upload()
@@ -47,16 +48,19 @@ class LivePage:
     def _upload(self) -> None:
         limit = int(self.seen.station.settings.max_bytes)
         upload = ui.upload(
-            label=say("live.drop"), auto_upload=True, max_file_size=limit, on_upload=telling(self._inspect)
+            label=say("live.drop"), auto_upload=True, max_file_size=limit, on_upload=self._given
         ).classes("drop")
         upload.on("rejected", lambda: tell(say("live.too_large", megabytes=limit // 1_000_000), is_error=True))
         upload.props("flat square accept=image/*,.tif,.tiff,.bmp,.png,.jpg")
         self._uploader = upload
 
-    async def _inspect(self, event) -> None:  # type: ignore[no-untyped-def]
+    async def _given(self, event: UploadEventArguments) -> None:
         picture = await event.file.read()
         self._uploader.reset()
-        future = self.seen.station.submit(picture, event.file.name, self.seen.bundle, "page")
+        await telling(self._inspect)(picture, event.file.name)
+
+    async def _inspect(self, picture: bytes, name: str) -> None:
+        future = self.seen.station.submit(picture, name, self.seen.bundle, "page")
         answer = await asyncio.wrap_future(future)
         if answer.result is not None:
             shown = await in_background(shown_of, self.seen.loaded, picture, answer)
@@ -126,7 +130,7 @@ def yield_card(board: Board) -> str:
     for name, counts in rows:
         passed, stopped = counts.get("good", 0), counts.get("defective", 0)
         share = percent(passed / (passed + stopped), 1) if passed + stopped else "–"
-        errors = f" · {say('live.errors', count=counts['error'])}" if counts.get("error") else ""
+        errors = f"<br>{say('live.errors', count=counts['error'])}" if counts.get("error") else ""
         of = say("live.of", passed=f"{passed:,}", count=f"{passed + stopped:,}")
         cells.append(f'<div><span class="soft">{name}</span><b>{share}</b><span class="soft">{of}{errors}</span></div>')
     return f'<h2>{say("live.yield")}</h2><div class="three">{"".join(cells)}</div>'

@@ -22,8 +22,8 @@ class ModelPage:
 
     def __init__(self, seen: Visit) -> None:
         self.seen = seen
-        with ui.element("main").classes("column"):
-            self._body = ui.element("div").classes("column")
+        with ui.element("div").classes("page vbox"):
+            self._body = ui.element("div").classes("vbox")
             self._fill()
 
     def _fill(self) -> None:
@@ -31,7 +31,7 @@ class ModelPage:
         manifest = loaded.inspector.manifest
         self._body.clear()
         with self._body:
-            with ui.element("div").classes("row"):
+            with ui.element("div").classes("hbox"):
                 html(say("model.title", name=escape(loaded.name)), tag="h1")
                 ui.space()
                 if (loaded.folder / "report.html").is_file():

@@ -50,7 +50,7 @@ class RegionPage:
         self.kind: Kind = "ignore"
         self.keeps_old = True
         self._held: tuple[list[tuple[float, float]], int] | None = None
-        with ui.element("main").classes("column"):
+        with ui.element("div").classes("page vbox"):
             html(say("region.title"), tag="h1")
             with ui.element("div").classes("review region"):
                 with ui.element("section"):
@@ -73,18 +73,18 @@ class RegionPage:
     def _side(self) -> None:
         kinds = {"ignore": say("region.ignore"), "inspect": say("region.inspect")}
         ui.radio(kinds, value=self.kind, on_change=lambda e: setattr(self, "kind", e.value)).props("dense")
-        with ui.element("div").classes("row"):
+        with ui.element("div").classes("hbox"):
             button(say("region.close"), self.close, "small", key="Enter")
             button(say("region.undo"), self.undo, "small", key="Z")
             button(say("region.clear"), self.clear, "small")
         self._list = ui.element("div").classes("polygons")
-        with ui.element("div").classes("row"):
+        with ui.element("div").classes("hbox"):
             self._text = ui.input(say("region.as_text"), placeholder="10,10 60,10 60,40").props("outlined dense")
             self._text.on("keydown.enter", self._add_text)
             button(say("region.add"), self._add_text, "small")
         self._old = ui.checkbox(say("region.keep_old"), value=True, on_change=lambda e: self._keep_old(e.value))
         self._share = html("", tag="p")
-        with ui.element("div").classes("row"):
+        with ui.element("div").classes("hbox"):
             button(say("region.apply"), telling(self._apply), "main")
             button(say("region.download"), self._download)
         html(say("region.explained"), tag="p").classes("soft")
@@ -218,7 +218,7 @@ class RegionPage:
         self._list.clear()
         with self._list:
             for number, one in enumerate(self.drawn, 1):
-                with ui.element("div").classes("row"):
+                with ui.element("div").classes("hbox"):
                     html(f'<i class="{one.kind}">{number}</i>', tag="span")
                     field_ = ui.input(value=text_of(tuple(one.points))).props("outlined dense")
                     field_.props["aria-label"] = say("region.polygon", number=number)

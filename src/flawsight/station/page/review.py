@@ -15,7 +15,7 @@ from flawsight.station.history import Label, Rates, Record
 from flawsight.station.page.again import AgainPanel
 from flawsight.station.page.frame import Visit, ask_who, button, html, in_background, remember_name, telling
 from flawsight.station.page.sensitivity import share
-from flawsight.station.page.stage import Stage, chip, facts, opacity_slider
+from flawsight.station.page.stage import Stage, facts, opacity_slider, symbol
 from flawsight.station.page.words import say
 
 UNSEEN_SECONDS = 0.15
@@ -32,12 +32,12 @@ class ReviewPage:
         self.marked: list[str] = []
         self._shown_at = 0.0
         self._is_busy = False
-        with ui.element("main").classes("column"):
+        with ui.element("div").classes("page vbox"):
             with ui.element("div").classes("review"):
                 with ui.element("section"):
                     self._facts = html("")
                     self.stage = Stage("tall")
-                    with ui.element("div").classes("row controls"):
+                    with ui.element("div").classes("hbox controls"):
                         opacity_slider(self.stage)
                         button(say("review.heat"), self._toggle_heat, "small", key="H")
                 with ui.element("section").classes("side"):
@@ -54,9 +54,9 @@ class ReviewPage:
             text = say("review.good") if label == "good" else say("review.defective")
             made = button(text, telling(lambda label=label: self.mark(label)), f"mark {label}", key=key)
             with made:
-                html(chip(label), tag="span").classes("sample")
-        with ui.element("div").classes("row"):
-            button(say("review.skip"), telling(self.skip), key="S")
+                html(symbol(label), tag="span")
+        with ui.element("div").classes("hbox"):
+            button(say("review.skip_also"), telling(self.skip), key="S")
             skipping = button(say("review.skip"), telling(self.skip), "hidden", key="ArrowRight")
             skipping.props('tabindex=-1 aria-hidden="true"')
             button(say("review.undo"), telling(self.undo), key="Z")
@@ -139,7 +139,7 @@ class ReviewPage:
     def _exports(self) -> None:
         with ui.element("div").classes("card"):
             html(say("review.exports"), tag="h2")
-            with ui.element("div").classes("row"):
+            with ui.element("div").classes("hbox"):
                 button(say("review.export"), telling(self._export))
                 html(f'<a class="button" href="/page/history.csv" download>{say("review.csv")}</a>', tag="span")
             self._exported = html("")

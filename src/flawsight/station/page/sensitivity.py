@@ -45,10 +45,10 @@ class SensitivityPage:
         self.scores: Scores | None = None
         self._is_asking = self._is_stale = False
         self._closeup = Closeup(seen)
-        with ui.element("main").classes("column"):
+        with ui.element("div").classes("page vbox"):
             html(say("sensitivity.title"), tag="h1")
             html(say("sensitivity.lead"), tag="p").classes("soft")
-            self._body = ui.element("div").classes("column")
+            self._body = ui.element("div").classes("vbox")
             self._revisions = ui.element("div").classes("card")
         ui.timer(0.01, telling(self.load), once=True)
 
@@ -94,7 +94,7 @@ class SensitivityPage:
             html(
                 f"<span>{number(low)}</span><span>{say('sensitivity.axis')}</span><span>{number(high)}</span>"
             ).classes("ends")
-            with ui.element("div").classes("row"):
+            with ui.element("div").classes("hbox"):
                 self._number = (
                     ui.number(say("sensitivity.threshold"), value=self.then, step=(high - low) / 100, format="%.4f")
                     .props("outlined dense")
@@ -190,7 +190,7 @@ class SensitivityPage:
         self._revisions.clear()
         revisions = self.seen.loaded.inspector.manifest.revisions
         with self._revisions:
-            with ui.element("div").classes("row"):
+            with ui.element("div").classes("hbox"):
                 html(say("sensitivity.revisions"), tag="h2")
                 ui.space()
                 if len(revisions) > 1:

@@ -122,7 +122,7 @@ class Closeup:
         with ui.dialog().classes("wide") as self._dialog, ui.element("div").classes("card closeup"):
             self._facts = html("")
             self._stage = Stage("tall")
-            with ui.element("div").classes("row"):
+            with ui.element("div").classes("hbox"):
                 opacity_slider(self._stage)
                 ui.space()
                 button(say("frame.close"), self._dialog.close)

@@ -25,4 +25,3 @@ document.addEventListener("change", (event) => {
   }
 });
 
-document.addEventListener("submit", (event) => event.preventDefault());
