@@ -40,6 +40,9 @@ class Served:
     def bad(self, seed: int) -> Any:
         return self._inspect(self.spoiled(seed), f"bad-{seed}.png")
 
+    def file(self, seed: int) -> bytes:
+        return png(self.spoiled(seed))
+
     def _inspect(self, image: np.ndarray, name: str) -> Any:
         return self.station.submit(png(image), name, source="rest").result(30).record
 

@@ -47,8 +47,10 @@ def test_live_shows_each_verdict_as_it_comes(served: Any, open_tab: Callable[...
         tab.wait_for_selector(f'.stage img[src$="{record.id}"]')
         assert verdict(tab) == word
         assert record.picture in tab.locator(".name").inner_text()
-        loads = "e => e.complete && e.naturalWidth > 0"
-        wait_until(tab, lambda: all(tab.locator(f".stage > img >> nth={n}").evaluate(loads) for n in (0, 1)))
+        ready = (
+            "() => [...document.querySelectorAll('.live .stage > img')].every(e => e.complete && e.naturalWidth > 0)"
+        )
+        tab.wait_for_function(ready)
     assert tab.locator(".live .lines polygon").count() == 2 * len(record.regions)
     tab.locator(".strip .thumb").first.click()
     tab.wait_for_selector(f'.q-dialog .stage img[src$="{record.id}"]')
@@ -63,10 +65,8 @@ def test_a_picture_that_cannot_be_inspected_is_said(served: Any, open_tab: Calla
 
 
 def test_a_picture_given_by_hand_is_inspected(served: Any, open_tab: Callable[..., Any]) -> None:
-    from tests.station.page.conftest import png  # noqa: PLC0415
-
     tab = open_tab()
-    picture = {"name": "by-hand.png", "mimeType": "image/png", "buffer": png(served.spoiled(710))}
+    picture = {"name": "by-hand.png", "mimeType": "image/png", "buffer": served.file(710)}
     tab.locator(".drop input[type=file]").set_input_files(picture)
     tab.wait_for_selector(".q-dialog .facts")
     assert "by-hand.png" in tab.locator(".q-dialog .facts").inner_text()
@@ -177,7 +177,8 @@ def test_pictures_are_marked_with_keys(served: Any, open_tab: Callable[..., Any]
 
 def test_a_second_tab_sees_the_same_at_the_same_time(served: Any, open_tab: Callable[..., Any]) -> None:
     tabs = [open_tab(), open_tab(), open_tab("/model")]
-    for record in (served.bad(750), served.good(751)):
+    for inspect in (served.bad, served.good):
+        record = inspect(750)
         for tab in tabs[:2]:
             tab.wait_for_selector(f'.stage img[src$="{record.id}"]')
     tabs[0].keyboard.press("e")
@@ -228,7 +229,7 @@ def test_what_is_drawn_is_ignored(served: Any, open_tab: Callable[..., Any]) -> 
     tab.wait_for_timeout(300)
     box = tab.locator(".stage").bounding_box()
     # Around the spot, with room for what the network smears.
-    corners = ((0.62, 0.52), (0.99, 0.52), (0.99, 0.99), (0.62, 0.99))
+    corners = ((0.5, 0.45), (0.99, 0.45), (0.99, 0.99), (0.5, 0.99))
     for n, (x, y) in enumerate(corners, 1):
         tab.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
         wait_until(tab, lambda n=n: tab.locator(".drawing circle").count() == n)
@@ -239,7 +240,7 @@ def test_what_is_drawn_is_ignored(served: Any, open_tab: Callable[..., Any]) -> 
     answer(tab, "C. Brown", "the clamp")
     wait_until(tab, lambda: bool(revisions(served)[-1]["judged"]))
     mask = served.station.bundles.get().inspector.judged.mask
-    assert not mask[60, 80] and mask[10, 10] and 0.1 < 1 - mask.mean() < 0.3
+    assert not mask[60, 80] and mask[10, 10] and 0.2 < 1 - mask.mean() < 0.35
     again = served.bad(771)
     assert again.verdict == "good" and again.score < record.score
     served.station.bundles.set_ignored(None, None, "C. Brown", "all again")

@@ -29,8 +29,8 @@ class AgainPanel:
     async def tick(self) -> None:
         """Show the state, if it is another one."""
         state = await in_background(self.learning.state, self.seen.bundle)
-        if state is None or state == self._state:
-            if state is not None and state.kind == "running":
+        if state == self._state:
+            if state.kind == "running":
                 self._clock.set_text(_since(state))
             return
         self._state = state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from html import escape
@@ -105,7 +106,7 @@ def tell(text: object, is_error: bool = False) -> None:
     )
 
 
-def telling(action: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+def telling(action: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[None]]:
     """The action, with its FlawsightError told to whoever asked for it."""
     client = ui.context.client  # the button may be gone before its action ends; the tab is not
 
@@ -121,7 +122,10 @@ def telling(action: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[N
 
 async def in_background(work: Callable[..., T], *values: object) -> T:
     """Run what waits for the disk in a thread: the page of nobody else waits for it."""
-    return await run.io_bound(work, *values)
+    done = await run.io_bound(lambda: (work(*values),))
+    if done is None:  # so NiceGUI says that the station ends
+        raise CancelledError
+    return done[0]
 
 
 def remember_name(seen: Visit, name: str) -> None:

@@ -73,7 +73,7 @@ class LivePage:
     async def tick(self) -> None:
         """Show what is new, if anything is."""
         board = await in_background(self.seen.news.board, self.seen.bundle)
-        if board is None or board.version == self._version:  # none where the station ends
+        if board.version == self._version:
             return
         self._version = board.version
         self._banner.set_content(banners(board))

@@ -59,9 +59,9 @@ class ModelPage:
 
 def _cards(manifest: Manifest) -> str:
     point, data = manifest.operating_point, manifest.data
-    size = "" if not data.pixels else " · ".join(f"{width} × {height}" for height, width in data.pixels.sizes[:1])
+    height, width = (data.pixels.sizes if data.pixels and data.pixels.sizes else (("–", "–"),))[0]
     cards = [
-        (say("model.learned"), f"{data.images:,}", say("model.learned_long", size=size or "–")),
+        (say("model.learned"), f"{data.images:,}", say("model.learned_long", size=f"{width} × {height}")),
         (
             say("model.threshold"),
             number(point.threshold),

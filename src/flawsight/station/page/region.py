@@ -131,7 +131,8 @@ class RegionPage:
         self._show()
 
     def _point(self, event) -> tuple[float, float]:  # type: ignore[no-untyped-def]
-        across, down = (min(1.0, max(0.0, float(value))) for value in event.args)
+        # Nobody can click on the very edge; and a strip that is left there would show what is beside it.
+        across, down = (0.0 if value < NEAR else 1.0 if value > 1 - NEAR else float(value) for value in event.args)
         return round(across * self.size[1], 1), round(down * self.size[0], 1)
 
     def _mousedown(self, event) -> None:  # type: ignore[no-untyped-def]

@@ -70,7 +70,7 @@ class ReviewPage:
         point = inspector.manifest.operating_point
         history = self.seen.station.history
         found = await in_background(history.to_review, self.seen.bundle, inspector.threshold, point.rate, 500)
-        self.queue = [record for record in found or [] if record.id not in self.skipped]
+        self.queue = [record for record in found if record.id not in self.skipped]
         await self._show()
 
     async def mark(self, label: Label) -> None:
@@ -120,8 +120,7 @@ class ReviewPage:
         self._by.set_content(say("review.by", name=escape(self.seen.name)) if self.seen.name else say("review.nobody"))
         threshold = self.seen.loaded.inspector.threshold
         rates = await in_background(self.seen.station.history.rates, self.seen.bundle, threshold)
-        if rates is not None:
-            self._rates.set_content(_rates(rates))
+        self._rates.set_content(_rates(rates))
 
     async def _rename(self) -> bool:
         given = await ask_who(self.seen, say("review.name"), say("review.name_explained"), with_reason=False)

@@ -128,8 +128,7 @@ class SensitivityPage:
                     break
         finally:
             self._is_asking = False
-        if change is not None:  # none where the station ends
-            self._draw(change)
+        self._draw(change)
 
     def _ask(self, then: float) -> Change:
         assert self.scores is not None
