@@ -95,7 +95,9 @@ class Database:
                 connection.execute("COMMIT")
             except BaseException as error:
                 self._undo(error)
-                if isinstance(error, sqlite3.DatabaseError | OSError):
+                if isinstance(error, NotKept):
+                    raise
+                if isinstance(error, sqlite3.DatabaseError | OSError | FlawsightError):
                     reason = getattr(error, "strerror", None) or error
                     raise NotKept(f"the history '{self.path}' cannot be written ({reason})") from error
                 raise

@@ -76,11 +76,10 @@ class Watcher:
     def _run(self) -> None:
         next_look = earliest = 0.0
         while not self._stopped.is_set():
-            self._collect()
             now = time.monotonic()
             if now >= next_look or (self._is_told.is_set() and now >= earliest):
                 self._is_told.clear()
-                self._look()
+                self._try(self._look)
                 took = time.monotonic() - now
                 is_settling = any(one.stage == "settling" and not one.not_before for one in self._files.values())
                 pause = self._pace.quiet if is_settling else min(max(self._pace.poll, 5 * took), _LONGEST_POLL)
@@ -88,11 +87,19 @@ class Watcher:
             until = min(next_look, earliest) if self._is_told.is_set() else next_look
             self._woken.wait(max(0.0, until - time.monotonic()))
             self._woken.clear()
+            self._try(self._collect)
         self._listen_to(None)
         until = time.monotonic() + _GOODBYE
         while self._flying and time.monotonic() < until:
             self._collect()
             time.sleep(0.02)
+
+    def _try(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # a line must not stand still because of what nobody thought of
+            logging.getLogger(__name__).exception("watching %s failed", self.folder)
+            self._problem = f"watching {self.folder} failed ({type(error).__name__}); it is tried again"
 
     def _look(self) -> None:
         try:
