@@ -12,12 +12,13 @@ from pathlib import Path
 
 from flawsight.core import FlawsightError, readable
 from flawsight.data.names import few_names, natural_key
+from flawsight.station.engine import Answer
 from flawsight.station.history import History, Watched
 from flawsight.station.watch.ledger import Ledger
 from flawsight.station.watch.move import move
 from flawsight.station.watch.notice import Notice
 from flawsight.station.watch.scan import Look, Seen, look
-from flawsight.station.watch.status import Answered, File, Pace, WatchStatus, trouble_of
+from flawsight.station.watch.status import File, Pace, WatchStatus, trouble_of
 
 _LONGEST_POLL = 30.0
 _GOODBYE = 15.0
@@ -35,7 +36,7 @@ class Watcher:
         self,
         folder: Path,
         done: Path | None,
-        submit: Callable[[bytes, str, Watched], Future[Answered]],
+        submit: Callable[[bytes, str, Watched], Future[Answer]],
         history: History,
         *,
         pace: Pace | None = None,
@@ -195,7 +196,7 @@ class Watcher:
                 future, file.future = file.future, None
                 self._take_answer(path, file, future)
 
-    def _take_answer(self, path: Path, file: File, future: Future[Answered]) -> None:
+    def _take_answer(self, path: Path, file: File, future: Future[Answer]) -> None:
         file.stage, file.since = "settling", time.monotonic()
         error = None if future.cancelled() else future.exception()
         if future.cancelled() or error is not None:
