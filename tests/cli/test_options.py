@@ -23,6 +23,7 @@ from flawsight.settings import (
     InspectSettings,
     LayersSettings,
     Options,
+    ServeSettings,
     SynthesizeSettings,
     flag_of,
 )
@@ -34,6 +35,7 @@ SETTINGS: dict[str, type[Options]] = {
     "evaluate": EvaluateSettings,
     "export": ExportSettings,
     "bench": BenchSettings,
+    "serve": ServeSettings,
     "layers": LayersSettings,
     "synthesize": SynthesizeSettings,
     "demo": DemoSettings,

@@ -33,6 +33,7 @@ from flawsight.settings import (
     FitSettings,
     InspectSettings,
     LayersSettings,
+    ServeSettings,
     SynthesizeSettings,
 )
 
@@ -191,6 +192,14 @@ def bench(settings: BenchSettings, as_json: bool) -> None:
 
     report = run_bench(settings)
     _print(as_json, {"bundle": str(settings.bundle), **asdict(report)}, lambda: show_bench(report))
+
+
+@command(app, ServeSettings, "flawsight serve inspector --watch camera --csv verdicts.csv")
+def serve(settings: ServeSettings, as_json: bool) -> None:
+    """Run an inspection station: a service for other programs, a page for people, and folders that are watched."""
+    from flawsight.station.serve import run_serve
+
+    run_serve(settings, lambda address: _print(as_json, {"address": address}, lambda: say(f"Station: {address}")))
 
 
 @command(app, LayersSettings, "flawsight layers torchvision:resnet18")
