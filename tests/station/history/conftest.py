@@ -19,6 +19,7 @@ def make_entry(
     thumbnail: bytes | None = b"thumbnail",
     heatmap: bytes | None = None,
     watched: Watched | None = None,
+    name: str = "part.png",
     **more: object,
 ) -> Entry:
     """A record of a picture whose threshold is 2; an error where there is no score."""
@@ -28,7 +29,7 @@ def make_entry(
         "at": time.time(),
         "bundle": bundle,
         "bundle_digest": "d" * 64,
-        "picture": "part.png",
+        "picture": name,
         "source": "rest",
         "sha256": hashlib.sha256(picture or b"").hexdigest(),
         "verdict": verdict,

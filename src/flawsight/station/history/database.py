@@ -112,7 +112,8 @@ class Database:
         """Give up to so many pages that are no longer used back to the disk."""
         with self._writing:
             try:
-                self._current().execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+                # A script: it gives a row for each page, and none of its rows has a column.
+                self._current().executescript(f"PRAGMA incremental_vacuum({pages})")
             except sqlite3.DatabaseError as error:
                 self._undo(error)
                 raise NotKept(f"the history '{self.path}' cannot be written ({error})") from error
