@@ -67,7 +67,7 @@ def test_a_slow_one_holds_up_nobody(open_history: Callable[..., History], fill: 
     ids = fill(history, 30)
     outbox.wake()
     until(lambda: quick.got == ids)
-    assert [(one.name, one.waiting) for one in outbox.status()] == [("csv", 30), ("mqtt", 0)]
+    until(lambda: [(one.name, one.waiting) for one in outbox.status()] == [("csv", 30), ("mqtt", 0)])
     slow.open.set()
     until(lambda: slow.got == ids)
     outbox.stop()
