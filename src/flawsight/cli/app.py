@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from importlib.metadata import version
@@ -199,7 +200,11 @@ def serve(settings: ServeSettings, as_json: bool) -> None:
     """Run an inspection station: a service for other programs, a page for people, and folders that are watched."""
     from flawsight.station.serve import run_serve
 
-    run_serve(settings, lambda address: _print(as_json, {"address": address}, lambda: say(f"Station: {address}")))
+    def ready(address: str) -> None:
+        _print(as_json, {"address": address}, lambda: say(f"Station: {address}"))
+        sys.stdout.flush()  # whoever started it through a pipe waits for this
+
+    run_serve(settings, ready)
 
 
 @command(app, LayersSettings, "flawsight layers torchvision:resnet18")
