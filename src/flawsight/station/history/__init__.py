@@ -1,1 +1,8 @@
 """Every verdict, kept in SQLite."""
+
+from flawsight.station.history.answers import Rates, Scores
+from flawsight.station.history.database import NotKept
+from flawsight.station.history.history import History
+from flawsight.station.history.record import Entry, Label, Record, Source, Watched, new_id
+
+__all__ = ["Entry", "History", "Label", "NotKept", "Rates", "Record", "Scores", "Source", "Watched", "new_id"]
