@@ -11,7 +11,6 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-import flawsight
 from flawsight.bundle.store import MANIFEST
 from flawsight.station.doctor.check import UNKNOWN, Check
 from flawsight.station.doctor.limits import MIB, Cores, cores
@@ -55,7 +54,7 @@ def clock(bundle: Path, now: float | None = None) -> Check:
     now = time.time() if now is None else now
     local = datetime.fromtimestamp(now).astimezone()
     text = f"{local:%Y-%m-%d %H:%M:%S}, zone {local.tzname()} (UTC{local:%z})"
-    made = [path.stat().st_mtime for path in (Path(flawsight.__file__), bundle / MANIFEST) if path.exists()]
+    made = [path.stat().st_mtime for path in (Path(__file__), bundle / MANIFEST) if path.exists()]
     if made and now < max(made) - DAY:
         newest = datetime.fromtimestamp(max(made)).astimezone()
         found = f"{text}: before {newest:%Y-%m-%d}, when the bundle or this program was written"
