@@ -176,11 +176,12 @@ int main(int count, char** words) try {
     std::ifstream file(bundle / "inspector.json");
     const json manifest = json::parse(file), pixels = manifest["data"]["pixels"];
     const json runtime = manifest.value("runtime", json());
-    if (manifest["format"] != 5 || runtime.is_null()) throw std::runtime_error("no bundle of format 5 with a graph");
+    const int format = manifest["format"];
+    if ((format != 5 && format != 6) || runtime.is_null()) throw std::runtime_error("no bundle of format 6 with a graph");
     const json view = manifest["view"];
     if (view["kind"] != "squash" && view["kind"] != "whole" && view["kind"] != "tiles")
         throw std::runtime_error("its view is not known here: " + view["kind"].get<std::string>());
-    if (manifest["region"] != "")
+    if (manifest["region"] != "" || manifest.value("judged", "") != "")
         throw std::runtime_error("it inspects a region of interest, which this program cannot: see docs/bundle.md");
     if (pixels.is_object() && (pixels["samples"] != "byte" || !pixels["bayer"].is_null() || pixels["alpha"] == "white"))
         throw std::runtime_error("its pictures are not plain 8-bit ones: see docs/bundle.md");

@@ -90,11 +90,12 @@ static Mat Resized(Mat image, int side)
 static string? Complaint(JsonElement manifest)
 {
     var hasGraph = manifest.TryGetProperty("runtime", out var runtime) && runtime.ValueKind == JsonValueKind.Object;
-    if (manifest.GetProperty("format").GetInt32() != 5 || !hasGraph || runtime.GetProperty("format").GetString() != "onnx")
-        return "no bundle of format 5 with an ONNX graph";
+    if (manifest.GetProperty("format").GetInt32() is not (5 or 6) || !hasGraph || runtime.GetProperty("format").GetString() != "onnx")
+        return "no bundle of format 6 with an ONNX graph";
     if (manifest.GetProperty("view").GetProperty("kind").GetString() != "squash")
         return "its pictures are not resized to one square, which is all that this program can: see docs/bundle.md";
-    if (manifest.GetProperty("region").GetString() != "")
+    var isAllJudged = !manifest.TryGetProperty("judged", out var judged) || judged.GetString() == "";
+    if (manifest.GetProperty("region").GetString() != "" || !isAllJudged)
         return "it inspects a region of interest, which this program cannot: see docs/bundle.md";
     var pixels = manifest.GetProperty("data").GetProperty("pixels");
     if (pixels.ValueKind != JsonValueKind.Object) return null;

@@ -96,10 +96,10 @@ async function inspected(session, picture, view, hasOwnScores) {
   return { score: hasOwnScores ? best : map.reduce((most, value) => Math.max(most, value), -Infinity), map };
 }
 
-function checked({ format, runtime, data, view, region }) {
-  if (format !== 5 || runtime?.format !== "onnx") throw new Error("no bundle of format 5 with an ONNX graph");
+function checked({ format, runtime, data, view, region, judged }) {
+  if (![5, 6].includes(format) || runtime?.format !== "onnx") throw new Error("no bundle of format 6 with an ONNX graph");
   if (!["squash", "whole", "tiles"].includes(view.kind)) throw new Error(`its view is not known here: ${view.kind}`);
-  if (region) throw new Error("it inspects a region of interest, which this program cannot: see docs/bundle.md");
+  if (region || judged) throw new Error("it inspects a region of interest, which this program cannot: see docs/bundle.md");
   const pixels = data.pixels;
   if (pixels && (pixels.samples !== "byte" || pixels.bayer || pixels.alpha === "white"))
     throw new Error("its pictures are not plain 8-bit ones: see docs/bundle.md");

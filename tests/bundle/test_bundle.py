@@ -32,7 +32,7 @@ def test_what_a_bundle_holds(bundle: Path, fitted: Inspector) -> None:
         "model.onnx", "samples.png",
     }  # fmt: skip
     document = json.loads((bundle / "inspector.json").read_text())
-    assert document["format"] == 5
+    assert document["format"] == 6
     assert document["view"] == {"kind": "squash", "side": 64, "tile": None, "overlap": 0.125}
     assert (document["region"], document["mm_per_pixel"], document["has_own_scores"]) == ("", None, False)
     assert document["extractor"]["name"] == "tf_efficientnet_lite0"
@@ -126,7 +126,7 @@ def test_a_manifest_that_does_not_hold(copy: Path, change: Callable, part: str) 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b'{"format": 2}', b'{"format": 3}', b'{"format": 4}', b'{"format": 5}', b"\xff\xfe", b"\x89PNG"],
+    [b"", b"{", b"[]", b'{"format": 2}', b'{"format": 3}', b'{"format": 4}', b'{"format": 6}', b"\xff\xfe", b"\x89PNG"],
 )
 def test_a_manifest_that_is_none(copy: Path, content: bytes) -> None:
     (copy / "inspector.json").write_bytes(content)

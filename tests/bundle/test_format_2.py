@@ -69,7 +69,7 @@ def test_it_gives_the_same_scores(bundle: Path, spoiled: Callable, texture: Call
 
 def test_all_but_what_it_did_not_keep_is_there(bundle: Path, tmp_path: Path) -> None:
     old, new = read_manifest(rewritten(bundle, tmp_path / "old")), read_manifest(bundle)
-    assert old.format == new.format == 5
+    assert old.format == new.format == 6
     assert old.settings == {} and old.settings_paths == [] and old.extractor.layers == ()
     for name in ("members", "operating_point", "calibration", "colour_scale", "data", "selection", "seed", "versions"):
         one, other = getattr(old, name), getattr(new, name)
@@ -89,7 +89,7 @@ def test_a_bundle_that_is_loaded_and_saved_is_of_todays_format(bundle: Path, tmp
     fs.save(old, tmp_path / "new")
     document = json.loads((tmp_path / "new" / "inspector.json").read_text())
     fresh = json.loads((bundle / "inspector.json").read_text())
-    assert document["format"] == 5 and document["extractor"] == fresh["extractor"]
+    assert document["format"] == 6 and document["extractor"] == fresh["extractor"]
     for name in ("network.safetensors", "detectors.safetensors"):
         assert (tmp_path / "new" / name).read_bytes() == (bundle / name).read_bytes()
 

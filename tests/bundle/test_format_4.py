@@ -13,7 +13,7 @@ import flawsight as fs
 from flawsight.bundle import Manifest, read_manifest
 from flawsight.views import View
 
-SINCE = ("view", "region", "mm_per_pixel", "has_own_scores")
+SINCE = ("view", "region", "mm_per_pixel", "has_own_scores", "judged", "revisions")
 
 
 def as_format_4(new: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def test_all_that_it_kept_is_there(bundle: Path, version: int) -> None:
     old = Manifest.model_validate(as_format_4(new) | {"format": version})
     expected = read_manifest(bundle)
     data = expected.data.model_copy(update={"overview": 0})
-    assert old.format == 5 and old == expected.model_copy(update={"data": data})
+    assert old.format == 6 and old == expected.model_copy(update={"data": data})
 
 
 def test_scores_that_are_no_maxima_show_in_the_thresholds(bundle: Path) -> None:
@@ -71,7 +71,7 @@ def test_one_that_is_not_whole_is_refused(old: Path, name: str) -> None:
 
 
 def test_a_newer_one_is_refused(old: Path) -> None:
-    document = json.loads((old / "inspector.json").read_text()) | {"format": 6}
+    document = json.loads((old / "inspector.json").read_text()) | {"format": 7}
     (old / "inspector.json").write_text(json.dumps(document))
-    with pytest.raises(fs.FlawsightError, match=r"format 6.*reads formats up to 5"):
+    with pytest.raises(fs.FlawsightError, match=r"format 7.*reads formats up to 6"):
         fs.load(old, device="cpu")

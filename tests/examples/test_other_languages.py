@@ -205,7 +205,7 @@ def test_views_are_as_in_python_or_refused(
     command = build(tmp_path / "build")
     view = json.loads((bundle / "inspector.json").read_text(encoding="utf-8"))["view"]
     check_refused(command, changed(bundle, tmp_path / "region", region="iVBORw0KGgo="), pictures[0], "region")
-    check_refused(command, changed(bundle, tmp_path / "old", format=4), pictures[0], "no bundle of format 5")
+    check_refused(command, changed(bundle, tmp_path / "old", format=4), pictures[0], "no bundle of format 6")
     other = changed(bundle, tmp_path / "other", view={**view, "kind": "stripes"})
     if build is csharp:
         for refused in (other, *of_views.values()):

@@ -1,6 +1,7 @@
 """The deliverable on disk: inspector.json and tensors, written whole, checked when read."""
 
 from flawsight.bundle.manifest import DataInfo, DetectorSpec, ExtractorSpec, Manifest, Member, SelectionInfo
+from flawsight.bundle.revision import Revision, restored, revised
 from flawsight.bundle.runtime_model import Parity, RuntimeModel, SampleInfo
 from flawsight.bundle.store import (
     check_files,
@@ -9,6 +10,7 @@ from flawsight.bundle.store import (
     read_tensors,
     remove_bundle,
     replace_files,
+    replace_manifest,
     tensor_file,
     write_bundle,
 )
@@ -20,6 +22,7 @@ __all__ = [
     "Manifest",
     "Member",
     "Parity",
+    "Revision",
     "RuntimeModel",
     "SampleInfo",
     "SelectionInfo",
@@ -29,6 +32,9 @@ __all__ = [
     "read_tensors",
     "remove_bundle",
     "replace_files",
+    "replace_manifest",
+    "restored",
+    "revised",
     "tensor_file",
     "write_bundle",
 ]

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from flawsight.bundle.parts import Strict
+from flawsight.bundle.revision import Revision
 from flawsight.bundle.runtime_model import RuntimeModel, SampleInfo
 from flawsight.bundle.upgrade import CURRENT, upgraded
 from flawsight.core import INPUT, Layer
@@ -115,13 +116,15 @@ class Manifest(Strict):
     `has_own_scores`: scores are not the maxima of maps, because the method has its own. `view` makes squares of a
     picture, `region` is a PNG in base64 of what is inspected, where that is not all; `mm_per_pixel` of the pictures.
     `runtime` is the graph that runs without torch, `samples` the pictures by which it was compared with torch.
+    `judged` is a PNG in base64 of the pixels that count in maps and scores, where not all that are inspected do;
+    `revisions` are the changes since the fit, the last of them in force.
 
     >>> manifest = read_manifest(bundle)
     >>> manifest.operating_point.requested_rate, manifest.data.images, manifest.settings["image_size"]
     (0.1, 12, 64)
     """
 
-    format: Literal[5] = CURRENT
+    format: Literal[6] = CURRENT
     versions: dict[str, str]
     settings: dict[str, Any] = Field(default_factory=dict)
     settings_paths: list[str] = Field(default_factory=list)
@@ -139,6 +142,8 @@ class Manifest(Strict):
     selection: SelectionInfo | None
     samples: SampleInfo | None = None
     runtime: RuntimeModel | None = None
+    judged: str = ""
+    revisions: tuple[Revision, ...] = ()
     files: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="before")

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from safetensors.numpy import save as tensor_bytes
 
 from flawsight.bundle.manifest import Manifest
-from flawsight.core import FlawsightError, read_model, sha256_of, writable_folder, written_whole
+from flawsight.core import FlawsightError, read_model, sha256_of, writable_folder, write_whole, written_whole
 
 MANIFEST = "inspector.json"
 NETWORK = "network.safetensors"
@@ -63,6 +63,17 @@ def replace_files(manifest: Manifest, files: Mapping[str, bytes], folder: Path, 
     gone = set(removed) - set(files)
     kept = {name: digest for name, digest in manifest.files.items() if name not in gone}
     _write(manifest.model_copy(update={"files": kept}), files, folder, gone)
+
+
+def replace_manifest(manifest: Manifest, folder: Path) -> None:
+    """Put this inspector.json in the place of a bundle's: at any moment there is the old one or the new one, whole.
+
+    >>> copy = fs.save(inspector, tmp / "copy")
+    >>> replace_manifest(read_manifest(copy).model_copy(update={"mm_per_pixel": 0.1}), copy)
+    >>> read_manifest(copy).mm_per_pixel
+    0.1
+    """
+    write_whole(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
 
 
 def _write(manifest: Manifest, files: Mapping[str, bytes], folder: Path, removed: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from flawsight.core import FlawsightError
 
-CURRENT: Literal[5] = 5
+CURRENT: Literal[6] = 6
 
 
 def upgraded(data: Any) -> Any:
@@ -18,6 +18,8 @@ def upgraded(data: Any) -> Any:
             f"a bundle of format {version}, made by Flawsight {maker}; this Flawsight reads formats up to {CURRENT}: "
             "update it"
         )
+    if version == 5:  # before revisions
+        return {**data, "format": CURRENT}
     if version not in (2, 3, 4):
         return data
     try:

@@ -2,6 +2,7 @@
 
 from flawsight.core import lazy_names
 from flawsight.data.augmentation import AUGMENTATIONS, LABEL_PRESERVING, augment, augmented, check_label_preserving
+from flawsight.data.decode import InMemory
 from flawsight.data.files import find_images
 from flawsight.data.fingerprint import fingerprint
 from flawsight.data.layouts import LAYOUTS, good_images, good_samples, open_dataset
@@ -37,6 +38,7 @@ __all__ = [
     "MIN_GOOD",
     "Dataset",
     "GoodSplit",
+    "InMemory",
     "LazyImages",
     "Listing",
     "MaskRule",

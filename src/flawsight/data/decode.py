@@ -3,7 +3,10 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO, TypeVar
 
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
 
@@ -20,8 +23,35 @@ _PILLOW_SAFE = 80_000_000  # below this many pixels Pillow's own limit is silent
 _limit_lock = threading.Lock()
 
 
+@dataclass(frozen=True, eq=False)
+class InMemory:
+    """A picture's file that is no file: its bytes, and what it is called in messages.
+
+    >>> read_image(InMemory("a.png", (good / "000.png").read_bytes())).shape
+    (64, 80, 3)
+    """
+
+    name: str
+    data: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+    def open(self, mode: str = "rb") -> BinaryIO:
+        """As of a path."""
+        return BytesIO(self.data)
+
+    def read_bytes(self) -> bytes:
+        """As of a path."""
+        return self.data
+
+
+Source = Path | InMemory
+Where = TypeVar("Where", bound=Source)
+
+
 @contextmanager
-def opened(path: Path, page: int | None = None) -> Iterator[Image.Image]:
+def opened(path: Source, page: int | None = None) -> Iterator[Image.Image]:
     """Open a file's header with Pillow, at one page of several if that is named."""
     check_file(path)
     # Not by its name: Pillow maps some files into memory then, and turns the maps of TIFFs into nonsense.
@@ -36,13 +66,13 @@ def opened(path: Path, page: int | None = None) -> Iterator[Image.Image]:
             yield image
 
 
-def several_pictures(path: Path) -> FlawsightError:
+def several_pictures(path: Source) -> FlawsightError:
     """The error for a file of several pages or frames."""
     return FlawsightError(f"{path} holds several pictures; save each page or frame as a file of its own")
 
 
 @contextmanager
-def damage_named(path: Path) -> Iterator[None]:
+def damage_named(path: Source) -> Iterator[None]:
     """Whatever goes wrong while a file is opened or decoded becomes a FlawsightError."""
     try:
         yield
@@ -55,8 +85,12 @@ def damage_named(path: Path) -> Iterator[None]:
         raise FlawsightError(f"{path} is damaged or cut short ({error}); remove or replace it") from error
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Source) -> None:
     """Raise where there is nothing to read."""
+    if isinstance(path, InMemory):
+        if not path.data:
+            raise FlawsightError(f"{path} is empty (0 bytes); remove or replace it")
+        return
     if path.is_dir():
         raise FlawsightError(f"{path} is a folder; give an image file")
     if kind := no_file(path):
@@ -72,7 +106,7 @@ def check_file(path: Path) -> None:
         raise FlawsightError(f"{path} is empty (0 bytes); remove or replace it")
 
 
-def check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
+def check_size(path: Source, size: tuple[int, int], max_pixels: int) -> None:
     """Raise where a picture of (H, W) pixels is too large or too small."""
     height, width = size
     if width * height > max_pixels:

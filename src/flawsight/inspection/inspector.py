@@ -14,7 +14,7 @@ import numpy as np
 
 from flawsight.bundle import Manifest
 from flawsight.core import FlawsightError
-from flawsight.data import MAX_PIXELS, check_shape, read_image
+from flawsight.data import MAX_PIXELS, InMemory, check_shape, read_image
 from flawsight.inspection.backend import Backend
 from flawsight.metrics import p_values
 from flawsight.regions import Region, find_regions, to_labelme, to_supervision
@@ -116,6 +116,11 @@ class Inspector:
         return RegionOfInterest.from_png(b64decode(self.manifest.region)) if self.manifest.region else None
 
     @cached_property
+    def judged(self) -> RegionOfInterest | None:
+        """What counts in maps and scores, of what is inspected; None for all of it."""
+        return RegionOfInterest.from_png(b64decode(self.manifest.judged)) if self.manifest.judged else None
+
+    @cached_property
     def _good_scores(self) -> np.ndarray:
         return np.array(self.manifest.calibration.scores)
 
@@ -123,9 +128,9 @@ class Inspector:
     def _localizes(self) -> bool:
         return any(member.detector.localizes for member in self.manifest.members)
 
-    def inspect(self, image: str | Path | np.ndarray, max_pixels: int = MAX_PIXELS) -> Result:
+    def inspect(self, image: str | Path | InMemory | np.ndarray, max_pixels: int = MAX_PIXELS) -> Result:
         """Score one image; a file that is not as the good ones, in depth or colour, is a FlawsightError."""
-        if isinstance(image, str | Path):
+        if isinstance(image, str | Path | InMemory):
             image = read_image(image, max_pixels, self.manifest.data.pixels)
         return next(self.inspect_many([image]))
 
@@ -134,7 +139,7 @@ class Inspector:
         frames = [self.frame(image) for image in images]
         squares = (square for image, frame in zip(images, frames, strict=True) for square in frame.cut(image))
         answers = self._answers(squares)
-        for frame in frames:
+        for frame in frames if self.judged is None else [frame.judging(self.judged) for frame in frames]:
             maps, scores = zip(*islice(answers, frame.tiles), strict=True)
             yield self._result(frame, maps, scores)
 
@@ -145,9 +150,11 @@ class Inspector:
         if not is_picture or image.shape[2] != 3 or not image.size:
             raise FlawsightError("an image must be a uint8 array of shape (H, W, 3) in RGB order, or a path")
         size = (image.shape[0], image.shape[1])
-        if self.region is not None:
-            self.region.check(size, name)
-        elif pixels and size != (self.view.side, self.view.side):  # what is the network's input, somebody resized
+        regions = [region for region in (self.region, self.judged) if region is not None]
+        for region in regions:
+            region.check(size, name)
+        # What is as large as the network's input, somebody resized.
+        if not regions and pixels and size != (self.view.side, self.view.side):
             check_shape(name, size, pixels)
         try:
             return self.view.frame(size, self.region)

@@ -88,6 +88,19 @@ def operating_point(calibration_scores: ArrayLike, rate: float) -> OperatingPoin
     return OperatingPoint(float(rate), float(attainable[alarms - 1]), float(threshold), calibration.size)
 
 
+def rate_at(threshold: float, calibration_scores: ArrayLike) -> float:
+    """Return the stated false-alarm rate of a threshold: (1 + number of calibration scores above it) / (n + 1).
+
+    A new good image exceeds `threshold` with at most this probability; `operating_point`'s inverse.
+
+    >>> rate_at(17.0, calibration_scores=np.arange(19.0))
+    0.1
+    """
+    calibration = _calibration(calibration_scores)
+    above = calibration.size - np.searchsorted(calibration, threshold, side="right")
+    return float(1 + above) / (calibration.size + 1)
+
+
 def _calibration(scores: ArrayLike) -> NDArray[Any]:
     """Return the calibration scores in ascending order, checked."""
     values = score_vector(scores, "Calibration scores")

@@ -183,6 +183,10 @@ class Frame:
             if x < x1 and x + self.side > x0 and y < y1 and y + self.side > y0
         ]
 
+    def judging(self, region: RegionOfInterest) -> Frame:
+        """The same, joining only what lies in the region, which the squares still show around."""
+        return _judging(self, region)
+
     def shrunk(self, times: int) -> Frame:
         """The same at a resolution so many times lower, to join smaller maps."""
         return _shrunk(self, times)
@@ -227,6 +231,17 @@ def _frame(view: View, size: Size, region: RegionOfInterest | None) -> Frame:
             seen = [(y, x) for y, x in origins if inside[y : y + side, x : x + side].any()]
             origins = tuple(seen)
     return Frame(side, size, box, working, origins, inside, max(1, round(view.overlap * side)))
+
+
+@lru_cache(maxsize=64)
+def _judging(frame: Frame, region: RegionOfInterest) -> Frame:
+    left, top, width, height = frame.box
+    part = region.mask[top : top + height, left : left + width].astype(np.float32)
+    inside = cv2.resize(part, frame.working[::-1], interpolation=cv2.INTER_AREA) >= 0.5
+    inside &= True if frame.inside is None else frame.inside
+    if not inside.any():
+        raise FlawsightError("nothing of what is inspected would be judged: leave less out")
+    return replace(frame, inside=inside)
 
 
 @lru_cache(maxsize=64)

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from flawsight.core import FlawsightError
-from flawsight.data import IMAGE_SUFFIXES, find_images, image_size, learn_pixel_format, read_image
+from flawsight.data import IMAGE_SUFFIXES, InMemory, find_images, image_size, learn_pixel_format, read_image
 
 WAYS = {
     "big endian": {"byteorder": ">"},
@@ -206,3 +207,29 @@ def test_every_suffix_is_found_and_read(tmp_path: Path, suffix: str, make_scene:
     path = write(tmp_path / f"a{suffix}", values, **options)
     assert find_images(tmp_path) == [path]
     assert read_image(path).shape == (48, 60, 3)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif", "webp", "ppm", "jp2"])
+def test_a_file_in_memory_is_read_as_one_on_disk(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)).save(path)
+    data = path.read_bytes()
+    on_disk = read_image(path)
+    path.unlink()
+    assert np.array_equal(read_image(InMemory("upload", data)), on_disk)
+    with pytest.raises(FlawsightError, match="upload is damaged"):
+        read_image(InMemory("upload", data[: len(data) // 2]))
+
+
+@pytest.mark.parametrize("data", [b"", b"II*\0", b"\x89PNG\r\n\x1a\n", b"no picture"])
+def test_what_is_no_picture_is_named_in_memory_too(data: bytes) -> None:
+    with pytest.raises(FlawsightError, match="upload"):
+        read_image(InMemory("upload", data))
+
+
+def test_sixteen_bits_in_memory(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 1 << 16, (24, 32), dtype=np.uint16)
+    for suffix in ("png", "tif"):
+        path = tmp_path / f"a.{suffix}"
+        cv2.imwrite(str(path), values)
+        assert np.array_equal(read_image(InMemory("upload", path.read_bytes())), read_image(path))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from flawsight.core import FlawsightError
-from flawsight.data.decode import check_size
+from flawsight.data.decode import Source, Where, check_size
 from flawsight.data.pixels.check import kind_text
 from flawsight.data.pixels.containers.opened import Opened
 from flawsight.data.pixels.containers.opening import open_picture
@@ -105,13 +105,13 @@ def _facts(headers: Sequence[Opened]) -> list[Facts]:
     return list(found.values())
 
 
-def _colours(headers: Sequence[Opened], facts: Sequence[Facts]) -> dict[Path, bool]:
+def _colours(headers: Sequence[Opened], facts: Sequence[Facts]) -> dict[Source, bool]:
     """Whether each picture has colours; those that were not looked at are like those that were."""
     known = {one.picture.path: one.is_colour for one in facts}
     return {one.path: known.get(one.path, any(known.values()) and one.channels > 2) for one in headers}
 
 
-def mixed_colours(colours: Mapping[Path, bool]) -> str:
+def mixed_colours(colours: Mapping[Where, bool]) -> str:
     """A sentence that names the fewer ones where some good pictures have colours and some have none.
 
     >>> mixed_colours({path: path.name != "003.png" for path in find_images(good)})

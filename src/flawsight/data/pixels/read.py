@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from flawsight.core import FlawsightError
-from flawsight.data.decode import check_size
+from flawsight.data.decode import InMemory, check_size
 from flawsight.data.pixels.check import check_header, check_values
 from flawsight.data.pixels.containers.opened import Opened
 from flawsight.data.pixels.containers.opening import open_picture
@@ -25,7 +25,9 @@ _PATTERNS = {
 }
 
 
-def read_image(path: str | Path, max_pixels: int = MAX_PIXELS, pixels: PixelFormat | None = None) -> np.ndarray:
+def read_image(
+    path: str | Path | InMemory, max_pixels: int = MAX_PIXELS, pixels: PixelFormat | None = None
+) -> np.ndarray:
     """Read a picture as (H, W, 3) uint8 RGB, turned as its EXIF orientation says, by the format that was learned.
 
     The same scene in 8, 10, 12, 14 or 16 bits gives the same picture, and what does not fit the format is refused.
@@ -36,7 +38,7 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS, pixels: PixelForm
     >>> image.shape, image.dtype
     ((64, 80, 3), dtype('uint8'))
     """
-    with open_picture(Path(path)) as picture:
+    with open_picture(path if isinstance(path, InMemory) else Path(path)) as picture:
         check_size(picture.path, picture.size, max_pixels)
         if pixels is None:
             _check_range(picture)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from flawsight.core import FlawsightError
+from flawsight.data.decode import Where
 from flawsight.data.pixels.format import PixelFormat
 from flawsight.data.pixels.odd import named
 
@@ -39,7 +39,7 @@ def extremes(sizes: Sequence[Size]) -> tuple[Size, Size]:
     return ordered[0], ordered[-1]
 
 
-def odd_shapes(sizes: Mapping[Path, Size]) -> str:
+def odd_shapes(sizes: Mapping[Where, Size]) -> str:
     """A sentence on the few pictures of other proportions than most, if there are any."""
     counts = Counter(round(width / height, 2) for height, width in sizes.values())
     usual, count = counts.most_common(1)[0]

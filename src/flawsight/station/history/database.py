@@ -17,6 +17,9 @@ _PATIENCE = 2.0
 """Seconds that a writer waits for another program which holds the file."""
 
 
+_LONGEST_JOURNAL = 32_000_000
+
+
 class NotKept(FlawsightError):
     """What was to be kept is not: the disk is full, or the file cannot be written or is damaged."""
 
@@ -97,6 +100,21 @@ class Database:
                     raise NotKept(f"the history '{self.path}' cannot be written ({reason})") from error
                 raise
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else writes until the block ends."""
+        with self._writing:
+            yield
+
+    def shrink(self, pages: int) -> None:
+        """Give up to so many pages that are no longer used back to the disk."""
+        with self._writing:
+            try:
+                self._current().execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+            except sqlite3.DatabaseError as error:
+                self._undo(error)
+                raise NotKept(f"the history '{self.path}' cannot be written ({error})") from error
+
     def _current(self) -> sqlite3.Connection:
         if self._writer is not None and self._identity() != self._opened:
             self._close()  # moved or deleted under our feet: what is written would be lost with it
@@ -123,6 +141,7 @@ class Database:
                 connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so that what is forgotten frees the disk
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA journal_size_limit = {_LONGEST_JOURNAL}")
             migrate(connection, self.path, self._steps)
         except BaseException:
             connection.close()

@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
-
 from flawsight.core import FlawsightError, readable
 from flawsight.settings.station import HistoryOptions
 from flawsight.station.history.age import OwnClock
-from flawsight.station.history.answers import ROW, Rates, Scores
+from flawsight.station.history.answers import SCORES, Rates, Scores
 from flawsight.station.history.database import Database, NotKept
 from flawsight.station.history.export import write_marked, write_table
 from flawsight.station.history.pictures import Pictures
@@ -137,22 +135,19 @@ class History:
 
     def scores(self, bundle: str, since: float | None = None) -> Scores:
         """All scores of a bundle, by time; errors have none."""
-        query = (
-            "SELECT id, at, score, verdict = 'defective', mark IS 'good', mark IS 'defective' FROM records "
-            "WHERE bundle = ? AND at >= ? AND score IS NOT NULL ORDER BY at"
-        )
         with self._database.reading() as connection:
-            cursor = connection.cursor()
-            cursor.row_factory = None  # plain tuples: a million of them in a moment
-            return Scores(np.fromiter(cursor.execute(query, (bundle, _since(since))), ROW))
+            return Scores.of(connection.execute(SCORES, (bundle, _since(since))).fetchone())
 
     def counts(self, bundle: str | None = None, since: float | None = None) -> dict[str, int]:
         """How many were good, defective and error."""
         which, given = ("bundle = ? AND", (bundle,)) if bundle is not None else ("", ())
-        query = f"SELECT verdict, count(*) FROM records WHERE {which} at >= ? GROUP BY verdict"
+        names = ("good", "defective", "error")
+        sums = ", ".join(f"sum(verdict = '{name}')" for name in names)
         with self._database.reading() as connection:
-            found = dict(map(tuple, connection.execute(query, (*given, _since(since)))))
-        return {verdict: found.get(verdict, 0) for verdict in ("good", "defective", "error")}
+            row = connection.execute(
+                f"SELECT {sums} FROM records WHERE {which} at >= ?", (*given, _since(since))
+            ).fetchone()
+        return {name: count or 0 for name, count in zip(names, row, strict=True)}
 
     def to_review(self, bundle: str, threshold: float, rate: float, count: int = 100) -> list[Record]:
         """Pictures that nobody marked: first the stopped, newest first, then those that passed, the nearest first.
@@ -205,8 +200,13 @@ class History:
         return write_marked(self._database, self._pictures, folder, bundle)
 
     def prune(self) -> int:
-        """Forget what is too old or too much, a little at a time; how many records were forgotten."""
-        return self._pruner.prune()
+        """Forget what is too old or too much; how many records were forgotten. Where that fails, `problem` says so."""
+        try:
+            return self._pruner.prune()
+        except NotKept as error:
+            with self._problem_lock:
+                self._problem = self._problem or f"nothing is forgotten: {error}"
+            return 0
 
     def unsent(self, sink: str, count: int = 100) -> list[Record]:
         """What a sink has not got yet, in order."""
@@ -236,6 +236,21 @@ class History:
         with self._database.writing() as connection:
             file = (os.fsencode(watched.path), watched.bytes, watched.modified_ns)
             connection.execute("DELETE FROM watched WHERE path = ? AND bytes = ? AND modified_ns = ?", file)
+
+    def forgotten_files(self, folder: str) -> list[str]:
+        """Paths below a folder of files that were inspected, and whose records are forgotten: some of them."""
+        below = os.fsencode(folder) + os.sep.encode()
+        query = (
+            "SELECT path FROM watched WHERE path >= ? AND path < ? AND NOT EXISTS "
+            "(SELECT 1 FROM records WHERE records.id = watched.id) LIMIT 10000"
+        )
+        with self._database.reading() as connection:
+            return [os.fsdecode(row[0]) for row in connection.execute(query, (below, below + b"\xff"))]
+
+    def forget_files(self, paths: Sequence[str]) -> None:
+        """These files are no longer there: whatever is written under their names is new."""
+        with self._database.writing() as connection:
+            connection.executemany("DELETE FROM watched WHERE path = ?", [(os.fsencode(path),) for path in paths])
 
     def _records(self, what: str, *values: object) -> list[Record]:
         with self._database.reading() as connection:

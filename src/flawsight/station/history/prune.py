@@ -8,9 +8,17 @@ from flawsight.station.history.age import OwnClock
 from flawsight.station.history.database import Database
 from flawsight.station.history.pictures import Pictures
 
+_BATCH = 200
+"""Records forgotten in one transaction: whoever adds waits no longer than for these."""
+_PAGES = 5000
+"""Pages of the file given back to the disk at once."""
+
 
 class Pruner:
-    """Forgets records older than `limits[0]` seconds, then the oldest while more than `limits[1]` bytes are kept."""
+    """Forgets records older than `limits[0]` seconds, then the oldest while more than `limits[1]` bytes are kept.
+
+    By size those that somebody marked go last. Of what a sink has not got, only the pictures go.
+    """
 
     def __init__(
         self, database: Database, pictures: Pictures, clock: OwnClock, sinks: tuple[str, ...], limits: tuple[float, int]
@@ -18,6 +26,8 @@ class Pruner:
         self._database, self._pictures, self._clock, self._sinks = database, pictures, clock, sinks
         self._keep, self._most = limits
         self._part = 0
+        wanted = f"SELECT 1 FROM outbox WHERE outbox.seq = records.seq AND sink IN ({', '.join('?' * len(sinks))})"
+        self._is_due = f"EXISTS ({wanted})"
 
     def size(self) -> int:
         """Bytes kept."""
@@ -25,10 +35,67 @@ class Pruner:
             return _size(connection)
 
     def prune(self) -> int:
-        """How many records were forgotten."""
-        raise NotImplementedError
+        """How many records were forgotten; NotKept where the disk does not allow it."""
+        forgotten = self._while_some(f"kept < {self._clock.now() - self._keep} AND NOT {self._is_due}", always=True)
+        forgotten += self._while_some(f"mark IS NULL AND NOT {self._is_due}")
+        forgotten += self._while_some(f"mark IS NOT NULL AND NOT {self._is_due}")
+        self._while_some(f"(has_picture OR has_heatmap) AND {self._is_due}", only_images=True)
+        with self._database.alone(), self._database.reading() as connection:
+            part = f"{self._part:02x}"
+            rows = connection.execute(
+                "SELECT sha256 FROM pictures WHERE sha256 >= ? AND sha256 < ?", (part, f"{part}g")
+            ).fetchall()
+            self._pictures.sweep(self._part, {row[0] for row in rows})
+            self._part = (self._part + 1) % 256
+        with self._database.writing() as connection:
+            self._clock.save(connection)
+        self._database.shrink(_PAGES)
+        return forgotten
+
+    def _while_some(self, which: str, always: bool = False, only_images: bool = False) -> int:
+        """Forget the oldest of these, while there are any, and too much is kept unless `always`."""
+        total = 0
+        while always or self.size() > self._most:
+            found = self._forget(which, only_images)
+            total += found
+            if found < _BATCH:
+                break
+        return total
+
+    def _forget(self, which: str, only_images: bool) -> int:
+        with self._database.alone():  # so that nobody keeps the same picture before its file is removed
+            with self._database.writing() as connection:
+                rows = connection.execute(
+                    f"SELECT seq, sha256, has_picture FROM records WHERE {which} ORDER BY seq LIMIT {_BATCH}",
+                    self._sinks,
+                ).fetchall()
+                seqs = [(row["seq"],) for row in rows]
+                connection.executemany("DELETE FROM images WHERE seq = ?", seqs)
+                if only_images:
+                    connection.executemany("UPDATE records SET has_picture = 0, has_heatmap = 0 WHERE seq = ?", seqs)
+                else:
+                    connection.executemany("DELETE FROM outbox WHERE seq = ?", seqs)
+                    connection.executemany("DELETE FROM records WHERE seq = ?", seqs)
+                files = _unused(connection, {row["sha256"] for row in rows if row["has_picture"]})
+            for sha256, suffix in files:
+                self._pictures.remove(sha256, suffix)
+        return len(rows)
+
+
+def _unused(connection: sqlite3.Connection, hashes: set[str]) -> list[tuple[str, str]]:
+    """SHA-256 and suffix of the pictures, among these, that no record has any more; their rows are deleted."""
+    found = []
+    for sha256 in hashes:
+        if connection.execute("SELECT 1 FROM records WHERE sha256 = ? AND has_picture", (sha256,)).fetchone() is None:
+            query = "DELETE FROM pictures WHERE sha256 = ? RETURNING sha256, suffix"
+            found += [tuple(row) for row in connection.execute(query, (sha256,)).fetchall()]
+    return found
 
 
 def _size(connection: sqlite3.Connection) -> int:
-    pages = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
-    return connection.execute(f"SELECT ({pages}) + (SELECT coalesce(sum(bytes), 0) FROM pictures)").fetchone()[0]
+    pages = (
+        connection.execute("PRAGMA page_count").fetchone()[0]
+        - connection.execute("PRAGMA freelist_count").fetchone()[0]
+    )
+    page = connection.execute("PRAGMA page_size").fetchone()[0]
+    return pages * page + connection.execute("SELECT coalesce(sum(bytes), 0) FROM pictures").fetchone()[0]

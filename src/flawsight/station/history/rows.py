@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import struct
 from typing import Any
 
 from flawsight.core import readable, readable_document
 from flawsight.station.history.record import Entry, Record
 
 COLUMNS = (
-    "id", "at", "kept", "bundle", "bundle_digest", "picture", "source", "sha256", "verdict", "height", "width", "score",
-    "p_value", "threshold", "reason", "regions", "mark", "marked_by", "marked_at", "has_picture", "has_heatmap",
+    "id", "at", "kept", "bundle", "bundle_digest", "picture", "source", "sha256", "verdict", "height", "width",
+    "score", "score_bits", "p_value", "threshold", "reason", "regions", "mark", "marked_by", "marked_at",
+    "has_picture", "has_heatmap",
 )  # fmt: skip
 _SAME = ("id", "at", "bundle", "bundle_digest", "source", "sha256", "verdict", "score", "p_value", "threshold", "mark",
          "marked_by", "marked_at")  # fmt: skip
@@ -25,6 +27,7 @@ def row_of(entry: Entry, kept: float) -> dict[str, Any]:
     return {
         **{name: getattr(record, name) for name in _SAME},
         "kept": kept,
+        "score_bits": None if record.score is None else struct.unpack("<q", struct.pack("<d", record.score))[0],
         "picture": readable(record.picture),
         "reason": readable(record.reason),
         "height": height,

@@ -11,19 +11,20 @@ from flawsight.core import FlawsightError
 APPLICATION = 0x464C5753
 """Says in the file's head that it is ours."""
 
-# Order is that of `seq`: clocks jump. `kept` is the history's own clock, `seq` of an outbox row that of its record.
-# The watched files outlive their records: a picture that stays in its folder is not inspected again.
+# Order is that of `seq`: clocks jump. `kept` is the history's own clock. `score_bits` are the score's 64 bits as a
+# number, so that SQL can hand out a million scores at once, exactly. The watched files outlive their records: a picture
+# that stays in its folder is not inspected again.
 _FIRST = """
 CREATE TABLE records (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, at REAL NOT NULL, kept REAL NOT NULL,
     bundle TEXT NOT NULL, bundle_digest TEXT NOT NULL, picture TEXT NOT NULL, source TEXT NOT NULL,
-    sha256 TEXT NOT NULL, verdict TEXT NOT NULL, height INTEGER, width INTEGER, score REAL, p_value REAL,
-    threshold REAL, reason TEXT NOT NULL, regions TEXT NOT NULL, mark TEXT, marked_by TEXT NOT NULL DEFAULT '',
+    sha256 TEXT NOT NULL, verdict TEXT NOT NULL, height INTEGER, width INTEGER,
+    score REAL, score_bits INTEGER, p_value REAL, threshold REAL, reason TEXT NOT NULL, regions TEXT NOT NULL, mark TEXT, marked_by TEXT NOT NULL DEFAULT '',
     marked_at REAL, has_picture INTEGER NOT NULL, has_heatmap INTEGER NOT NULL
 );
 CREATE INDEX by_age ON records (kept);
 CREATE INDEX by_verdict ON records (bundle, verdict);
-CREATE INDEX by_time ON records (bundle, at, verdict, score, mark, id);
+CREATE INDEX by_time ON records (bundle, at, verdict, score_bits, mark, id);
 CREATE INDEX by_picture ON records (sha256) WHERE has_picture;
 CREATE INDEX by_mark ON records (bundle, mark) WHERE mark IS NOT NULL;
 CREATE INDEX to_review ON records (bundle, verdict) WHERE has_picture AND mark IS NULL;

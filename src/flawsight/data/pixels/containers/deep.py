@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from flawsight.data.decode import orientation_of, upright_size
+from flawsight.data.decode import Source, orientation_of, upright_size
 from flawsight.data.pixels.containers.opened import Opened, turned
 
 _HEADER = 1 << 20
 
 
-def deep_picture(path: Path, image: Image.Image) -> Opened | None:
+def deep_picture(path: Source, image: Image.Image) -> Opened | None:
     """The picture that Pillow has opened, if it is one of these."""
     look = _FORMATS.get(image.format or "")
     if look is None:

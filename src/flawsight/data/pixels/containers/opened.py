@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
+
+from flawsight.data.decode import Source
 
 Samples = Literal["byte", "word", "float"]
 """How values are stored: 8 bits, whole numbers of more bits, or floating point."""
@@ -20,7 +21,7 @@ class Opened:
     `bits` is how many of the stored ones the file declares as used. Where `is_inverted`, 0 is white.
     """
 
-    path: Path
+    path: Source
     size: tuple[int, int]
     dtype: str
     channels: int

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flawsight.data.decode import check_file, opened
+from flawsight.data.decode import Source, check_file, opened
 from flawsight.data.pixels.containers.deep import deep_picture
 from flawsight.data.pixels.containers.opened import Opened
 from flawsight.data.pixels.containers.plain import plain_picture
@@ -14,7 +14,7 @@ from flawsight.data.pixels.containers.tiff import MAGIC, opened_tiff
 
 
 @contextmanager
-def open_picture(path: Path) -> Iterator[Opened]:
+def open_picture(path: Source) -> Iterator[Opened]:
     """Read a file's header; what is wrong with it, also while it is decoded, becomes a FlawsightError."""
     check_file(path)
     with path.open("rb") as file:

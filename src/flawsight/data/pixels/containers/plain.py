@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from PIL import Image
 
 from flawsight.core import FlawsightError
-from flawsight.data.decode import EIGHT_BIT, is_16_bit_grey, upright, upright_size
+from flawsight.data.decode import EIGHT_BIT, Source, is_16_bit_grey, upright, upright_size
 from flawsight.data.pixels.containers.opened import Opened
 
 _GREY = ("1", "L", "LA")
 
 
-def plain_picture(path: Path, image: Image.Image) -> Opened:
+def plain_picture(path: Source, image: Image.Image) -> Opened:
     """A picture of 8 bits in any of the usual colour spaces, or of 16-bit grey."""
     size = upright_size(image)
     if is_16_bit_grey(image):

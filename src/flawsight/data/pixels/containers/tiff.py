@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from flawsight.core import FlawsightError
-from flawsight.data.decode import check_file, damage_named, opened, several_pictures
+from flawsight.data.decode import Source, check_file, damage_named, opened, several_pictures
 from flawsight.data.pixels.containers.opened import Opened, turned
 from flawsight.data.pixels.containers.plain import plain_picture
 
@@ -22,12 +21,12 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 @contextmanager
-def opened_tiff(path: Path) -> Iterator[Opened]:
+def opened_tiff(path: Source) -> Iterator[Opened]:
     """Open a TIFF; special colour spaces, fewer than 8 bits, JPEG and 8-bit transparency are left to Pillow."""
     from tifffile import TiffFile
 
     check_file(path)
-    with damage_named(path), TiffFile(path) as file:
+    with damage_named(path), path.open("rb") as source, TiffFile(source, name=str(path)) as file:
         number, page = _whole_page(path, file)
         if _is_for_pillow(page):
             with opened(path, number) as image:
@@ -36,7 +35,7 @@ def opened_tiff(path: Path) -> Iterator[Opened]:
             yield _picture(path, page)
 
 
-def _whole_page(path: Path, file: Any) -> tuple[int, Any]:
+def _whole_page(path: Source, file: Any) -> tuple[int, Any]:
     """The only page that is no preview."""
     whole = [(number, page) for number, page in enumerate(file.pages) if not page.is_reduced]
     frames = int((file.imagej_metadata or {}).get("images", 1)) if file.is_imagej else 1
@@ -51,7 +50,7 @@ def _is_for_pillow(page: Any) -> bool:
     return page.dtype == np.uint8 and (bool(page.extrasamples) or page.compression in _JPEGS)
 
 
-def _picture(path: Path, page: Any) -> Opened:
+def _picture(path: Source, page: Any) -> Opened:
     colours = 3 if page.photometric == _RGB else 1
     extra = page.samplesperpixel - colours
     if page.dtype is None or page.dtype.kind not in "uif" or extra not in (0, 1):
