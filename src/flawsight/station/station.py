@@ -1,0 +1,117 @@
+"""Station: what runs, and in which order it starts and stops."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+from functools import partial
+from threading import Event, Thread
+
+import numpy as np
+
+from flawsight.settings import ServeSettings
+from flawsight.station.bundles import Bundles, Loaded
+from flawsight.station.engine import Answer, Engine, Job
+from flawsight.station.engine.inspect import Inspecting
+from flawsight.station.history import History, Source, Watched
+from flawsight.station.live import Live, Watchman
+from flawsight.station.outbox import Outbox, sinks_of
+from flawsight.station.watch import Watcher
+
+SECONDS_BETWEEN_PRUNES = 120
+
+
+class Station:
+    """Bundles, a queue with its workers, the history, the outbox and the watched folders.
+
+    >>> settings = fs.settings.ServeSettings.of({"bundles": bundle, "history": tmp / "history.db", "threads": 1})
+    >>> station = Station(settings)
+    >>> station.start()
+    >>> picture = (dataset / "test" / "spot" / "000.png").read_bytes()
+    >>> station.submit(picture, "000.png").result().record.verdict
+    'defective'
+    >>> station.stop()
+    """
+
+    def __init__(self, settings: ServeSettings) -> None:
+        self.settings = settings
+        self.bundles = Bundles(settings.bundles, settings, settings.bundle)
+        for name, _ in settings.watch:
+            self.bundles.get(name)
+        sinks = sinks_of(settings)
+        self.history = History(settings, [sink.name for sink in sinks])
+        self.outbox = Outbox(self.history, sinks)
+        self._watchman = Watchman()
+        inspecting = Inspecting(self.history, settings.keep, self._seen, settings.max_pixels)
+        self.engine = Engine(self.bundles, inspecting, settings.queue)
+        self.watchers = [
+            Watcher(folder, settings.done, partial(self._watched, name or self.bundles.default), self.history)
+            for name, folder in settings.watch
+        ]
+        self._stopping = Event()
+        self._pruning = Thread(target=self._prune, name="pruning", daemon=True)
+
+    def start(self) -> None:
+        """Begin: the outbox, the workers, and last the folders."""
+        self.outbox.start()
+        self.engine.start()
+        self._pruning.start()
+        for watcher in self.watchers:
+            watcher.start()
+
+    def stop(self) -> None:
+        """Finish what was taken, and close all; nothing else may be called then."""
+        self._stopping.set()
+        for watcher in self.watchers:
+            watcher.stop()
+        self.engine.stop()
+        self.outbox.stop()
+        if self._pruning.is_alive():
+            self._pruning.join()
+        self.history.close()
+
+    def submit(self, picture: bytes, name: str, bundle: str | None = None, source: Source = "page") -> Future[Answer]:
+        """Have a picture's file inspected; QueueFull where too many wait, UnknownBundle, Stopping at the end."""
+        job = self.job(picture, name, bundle, source)
+        self.engine.submit([job])
+        return job.future
+
+    def job(self, picture: bytes, name: str, bundle: str | None, source: Source) -> Job:
+        """A picture for the engine, with the time that it is given."""
+        deadline = time.monotonic() + self.settings.timeout
+        return Job(picture, name, self.bundles.get(bundle).name, source, deadline=deadline)
+
+    def live(self, bundle: str | None = None) -> Live | None:
+        """The last picture that a bundle inspected."""
+        return self._watchman.live(self.bundles.get(bundle).name)
+
+    def drift(self, bundle: str | None = None) -> str:
+        """What differs as a whole from the pictures learned; empty for nothing."""
+        return self._watchman.drift(self.bundles.get(bundle))
+
+    def problems(self) -> list[str]:
+        """What people must know: what is not kept, not sent, not watched, or not what it was."""
+        found = [self.history.problem]
+        found += [f"{sink.name}: {sink.problem}" for sink in self.outbox.status() if sink.problem]
+        found += [
+            f"{status.folder}: {status.problem}" for status in (one.status() for one in self.watchers) if status.problem
+        ]
+        found += [
+            f"the bundle '{name}' has changed on the disk: reload it"
+            for name in self.bundles.names
+            if self.bundles.has_changed(name)
+        ]
+        return [problem for problem in found if problem]
+
+    def _seen(self, loaded: Loaded, image: np.ndarray, answer: Answer) -> None:
+        self._watchman.see(loaded, image, answer)
+        self.outbox.wake()
+
+    def _watched(self, bundle: str, picture: bytes, name: str, watched: Watched) -> Future[Answer]:
+        job = Job(picture, name, bundle, "watch", watched)
+        self.engine.submit([job], wait=True)
+        return job.future
+
+    def _prune(self) -> None:
+        while not self._stopping.wait(SECONDS_BETWEEN_PRUNES):
+            self.history.prune()
