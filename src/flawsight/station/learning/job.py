@@ -6,10 +6,11 @@ import threading
 from base64 import b64decode
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from flawsight.bundle import Manifest, read_manifest
+from flawsight.bundle import Manifest, read_manifest, replace_manifest, revised
 from flawsight.bundle.store import MANIFEST
 from flawsight.core import FlawsightError
 from flawsight.data import fingerprint, good_samples
@@ -84,6 +85,7 @@ class Job:
             notes.append(f"The old inspector learned from other pictures than lie in {self.good} now: it may know some")
         self._fit(self._command())
         self._step("comparing")
+        self._keep_what_is_judged()
         new = load(self.place.bundle, settings.device, settings.backend, settings.threads)
         return compare(self.loaded.inspector, new, gathered.held, notes, settings.max_pixels)
 
@@ -97,6 +99,8 @@ class Job:
         folder, place = self.loaded.folder, self.place
         manifest = read_manifest(folder)
         found = [*self.program, "fit", str(place.good), "--config", str(folder / MANIFEST), "--out", str(place.bundle)]
+        rate = manifest.as_exported().operating_point.requested_rate  # which somebody may have changed since the fit
+        found += ["--false-alarm-rate", repr(rate)]
         if manifest.region:
             place.region.write_bytes(b64decode(manifest.region))
             found += ["--region", str(place.region)]
@@ -105,6 +109,13 @@ class Job:
         if manifest.settings.get("export") == "none":
             found += ["--export", "onnx"]
         return found
+
+    def _keep_what_is_judged(self) -> None:
+        """What people left out of the old bundle's maps stays left out."""
+        judged, new = self.loaded.inspector.manifest.judged, self.place.bundle
+        if judged:
+            why = "what is judged stays as it was"
+            replace_manifest(revised(read_manifest(new), self.kept.by, now(), why, judged=judged), new)
 
     def _fit(self, command: list[str]) -> None:
         self.check()
@@ -117,6 +128,11 @@ class Job:
             process.stop()
         if code:
             raise FlawsightError(reason_of(code, self.place.tail()))
+
+
+def now() -> str:
+    """The time as revisions have it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def check_repeatable(manifest: Manifest) -> None:

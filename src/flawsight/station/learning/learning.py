@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from flawsight.bundle import read_manifest
+from flawsight.bundle import read_manifest, replace_manifest, revised
 from flawsight.core import FlawsightError
 from flawsight.settings import ServeSettings
 from flawsight.station.history.history import History
-from flawsight.station.learning.job import Job, Loaded, check_repeatable
+from flawsight.station.learning.job import Job, Loaded, check_repeatable, now
 from flawsight.station.learning.process import end_left_over, program
 from flawsight.station.learning.state import Kept, LearningState, Place
 from flawsight.station.learning.swap import replace_bundle
@@ -69,6 +69,8 @@ class Learning:
 
     def start(self, bundle: str, by: str) -> None:
         """Begin; FlawsightError where it cannot, or one is under way."""
+        if not by.strip():
+            raise FlawsightError("learning again needs a name: say who begins it")
         loaded = self._bundles.get(bundle)
         check_repeatable(read_manifest(loaded.folder))
         good, runs = self._good(bundle), program(self._settings.fit_with)
@@ -114,13 +116,15 @@ class Learning:
             if kept is None or kept.kind != "ready":
                 raise FlawsightError(f"there is nothing to adopt for '{bundle}': learn again first")
             folder = self._bundles.get(bundle).folder
-            learned_from = read_manifest(place.bundle).data.fingerprint
+            manifest = read_manifest(place.bundle)
+            replace_manifest(revised(manifest, by, now(), "learned again with marked pictures"), place.bundle)
             before = replace_bundle(folder, place.bundle)
             try:
                 self._bundles.reload(bundle)
             except FlawsightError:
                 replace_bundle(folder, before)
                 raise
+            learned_from = manifest.data.fingerprint
             line = {"at": time.time(), "by": by, "bundle": bundle, "before": str(before), "learned_from": learned_from}
             with self._adopted_file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")

@@ -22,7 +22,7 @@ def replace_bundle(folder: Path, new: Path) -> Path:
 
     FlawsightError where the new one is damaged, or the folder's place cannot be written; then nothing has changed.
     """
-    folder = folder.absolute()
+    folder = folder.resolve()  # what a bundle is called is the name of the folder itself, not of a link to it
     check_files(new, read_manifest(new))
     beside = _beside(folder, new)
     try:
@@ -47,7 +47,7 @@ def replace_bundle(folder: Path, new: Path) -> Path:
 
 def settle(folder: Path) -> None:
     """Bring to an end what a kill interrupted, before a bundle is read: see to it that one is at `folder`."""
-    folder = folder.absolute()
+    folder = folder.resolve()
     for beside in sorted(folder.parent.glob(f"{folder.name}.next-*")):
         digest = beside.name.rpartition("-")[2]
         if not folder.exists():  # between two renames, where a system cannot exchange
