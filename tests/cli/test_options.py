@@ -24,6 +24,7 @@ from flawsight.settings import (
     InspectSettings,
     LayersSettings,
     Options,
+    ServeSettings,
     SynthesizeSettings,
     flag_of,
 )
@@ -36,6 +37,7 @@ SETTINGS: dict[str, type[Options]] = {
     "export": ExportSettings,
     "bench": BenchSettings,
     "doctor": DoctorSettings,
+    "serve": ServeSettings,
     "layers": LayersSettings,
     "synthesize": SynthesizeSettings,
     "demo": DemoSettings,

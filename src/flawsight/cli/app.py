@@ -35,6 +35,7 @@ from flawsight.settings import (
     FitSettings,
     InspectSettings,
     LayersSettings,
+    ServeSettings,
     SynthesizeSettings,
 )
 
@@ -205,6 +206,14 @@ def doctor(settings: DoctorSettings, as_json: bool) -> None:
     _print(as_json, document, lambda: show_diagnosis(diagnosis))
     if diagnosis.has_failed:
         raise typer.Exit(BAD_INPUT)
+
+
+@command(app, ServeSettings, "flawsight serve inspector --watch camera --csv verdicts.csv")
+def serve(settings: ServeSettings, as_json: bool) -> None:
+    """Run an inspection station: a service for other programs, a page for people, and folders that are watched."""
+    from flawsight.station.serve import run_serve
+
+    run_serve(settings, lambda address: _print(as_json, {"address": address}, lambda: say(f"Station: {address}")))
 
 
 @command(app, LayersSettings, "flawsight layers torchvision:resnet18")

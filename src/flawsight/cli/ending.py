@@ -14,6 +14,10 @@ from typing import Any, NoReturn
 
 from flawsight.core import FlawsightError, readable, readable_document
 
+_EXTRAS = {"elpv_dataset": "demo"} | dict.fromkeys(
+    ("fastapi", "starlette", "uvicorn", "nicegui", "prometheus_client", "paho", "httpx", "watchfiles", "filelock"),
+    "station",
+)
 BAD_INPUT = 2
 INTERRUPTED = 130
 BUG = 1
@@ -43,7 +47,7 @@ def run(app: Callable[..., Any]) -> NoReturn:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("flawsight"):
             raise
-        extra = "demo" if error.name == "elpv_dataset" else "fit"
+        extra = _EXTRAS.get(error.name.partition(".")[0], "fit")
         message = f"this command needs the package '{error.name}': pip install 'flawsight[{extra}]'"
         _fail("package", message, as_json)
     except OSError as error:

@@ -102,7 +102,7 @@ def _shown(field: FieldInfo) -> Any:
         return None
     if default is None or isinstance(default, SIMPLE):
         return default
-    if isinstance(default, tuple):
+    if isinstance(default, tuple) and default:
         return ":".join(map(str, default)) if isinstance(default[0], float) else ", ".join(map(str, default))
     return None
 

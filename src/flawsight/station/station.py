@@ -15,6 +15,7 @@ from flawsight.station.engine import Answer, Engine, Job
 from flawsight.station.engine.inspect import Inspecting
 from flawsight.station.history import History, Source, Watched
 from flawsight.station.live import Live, Watchman
+from flawsight.station.measures import Measures
 from flawsight.station.outbox import Outbox, sinks_of
 from flawsight.station.watch import Watcher
 
@@ -48,6 +49,7 @@ class Station:
             Watcher(folder, settings.done, partial(self._watched, name or self.bundles.default), self.history)
             for name, folder in settings.watch
         ]
+        self.measures = Measures(self._gauges)
         self._stopping = Event()
         self._pruning = Thread(target=self._prune, name="pruning", daemon=True)
 
@@ -103,14 +105,24 @@ class Station:
         ]
         return [problem for problem in found if problem]
 
-    def _seen(self, loaded: Loaded, image: np.ndarray, answer: Answer) -> None:
-        self._watchman.see(loaded, image, answer)
+    def _seen(self, loaded: Loaded, image: np.ndarray | None, answer: Answer, seconds: float) -> None:
+        self.measures.count(loaded.name, answer.record.verdict, seconds)
+        if image is not None:
+            self._watchman.see(loaded, image, answer)
         self.outbox.wake()
 
     def _watched(self, bundle: str, picture: bytes, name: str, watched: Watched) -> Future[Answer]:
         job = Job(picture, name, bundle, "watch", watched)
         self.engine.submit([job], wait=True)
         return job.future
+
+    def _gauges(self) -> dict[str, tuple[str, float]]:
+        return {
+            "waiting": ("Pictures in the queue.", self.engine.waiting),
+            "history_bytes": ("What the history takes on the disk.", self.history.size),
+            "unsent": ("Verdicts that a sink has not got.", sum(sink.waiting for sink in self.outbox.status())),
+            "problems": ("What people must look at.", len(self.problems())),
+        }
 
     def _prune(self) -> None:
         while not self._stopping.wait(SECONDS_BETWEEN_PRUNES):

@@ -47,6 +47,11 @@ class Engine:
         self._refuse_the_rest()
 
     @property
+    def is_running(self) -> bool:
+        """Whether pictures are taken, and worked on."""
+        return not self._is_stopping and any(thread.is_alive() for thread in self._threads)
+
+    @property
     def waiting(self) -> int:
         """How many pictures wait."""
         return len(self._jobs)

@@ -18,8 +18,8 @@ from flawsight.station.engine.small import heatmap_png, thumbnail_jpeg
 from flawsight.station.history import Entry, History, NotKept, Record, new_id
 from flawsight.station.history.history import BORDERLINE
 
-Seen = Callable[[Loaded, np.ndarray, Answer], None]
-"""Told of every picture that was inspected, with its pixels."""
+Seen = Callable[[Loaded, np.ndarray | None, Answer, float], None]
+"""Told of every answer: with the picture's pixels, if it could be read, and the seconds since it was queued."""
 
 
 class Inspecting:
@@ -47,13 +47,13 @@ class Inspecting:
         ]
         try:
             self._history.add(entries)
-            is_kept = True
+            kept = True
         except NotKept:  # the line goes on; the history says what it lost
-            is_kept = False
+            kept = False
         for job, image, result, entry in zip(jobs, images, results, entries, strict=True):
-            answer = Answer(entry.record, result if isinstance(result, Result) else None, is_kept)
-            if isinstance(image, np.ndarray):
-                self._seen(loaded, image, answer)
+            answer = Answer(entry.record, result if isinstance(result, Result) else None, kept)
+            pixels = image if isinstance(image, np.ndarray) else None
+            self._seen(loaded, pixels, answer, time.monotonic() - job.since)
             job.future.set_result(answer)
 
     def _decoded(self, inspector: Inspector, job: Job) -> np.ndarray | str:

@@ -29,11 +29,11 @@ class TimedOut(FlawsightError):
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """The record of an inspection, with the whole result, None of an error; `is_kept`: it is in the history."""
+    """The record of an inspection, with the whole result, None of an error; `kept`: it is in the history."""
 
     record: Record
     result: Result | None
-    is_kept: bool
+    kept: bool
 
 
 @dataclass(eq=False)

@@ -45,17 +45,21 @@ def write_marked(database: Database, pictures: Pictures, folder: Path, bundle: s
     )
     with database.reading() as connection:
         rows = connection.execute(query, (bundle,)).fetchall()
-    found = [(row, data) for row in rows if (data := pictures.read(row["sha256"], row["suffix"])) is not None]
-    if not found:
-        raise FlawsightError(f"no picture of '{bundle}' is marked and kept: mark some, or keep more of them (--keep)")
+    count = 0
     try:
-        for row, data in found:
+        for row in rows:
+            data = pictures.read(row["sha256"], row["suffix"])
+            if data is None:
+                continue
             path = folder / "test" / row["mark"] / f"{safe_name(Path(row['picture']).stem)}_{row['id']}{row['suffix']}"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
+            count += 1
     except OSError as error:
         raise FlawsightError(f"cannot write to '{folder}' ({error.strerror}): choose another folder") from error
-    return len(found)
+    if not count:
+        raise FlawsightError(f"no picture of '{bundle}' is marked and kept: mark some, or keep more of them (--keep)")
+    return count
 
 
 def _batches(database: Database, since: float) -> Iterator[list[Record]]:

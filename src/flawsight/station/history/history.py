@@ -231,21 +231,22 @@ class History:
             row = connection.execute(query, file).fetchone()
         return row[0] if row else None
 
-    def moved(self, watched: Watched) -> None:
-        """This file was moved away: what is written there from now on is another."""
+    def moved(self, watched: Sequence[Watched]) -> None:
+        """These files were moved away: what is written there from now on is another."""
+        files = [(os.fsencode(one.path), one.bytes, one.modified_ns) for one in watched]
         with self._database.writing() as connection:
-            file = (os.fsencode(watched.path), watched.bytes, watched.modified_ns)
-            connection.execute("DELETE FROM watched WHERE path = ? AND bytes = ? AND modified_ns = ?", file)
+            connection.executemany("DELETE FROM watched WHERE path = ? AND bytes = ? AND modified_ns = ?", files)
 
-    def forgotten_files(self, folder: str) -> list[str]:
-        """Paths below a folder of files that were inspected, and whose records are forgotten: some of them."""
+    def forgotten_files(self, folder: str, after: str = "", count: int = 10000) -> list[str]:
+        """Paths below a folder of files that were inspected, and whose records are forgotten; in order."""
         below = os.fsencode(folder) + os.sep.encode()
         query = (
-            "SELECT path FROM watched WHERE path >= ? AND path < ? AND NOT EXISTS "
-            "(SELECT 1 FROM records WHERE records.id = watched.id) LIMIT 10000"
+            "SELECT path FROM watched WHERE path > ? AND path < ? AND NOT EXISTS "
+            "(SELECT 1 FROM records WHERE records.id = watched.id) ORDER BY path LIMIT ?"
         )
         with self._database.reading() as connection:
-            return [os.fsdecode(row[0]) for row in connection.execute(query, (below, below + b"\xff"))]
+            rows = connection.execute(query, (max(below, os.fsencode(after)), below + b"\xff", count))
+            return [os.fsdecode(row[0]) for row in rows]
 
     def forget_files(self, paths: Sequence[str]) -> None:
         """These files are no longer there: whatever is written under their names is new."""

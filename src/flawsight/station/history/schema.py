@@ -19,8 +19,9 @@ CREATE TABLE records (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, at REAL NOT NULL, kept REAL NOT NULL,
     bundle TEXT NOT NULL, bundle_digest TEXT NOT NULL, picture TEXT NOT NULL, source TEXT NOT NULL,
     sha256 TEXT NOT NULL, verdict TEXT NOT NULL, height INTEGER, width INTEGER,
-    score REAL, score_bits INTEGER, p_value REAL, threshold REAL, reason TEXT NOT NULL, regions TEXT NOT NULL, mark TEXT, marked_by TEXT NOT NULL DEFAULT '',
-    marked_at REAL, has_picture INTEGER NOT NULL, has_heatmap INTEGER NOT NULL
+    score REAL, score_bits INTEGER, p_value REAL, threshold REAL, reason TEXT NOT NULL, regions TEXT NOT NULL,
+    mark TEXT, marked_by TEXT NOT NULL DEFAULT '', marked_at REAL,
+    has_picture INTEGER NOT NULL, has_heatmap INTEGER NOT NULL
 );
 CREATE INDEX by_age ON records (kept);
 CREATE INDEX by_verdict ON records (bundle, verdict);

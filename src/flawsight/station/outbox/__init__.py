@@ -1,22 +1,7 @@
-"""Placeholder until the branch with the outbox is merged."""
+"""Verdicts go where the line needs them: a table, JSON lines, a webhook, MQTT; none is lost on the way."""
 
+from flawsight.station.outbox.outbox import Outbox, SinkStatus
+from flawsight.station.outbox.sink import Sink, SinkDown
+from flawsight.station.outbox.sinks import sinks_of
 
-class Outbox:
-    def __init__(self, history, sinks):
-        pass
-
-    def start(self):
-        pass
-
-    def stop(self):
-        pass
-
-    def wake(self):
-        pass
-
-    def status(self):
-        return []
-
-
-def sinks_of(options):
-    return []
+__all__ = ["Outbox", "Sink", "SinkDown", "SinkStatus", "sinks_of"]

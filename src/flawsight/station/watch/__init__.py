@@ -1,6 +1,5 @@
-"""Placeholder until the branch with the folders is merged."""
+"""Folders into which cameras write."""
 
+from flawsight.station.watch.watcher import Watcher, WatchStatus
 
-class Watcher:
-    def __init__(self, folder, done, submit, history):
-        pass
+__all__ = ["WatchStatus", "Watcher"]
