@@ -38,7 +38,7 @@ try
     return verdict == "good" ? 0 : 1;
 }
 catch (Exception error) when (error is HttpRequestException or IOException or UnauthorizedAccessException
-    or JsonException or TaskCanceledException or InvalidOperationException or UriFormatException)
+    or JsonException or KeyNotFoundException or TaskCanceledException or InvalidOperationException or UriFormatException)
 {
     Console.Error.WriteLine(error.Message);
     return 2;

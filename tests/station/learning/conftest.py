@@ -7,17 +7,16 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-import flawsight as fs
 from flawsight.core import FlawsightError
-from flawsight.inspection import Inspector
-from flawsight.settings import HistoryOptions, ServeSettings
+from flawsight.settings import BackendOptions, HistoryOptions, ServeSettings
+from flawsight.station.bundles import Bundles as StationBundles
+from flawsight.station.bundles import Loaded
 from flawsight.station.history.history import History
 from flawsight.station.history.record import Entry, Record, new_id
 from flawsight.station.learning import Learning, LearningState
@@ -27,33 +26,18 @@ def png(image: np.ndarray) -> bytes:
     return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
-@dataclass(eq=False)
-class Loaded:
-    folder: Path
-    inspector: Inspector
+class Bundles(StationBundles):
+    """Those of a station, which may be unable to read one again."""
 
-
-class Bundles:
-    """Those of a station, without one."""
+    is_broken = False
 
     def __init__(self, *folders: Path) -> None:
-        self._loaded = {folder.name: Loaded(folder, fs.load(folder, backend="onnxruntime")) for folder in folders}
-        self.is_broken = False
+        super().__init__(folders, BackendOptions(backend="onnxruntime", threads=1))
 
-    @property
-    def names(self) -> list[str]:
-        return list(self._loaded)
-
-    def get(self, name: str | None = None) -> Loaded:
-        if name not in self._loaded:
-            raise FlawsightError(f"unknown bundle '{name}'")
-        return self._loaded[name]
-
-    def reload(self, name: str) -> Loaded:
+    def reload(self, name: str | None = None) -> Loaded:
         if self.is_broken:
             raise FlawsightError("cannot be loaded")
-        self._loaded[name] = Loaded(self._loaded[name].folder, fs.load(self._loaded[name].folder))
-        return self._loaded[name]
+        return super().reload(name)
 
 
 @pytest.fixture
