@@ -84,4 +84,3 @@ def test_the_image_runs_serve_as_nobody_in_particular() -> None:
     assert settings.history.is_relative_to(instructions("VOLUME")[0])
     assert instructions("USER") == ["10001"] and instructions("STOPSIGNAL") == ["SIGTERM"]
     assert f"127.0.0.1:{settings.port}/healthz" in instructions("HEALTHCHECK")[0]
-
