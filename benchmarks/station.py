@@ -23,11 +23,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from flawsight.core import FlawsightError
-from flawsight.data import InMemory, find_images, read_image
+from flawsight.data import IMAGE_SUFFIXES, InMemory, read_image
 from flawsight.runtime import load
 
 PICTURES = 200
+FLAWSIGHT = (sys.executable, "-c", "from flawsight.cli import main; main()")
 SECONDS_BETWEEN_LOOKS = 0.25
 
 
@@ -46,8 +49,10 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         bundle = options.bundle or fitted(options.data / "magnetic_tile", work)
-        paths = find_images(options.pictures or options.data / "magnetic_tile" / "test")[:PICTURES]
-        files = [(path.name, path.read_bytes()) for path in paths]
+        folder = options.pictures or options.data / "magnetic_tile" / "test"
+        paths = sorted(path for path in folder.rglob("*.*") if path.suffix in IMAGE_SUFFIXES)
+        paths = [paths[at] for at in np.linspace(0, len(paths) - 1, min(PICTURES, len(paths))).astype(int)]
+        files = [(f"{number}{path.suffix}", path.read_bytes()) for number, path in enumerate(paths)]
         before = bare(bundle, files)
         told, memory, wall, cold = served(bundle, files, before["scores"], options, work)
         after = bare(bundle, files)
@@ -70,7 +75,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def fitted(data: Path, work: Path) -> Path:
-    command = [sys.executable, "-m", "flawsight.cli.app", "fit", str(data), "--out", str(work / "bundle")]
+    command = [*FLAWSIGHT, "fit", str(data), "--out", str(work / "bundle")]
     subprocess.run(command, check=True)
     return work / "bundle"
 
@@ -107,7 +112,7 @@ def served(
 ) -> tuple[Told, list[float], float, float]:
     """What the clients were told, the server's memory in MiB over time, seconds for all, and to the first verdict."""
     start = time.perf_counter()
-    command = [sys.executable, "-m", "flawsight.cli.app", "serve", str(bundle), "--port", "0", "--json"]
+    command = [*FLAWSIGHT, "serve", str(bundle), "--port", "0", "--json"]
     command += ["--history", str(work / "history.db"), "--queue", str(options.queue), "--keep", options.keep]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None

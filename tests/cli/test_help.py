@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-VERBS = ("fit", "inspect", "evaluate", "export", "bench", "layers", "synthesize", "demo")
+VERBS = ("fit", "inspect", "evaluate", "export", "bench", "doctor", "serve", "layers", "synthesize", "demo")
 
 
 def test_version(flawsight: Callable) -> None:

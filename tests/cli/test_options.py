@@ -17,6 +17,7 @@ from flawsight.settings import (
     BenchSettings,
     CheckSettings,
     DemoSettings,
+    DoctorSettings,
     EvaluateSettings,
     ExportSettings,
     FitSettings,
@@ -35,6 +36,7 @@ SETTINGS: dict[str, type[Options]] = {
     "evaluate": EvaluateSettings,
     "export": ExportSettings,
     "bench": BenchSettings,
+    "doctor": DoctorSettings,
     "serve": ServeSettings,
     "layers": LayersSettings,
     "synthesize": SynthesizeSettings,
@@ -80,7 +82,7 @@ def test_every_verb_has_json_and_a_config_file(flawsight: Callable, verb: str, t
     assert "unknown option 'nonsuch'" in error["message"] and error["code"] == 2
 
 
-@pytest.mark.parametrize("verb", ["check", "fit", "inspect", "evaluate", "export", "bench", "synthesize"])
+@pytest.mark.parametrize("verb", ["check", "fit", "inspect", "evaluate", "export", "bench", "doctor", "synthesize"])
 def test_what_is_missing_is_asked_for(flawsight: Callable, verb: str, tmp_path: Path) -> None:
     done = flawsight(verb)
     assert done.code == 2 and "is missing" in done.err and len(done.err.splitlines()) == 1

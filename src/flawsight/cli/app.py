@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from importlib.metadata import version
@@ -11,6 +12,7 @@ import typer
 
 from flawsight.cli.ending import BAD_INPUT, complain, print_json, run
 from flawsight.cli.options import command
+from flawsight.cli.station import show_diagnosis
 from flawsight.cli.terminal import (
     columns,
     console,
@@ -28,6 +30,7 @@ from flawsight.settings import (
     BenchSettings,
     CheckSettings,
     DemoSettings,
+    DoctorSettings,
     EvaluateSettings,
     ExportSettings,
     FitSettings,
@@ -194,12 +197,28 @@ def bench(settings: BenchSettings, as_json: bool) -> None:
     _print(as_json, {"bundle": str(settings.bundle), **asdict(report)}, lambda: show_bench(report))
 
 
+@command(app, DoctorSettings, "flawsight doctor inspector --history /var/lib/flawsight/history.db")
+def doctor(settings: DoctorSettings, as_json: bool) -> None:
+    """Check a machine before a station runs on it: cores, memory, speed, clock, disk, permissions, a self-test."""
+    from flawsight.station.doctor import run_doctor
+
+    diagnosis = run_doctor(settings)
+    document = {"bundle": str(settings.bundle), **diagnosis.to_dict()}
+    _print(as_json, document, lambda: show_diagnosis(diagnosis))
+    if diagnosis.has_failed:
+        raise typer.Exit(BAD_INPUT)
+
+
 @command(app, ServeSettings, "flawsight serve inspector --watch camera --csv verdicts.csv")
 def serve(settings: ServeSettings, as_json: bool) -> None:
     """Run an inspection station: a service for other programs, a page for people, and folders that are watched."""
     from flawsight.station.serve import run_serve
 
-    run_serve(settings, lambda address: _print(as_json, {"address": address}, lambda: say(f"Station: {address}")))
+    def ready(address: str) -> None:
+        _print(as_json, {"address": address}, lambda: say(f"Station: {address}"))
+        sys.stdout.flush()  # whoever started it through a pipe waits for this
+
+    run_serve(settings, ready)
 
 
 @command(app, LayersSettings, "flawsight layers torchvision:resnet18")

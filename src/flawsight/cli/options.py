@@ -98,6 +98,8 @@ def _field(name: str, field: FieldInfo) -> inspect.Parameter:
 def _shown(field: FieldInfo) -> Any:
     """The default as the help shows it."""
     default = None if field.is_required() else field.default
+    if default == ():
+        return None
     if default is None or isinstance(default, SIMPLE):
         return default
     if isinstance(default, tuple) and default:

@@ -1,7 +1,8 @@
-"""Progress for long work: bars on a terminal, nothing in a pipe."""
+"""Progress for long work: bars on a terminal, lines for a log, nothing in a pipe."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -62,12 +63,38 @@ class Bars:
             yield lambda count: bars.advance(task, count)
 
 
+class Lines:
+    """Lines such as `Learning: 35 of 140` on standard error, for a log: one at the start of a stage, then few."""
+
+    FEWEST = 20
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Callable[[float], None]]:
+        """Say where the stage is, at each twentieth of it."""
+        done, said = 0.0, 0
+
+        def advance(count: float) -> None:
+            nonlocal done, said
+            done += count
+            if (reached := int(self.FEWEST * done / max(1, total))) > said:
+                said = reached
+                self._say(name, done, total)
+
+        self._say(name, 0, total)
+        yield advance
+
+    def _say(self, name: str, done: float, total: int) -> None:
+        print(f"{name}: {done:.0f} of {total}", file=sys.stderr, flush=True)
+
+
 def default_progress() -> Progress:
-    """Bars where standard error is a terminal, else silence.
+    """Bars where standard error is a terminal, lines where FLAWSIGHT_PROGRESS is `lines`, else silence.
 
     >>> with default_progress().stage("Sorting", total=3) as advance:  # a bar, if this is a terminal
     ...     for part in range(3):
     ...         advance(1)
     """
+    if os.environ.get("FLAWSIGHT_PROGRESS") == "lines":
+        return Lines()
     # Without a console, as under pythonw, there is no standard error at all.
     return Bars() if sys.stderr is not None and sys.stderr.isatty() else Silent()

@@ -95,7 +95,9 @@ class Database:
                 connection.execute("COMMIT")
             except BaseException as error:
                 self._undo(error)
-                if isinstance(error, sqlite3.DatabaseError | OSError):
+                if isinstance(error, NotKept):
+                    raise
+                if isinstance(error, sqlite3.DatabaseError | OSError | FlawsightError):
                     reason = getattr(error, "strerror", None) or error
                     raise NotKept(f"the history '{self.path}' cannot be written ({reason})") from error
                 raise
@@ -110,7 +112,8 @@ class Database:
         """Give up to so many pages that are no longer used back to the disk."""
         with self._writing:
             try:
-                self._current().execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+                # A script: it gives a row for each page, and none of its rows has a column.
+                self._current().executescript(f"PRAGMA incremental_vacuum({pages})")
             except sqlite3.DatabaseError as error:
                 self._undo(error)
                 raise NotKept(f"the history '{self.path}' cannot be written ({error})") from error

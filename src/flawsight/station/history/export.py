@@ -32,7 +32,7 @@ def write_table(database: Database, path: Path, since: float) -> int:
 
 
 def write_marked(database: Database, pictures: Pictures, folder: Path, bundle: str) -> int:
-    """Write marked pictures of a bundle to test/good and test/defective; how many they are.
+    """Write marked pictures of a bundle to the folders good and defective; how many they are.
 
     A picture that was marked several times is there once, as it was marked last. FlawsightError where the folder holds
     anything, or nothing is marked whose picture was kept.
@@ -51,7 +51,7 @@ def write_marked(database: Database, pictures: Pictures, folder: Path, bundle: s
             data = pictures.read(row["sha256"], row["suffix"])
             if data is None:
                 continue
-            path = folder / "test" / row["mark"] / f"{safe_name(Path(row['picture']).stem)}_{row['id']}{row['suffix']}"
+            path = folder / row["mark"] / f"{safe_name(Path(row['picture']).stem)}_{row['id']}{row['suffix']}"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
             count += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Sequence
@@ -96,9 +97,7 @@ class History:
 
     def get(self, id: str) -> Record | None:
         """The record of this id, if it is remembered."""
-        with self._database.reading() as connection:
-            row = connection.execute("SELECT * FROM records WHERE id = ?", (id,)).fetchone()
-        return record_of(row) if row else None
+        return next(iter(self._records("WHERE id = ?", id)), None)
 
     def latest(
         self,
@@ -127,26 +126,21 @@ class History:
 
     def picture(self, id: str) -> bytes | None:
         """The file as it came, if it was kept and is still what it was."""
-        with self._database.reading() as connection:
-            row = connection.execute(
-                "SELECT sha256, suffix FROM records JOIN pictures USING (sha256) WHERE id = ? AND has_picture", (id,)
-            ).fetchone()
-        return self._pictures.read(*row) if row else None
+        found = self._rows(
+            "SELECT sha256, suffix FROM records JOIN pictures USING (sha256) WHERE id = ? AND has_picture", id
+        )
+        return self._pictures.read(*found[0]) if found else None
 
     def scores(self, bundle: str, since: float | None = None) -> Scores:
         """All scores of a bundle, by time; errors have none."""
-        with self._database.reading() as connection:
-            return Scores.of(connection.execute(SCORES, (bundle, _since(since))).fetchone())
+        return Scores.of(self._rows(SCORES, bundle, _since(since))[0])
 
     def counts(self, bundle: str | None = None, since: float | None = None) -> dict[str, int]:
         """How many were good, defective and error."""
         which, given = ("bundle = ? AND", (bundle,)) if bundle is not None else ("", ())
         names = ("good", "defective", "error")
         sums = ", ".join(f"sum(verdict = '{name}')" for name in names)
-        with self._database.reading() as connection:
-            row = connection.execute(
-                f"SELECT {sums} FROM records WHERE {which} at >= ?", (*given, _since(since))
-            ).fetchone()
+        row = self._rows(f"SELECT {sums} FROM records WHERE {which} at >= ?", *given, _since(since))[0]
         return {name: count or 0 for name, count in zip(names, row, strict=True)}
 
     def to_review(self, bundle: str, threshold: float, rate: float, count: int = 100) -> list[Record]:
@@ -168,27 +162,23 @@ class History:
 
     def mark(self, id: str, label: Label | None, by: str) -> Record:
         """Write down what a person says of a picture; None takes it back. FlawsightError where there is no such id."""
-        when = None if label is None else time.time()
-        values = (label, "" if label is None else readable(by), when, id)
+        marked = (label, readable(by), time.time()) if label is not None else (None, "", None)
+        query = "UPDATE records SET mark = ?, marked_by = ?, marked_at = ? WHERE id = ? RETURNING *"
         with self._database.writing() as connection:
-            connection.execute("UPDATE records SET mark = ?, marked_by = ?, marked_at = ? WHERE id = ?", values)
-            row = connection.execute("SELECT * FROM records WHERE id = ?", (id,)).fetchone()
+            row = connection.execute(query, (*marked, readable(id))).fetchone()
         if row is None:
             raise FlawsightError(f"the history knows no picture '{id}': it may have been forgotten")
         return record_of(row)
 
     def rates(self, bundle: str, threshold: float | None = None) -> Rates:
         """Of the marked pictures, how many are stopped at `threshold`, or were by the verdict that was given."""
-        stopped = "verdict = 'defective'" if threshold is None else "score > :threshold"
-        query = (
+        stopped, given = ("verdict = 'defective'", ()) if threshold is None else ("score > ?", (threshold,))
+        rows = self._rows(
             f"SELECT mark, count(*), sum({stopped}) FROM records "
-            "WHERE bundle = :bundle AND mark IS NOT NULL AND score IS NOT NULL GROUP BY mark"
-        )
-        with self._database.reading() as connection:
-            found = {
-                row[0]: (row[1], row[2])
-                for row in connection.execute(query, {"bundle": bundle, "threshold": threshold})
-            }
+            "WHERE bundle = ? AND mark IS NOT NULL AND score IS NOT NULL GROUP BY mark",
+            *given, bundle,
+        )  # fmt: skip
+        found = {mark: (count, number) for mark, count, number in rows}
         return Rates(*found.get("good", (0, 0)), *found.get("defective", (0, 0)))
 
     def export_table(self, path: Path, since: float | None = None) -> int:
@@ -214,8 +204,7 @@ class History:
 
     def waiting(self, sink: str) -> int:
         """How many records a sink has not got yet."""
-        with self._database.reading() as connection:
-            return connection.execute("SELECT count(*) FROM outbox WHERE sink = ?", (sink,)).fetchone()[0]
+        return self._rows("SELECT count(*) FROM outbox WHERE sink = ?", sink)[0][0]
 
     def sent(self, sink: str, ids: Sequence[str]) -> None:
         """These a sink has got."""
@@ -226,10 +215,8 @@ class History:
     def was_seen(self, watched: Watched) -> str | None:
         """The id of the record of this very file, if it was inspected."""
         query = "SELECT id FROM watched WHERE path = ? AND bytes = ? AND modified_ns = ?"
-        with self._database.reading() as connection:
-            file = (os.fsencode(watched.path), watched.bytes, watched.modified_ns)
-            row = connection.execute(query, file).fetchone()
-        return row[0] if row else None
+        found = self._rows(query, os.fsencode(watched.path), watched.bytes, watched.modified_ns)
+        return found[0][0] if found else None
 
     def moved(self, watched: Sequence[Watched]) -> None:
         """These files were moved away: what is written there from now on is another."""
@@ -244,9 +231,8 @@ class History:
             "SELECT path FROM watched WHERE path > ? AND path < ? AND NOT EXISTS "
             "(SELECT 1 FROM records WHERE records.id = watched.id) ORDER BY path LIMIT ?"
         )
-        with self._database.reading() as connection:
-            rows = connection.execute(query, (max(below, os.fsencode(after)), below + b"\xff", count))
-            return [os.fsdecode(row[0]) for row in rows]
+        rows = self._rows(query, max(below, os.fsencode(after)), below + b"\xff", count)
+        return [os.fsdecode(row[0]) for row in rows]
 
     def forget_files(self, paths: Sequence[str]) -> None:
         """These files are no longer there: whatever is written under their names is new."""
@@ -254,15 +240,16 @@ class History:
             connection.executemany("DELETE FROM watched WHERE path = ?", [(os.fsencode(path),) for path in paths])
 
     def _records(self, what: str, *values: object) -> list[Record]:
-        with self._database.reading() as connection:
-            return [record_of(row) for row in connection.execute(f"SELECT records.* FROM records {what}", values)]
+        return [record_of(row) for row in self._rows(f"SELECT records.* FROM records {what}", *values)]
 
     def _image(self, which: str, id: str) -> bytes | None:
+        found = self._rows(f"SELECT {which} FROM images JOIN records USING (seq) WHERE id = ?", id)
+        return found[0][0] if found else None
+
+    def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+        given = [readable(value) if isinstance(value, str) else value for value in values]
         with self._database.reading() as connection:
-            row = connection.execute(
-                f"SELECT {which} FROM images JOIN records USING (seq) WHERE id = ?", (id,)
-            ).fetchone()
-        return row[0] if row else None
+            return connection.execute(query, given).fetchall()
 
 
 def _since(since: float | None) -> float:

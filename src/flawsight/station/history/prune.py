@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
+from itertools import accumulate
 
 from flawsight.station.history.age import OwnClock
 from flawsight.station.history.database import Database
@@ -12,6 +14,12 @@ _BATCH = 200
 """Records forgotten in one transaction: whoever adds waits no longer than for these."""
 _PAGES = 5000
 """Pages of the file given back to the disk at once."""
+_BYTES = """(
+    1000 + coalesce((SELECT coalesce(length(thumbnail), 0) + coalesce(length(heatmap), 0) FROM images
+    WHERE images.seq = records.seq), 0) + coalesce((SELECT bytes FROM pictures
+    WHERE has_picture AND pictures.sha256 = records.sha256), 0)
+)"""
+"""About what forgetting a record frees."""
 
 
 class Pruner:
@@ -55,20 +63,22 @@ class Pruner:
     def _while_some(self, which: str, always: bool = False, only_images: bool = False) -> int:
         """Forget the oldest of these, while there are any, and too much is kept unless `always`."""
         total = 0
-        while always or self.size() > self._most:
-            found = self._forget(which, only_images)
+        while (excess := math.inf if always else self.size() - self._most) > 0:
+            found = self._forget(which, excess, only_images)
             total += found
-            if found < _BATCH:
+            if not found:
                 break
         return total
 
-    def _forget(self, which: str, only_images: bool) -> int:
+    def _forget(self, which: str, excess: float, only_images: bool) -> int:
+        query = (
+            f"SELECT seq, sha256, has_picture, {_BYTES} AS bytes FROM records WHERE {which} ORDER BY seq LIMIT {_BATCH}"
+        )
         with self._database.alone():  # so that nobody keeps the same picture before its file is removed
             with self._database.writing() as connection:
-                rows = connection.execute(
-                    f"SELECT seq, sha256, has_picture FROM records WHERE {which} ORDER BY seq LIMIT {_BATCH}",
-                    self._sinks,
-                ).fetchall()
+                rows = connection.execute(query, self._sinks).fetchall()
+                before = accumulate((row["bytes"] for row in rows), initial=0)
+                rows = [row for row, gained in zip(rows, before, strict=False) if gained < excess]
                 seqs = [(row["seq"],) for row in rows]
                 connection.executemany("DELETE FROM images WHERE seq = ?", seqs)
                 if only_images:

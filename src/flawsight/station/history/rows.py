@@ -28,6 +28,7 @@ def row_of(entry: Entry, kept: float) -> dict[str, Any]:
         **{name: getattr(record, name) for name in _SAME},
         "kept": kept,
         "score_bits": None if record.score is None else struct.unpack("<q", struct.pack("<d", record.score))[0],
+        "bundle": readable(record.bundle),
         "picture": readable(record.picture),
         "reason": readable(record.reason),
         "height": height,

@@ -95,7 +95,8 @@ class LinesFile:
         whole, _, cut = tail.rpartition(b"\n")
         if cut:
             begun = [header, *wanted]
-            if not cut.strip(b"\0") or any(line[:_HEAD].startswith(cut[:_HEAD]) for line in begun):
+            ours = cut.rstrip(b"\0")[:_HEAD]  # a power cut leaves zeros
+            if not ours or any(line[:_HEAD].startswith(ours) for line in begun):
                 file.truncate(size - len(cut))
             else:  # somebody else's, who left out the end of the line
                 file.write(b"\n")

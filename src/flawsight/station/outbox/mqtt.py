@@ -45,7 +45,7 @@ def address_of(url: str) -> Address:
         host, port, topic = parts.hostname, parts.port, unquote(parts.path.removeprefix("/"))
     except ValueError:
         raise _no_address() from None
-    is_plain = not parts.query and not parts.fragment and not set(topic) & set("#+\0")
+    is_plain = not set(url) & set("#?") and not set(topic) & set("#+\0")
     if parts.scheme not in _PORTS or not host or not topic or not is_plain:
         raise _no_address()
     user, password = (None if part is None else unquote(part) for part in (parts.username, parts.password))

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from flawsight.station.rest.problems import Problem
 
 Verdict = Literal["good", "defective"]
+# Lists of so many, for generators of clients that know no tuples.
+Box = Annotated[list[int], Field(min_length=4, max_length=4)]
+Pixel = Annotated[list[int], Field(min_length=2, max_length=2)]
+Point = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
 class RegionModel(BaseModel):
     """A part of the picture that exceeds the threshold; x and y in its own pixels, from the upper left corner."""
 
-    box: tuple[int, int, int, int] = Field(description="left, top, width, height")
-    contour: list[tuple[float, float]]
+    box: Box = Field(description="left, top, width, height")
+    contour: list[Point]
     area_px: float
     area_mm2: float | None
-    centroid: tuple[float, float]
+    centroid: Point
     peak: float
-    peak_at: tuple[int, int]
+    peak_at: Pixel
 
 
 class HeatmapModel(BaseModel):
@@ -110,7 +114,7 @@ class RecordModel(BaseModel):
     source: Literal["rest", "watch", "page"]
     sha256: str
     verdict: Literal["good", "defective", "error"]
-    size: tuple[int, int] | None
+    size: Pixel | None = Field(description="height, width")
     score: float | None
     p_value: float | None
     threshold: float | None

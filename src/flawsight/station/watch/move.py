@@ -6,6 +6,7 @@ import errno
 import filecmp
 import os
 import shutil
+import stat
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -36,15 +37,21 @@ def move(path: Path, target: Path) -> Path:
 
 
 def _put(path: Path, place: Path) -> None:
-    """Make `place` a whole copy of the file, or a second name of it; FileExistsError where it is taken."""
+    """Make `place` the file or a whole copy of it; FileExistsError where it is taken."""
     try:
         os.link(path, place, follow_symlinks=False)
-        return
     except FileExistsError:
         raise
     except OSError as error:
-        if error.errno != errno.EXDEV and error.errno not in _WITHOUT_LINKS:
+        if error.errno == errno.EXDEV:
+            _copy(path, place)
+        elif error.errno in _WITHOUT_LINKS:
+            _rename(path, place)
+        else:
             raise
+
+
+def _copy(path: Path, place: Path) -> None:
     partial = place.with_name(f".{place.name}.part")
     try:
         shutil.copyfile(path, partial)
@@ -55,19 +62,26 @@ def _put(path: Path, place: Path) -> None:
             os.link(partial, place)
         except FileExistsError:
             raise
-        except OSError:  # a name is taken by making an empty file of it: only ours is replaced then
-            place.touch(exist_ok=False)
-            partial.replace(place)
+        except OSError:
+            _rename(partial, place)
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
 
 
+def _rename(path: Path, place: Path) -> None:
+    """A name is taken by making an empty file of it: only ours is replaced then."""
+    place.touch(exist_ok=False)
+    path.replace(place)
+
+
 def _is_moved(path: Path, place: Path) -> bool:
-    """Whether it is a copy of this very file, made before a kill, and not another of the same name."""
-    ours, theirs = path.stat(), place.stat()
+    """Whether it is this very file, or a copy on another disk, made before a kill, and not another of the same name."""
+    ours, theirs = path.lstat(), place.lstat()
     if os.path.samestat(ours, theirs):
         return True
+    if ours.st_dev == theirs.st_dev or not stat.S_ISREG(theirs.st_mode):
+        return False  # nothing is copied within a disk
     apart = abs(ours.st_mtime_ns - theirs.st_mtime_ns)
     is_rounded = theirs.st_mtime_ns % 1_000_000_000 == 0 and apart < _COARSE_NS
     return ours.st_size == theirs.st_size and (not apart or is_rounded) and filecmp.cmp(path, place, shallow=False)

@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
+from flawsight.station.engine import Answer
 from flawsight.station.watch.scan import Seen
-
-
-class Answered(Protocol):
-    """What an inspection gives: whether its record is in the history."""
-
-    @property
-    def kept(self) -> bool:
-        """False where the history could not take it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +41,7 @@ class File:
     not_before: float = 0.0
     trouble: str = ""
     is_unkept: bool = False
-    future: Future[Answered] | None = None
+    future: Future[Answer] | None = None
 
 
 def trouble_of(files: Collection[File]) -> str:

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from flawsight.core import FlawsightError, readable
 from flawsight.data.names import few_names, natural_key
+from flawsight.station.engine import Answer
 from flawsight.station.history import History, Watched
 from flawsight.station.watch.ledger import Ledger
 from flawsight.station.watch.move import move
 from flawsight.station.watch.notice import Notice
 from flawsight.station.watch.scan import Look, Seen, look
-from flawsight.station.watch.status import Answered, File, Pace, WatchStatus, trouble_of
+from flawsight.station.watch.status import File, Pace, WatchStatus, trouble_of
 
 _LONGEST_POLL = 30.0
 _GOODBYE = 15.0
@@ -35,7 +36,7 @@ class Watcher:
         self,
         folder: Path,
         done: Path | None,
-        submit: Callable[[bytes, str, Watched], Future[Answered]],
+        submit: Callable[[bytes, str, Watched], Future[Answer]],
         history: History,
         *,
         pace: Pace | None = None,
@@ -76,11 +77,10 @@ class Watcher:
     def _run(self) -> None:
         next_look = earliest = 0.0
         while not self._stopped.is_set():
-            self._collect()
             now = time.monotonic()
             if now >= next_look or (self._is_told.is_set() and now >= earliest):
                 self._is_told.clear()
-                self._look()
+                self._try(self._look)
                 took = time.monotonic() - now
                 is_settling = any(one.stage == "settling" and not one.not_before for one in self._files.values())
                 pause = self._pace.quiet if is_settling else min(max(self._pace.poll, 5 * took), _LONGEST_POLL)
@@ -88,11 +88,19 @@ class Watcher:
             until = min(next_look, earliest) if self._is_told.is_set() else next_look
             self._woken.wait(max(0.0, until - time.monotonic()))
             self._woken.clear()
+            self._try(self._collect)
         self._listen_to(None)
         until = time.monotonic() + _GOODBYE
         while self._flying and time.monotonic() < until:
             self._collect()
             time.sleep(0.02)
+
+    def _try(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # a line must not stand still because of what nobody thought of
+            logging.getLogger(__name__).exception("watching %s failed", self.folder)
+            self._problem = f"watching {self.folder} failed ({type(error).__name__}); it is tried again"
 
     def _look(self) -> None:
         try:
@@ -188,7 +196,7 @@ class Watcher:
                 future, file.future = file.future, None
                 self._take_answer(path, file, future)
 
-    def _take_answer(self, path: Path, file: File, future: Future[Answered]) -> None:
+    def _take_answer(self, path: Path, file: File, future: Future[Answer]) -> None:
         file.stage, file.since = "settling", time.monotonic()
         error = None if future.cancelled() else future.exception()
         if future.cancelled() or error is not None:
