@@ -14,6 +14,7 @@ from flawsight.station.bundles import Bundles, Loaded
 from flawsight.station.engine import Answer, Engine, Job
 from flawsight.station.engine.inspect import Inspecting
 from flawsight.station.history import History, Source, Watched
+from flawsight.station.learning import Learning
 from flawsight.station.live import Live, Watchman
 from flawsight.station.measures import Measures
 from flawsight.station.outbox import Outbox, sinks_of
@@ -42,6 +43,7 @@ class Station:
         sinks = sinks_of(settings)
         self.history = History(settings, [sink.name for sink in sinks])
         self.outbox = Outbox(self.history, sinks)
+        self.learning = Learning(settings, self.history, self.bundles)
         self._watchman = Watchman()
         inspecting = Inspecting(self.history, settings.keep, self._seen, settings.max_pixels)
         self.engine = Engine(self.bundles, inspecting, settings.queue)
@@ -67,6 +69,7 @@ class Station:
         for watcher in self.watchers:
             watcher.stop()
         self.engine.stop()
+        self.learning.close()
         self.outbox.stop()
         if self._pruning.is_alive():
             self._pruning.join()
