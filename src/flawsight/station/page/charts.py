@@ -9,7 +9,7 @@ import numpy as np
 from flawsight.station.history import Record
 from flawsight.station.page.facts.bins import BINS, Bins
 
-WIDTH, HEIGHT = 440, 108
+WIDTH, HEIGHT = 440, 84
 
 
 def trend(records: Sequence[Record], threshold: float, label: str) -> str:

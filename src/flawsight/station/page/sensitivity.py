@@ -258,4 +258,4 @@ def share(hits: int, of: int) -> str:
         return f"–<small>{say('sensitivity.none_marked')}</small>"
     low, high = wilson(hits, of)
     interval = say("sensitivity.interval", hits=hits, of=of, low=percent(low), high=percent(high))
-    return f"{percent(hits / of)}<small>{interval}</small>"
+    return f"{percent(hits / of)}<small>{interval}</small>".replace(" %", "\N{NO-BREAK SPACE}%")
