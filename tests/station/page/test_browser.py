@@ -2,11 +2,14 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+
+from flawsight.station.learning import Comparison, LearningState, Side
 
 
 def verdict(tab: Any) -> str:
@@ -244,3 +247,35 @@ def test_what_is_drawn_is_ignored(served: Any, open_tab: Callable[..., Any]) -> 
     again = served.bad(771)
     assert again.verdict == "good" and again.score < record.score
     served.station.bundles.set_ignored(None, None, "C. Brown", "all again")
+
+
+def test_one_chooses_between_the_old_and_the_new(
+    served: Any, open_tab: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides = [
+        Side(threshold=4.0, stated_rate=0.1, stopped_good=stopped, found_defective=5, auroc=0.9) for stopped in (3, 1)
+    ]
+    comparison = Comparison(old=sides[0], new=sides[1], n_good=20, n_defective=6, notes=("Only 6 pictures",))
+    states = {"now": LearningState("running", "learning", since=time.time(), by="A. Smith", log=("layer 3 of 9",))}
+    adopted: list[tuple[str, ...]] = []
+
+    def adopt(*given: str) -> str:
+        adopted.append(given)
+        states["now"] = LearningState()
+        return "plates.before"
+
+    monkeypatch.setattr(served.station.learning, "state", lambda bundle: states["now"])
+    monkeypatch.setattr(served.station.learning, "adopt", adopt)
+    tab = open_tab("/review", name="A.%20Smith")
+    tab.wait_for_selector(".again progress")
+    states["now"] = LearningState("failed", reason="no good pictures <b>here</b>")
+    tab.wait_for_selector(".again .banner")
+    assert "<b>here</b>" in tab.locator(".again .banner").inner_text()
+    states["now"] = LearningState("ready", comparison=comparison)
+    tab.wait_for_selector(".again .compare")
+    text = tab.locator(".again").inner_text()
+    assert "3 of 20" in text and "1 of 20" in text and "Only 6 pictures" in text
+    tab.get_by_role("button", name="Use the new one").click()
+    answer(tab, "A. Smith", None)
+    wait_until(tab, lambda: adopted == [(served.station.bundles.default, "A. Smith")])
+    tab.wait_for_selector(".told")
