@@ -61,8 +61,10 @@ def test_live_shows_each_verdict_as_it_comes(served: Any, open_tab: Callable[...
 
 def test_a_picture_that_cannot_be_inspected_is_said(served: Any, open_tab: Callable[..., Any]) -> None:
     tab = open_tab()
-    served.station.submit(b"no picture", "broken.png", source="rest").result(30)
+    name = "broken<img src=x onerror='window.hurt=1'>.png"
+    served.station.submit(b"no picture", name, source="rest").result(30)
     wait_until(tab, lambda: verdict(tab) == "NOT INSPECTED")
+    assert name in tab.locator(".name").inner_text() and not tab.evaluate("window.hurt")
     served.good(705)
     wait_until(tab, lambda: verdict(tab) == "GOOD")
 
@@ -145,9 +147,12 @@ def test_a_bundle_changed_on_the_disk_is_said_and_not_overwritten(served: Any, o
 
 def test_pictures_are_marked_with_keys(served: Any, open_tab: Callable[..., Any]) -> None:
     history, bundle = served.station.history, served.station.bundles.default
-    records = [served.bad(seed) for seed in range(740, 744)]
-    before = history.rates(bundle)
+    records = [served.bad(seed) for seed in range(740, 745)]
     tab = open_tab("/review")
+    tab.wait_for_selector(f'.stage img[src$="{records[4].id}"]')
+    # Somebody else marks the next one meanwhile: it is not shown again.
+    history.mark(records.pop(3).id, "defective", "D. White")
+    before = history.rates(bundle)
 
     def press(key: str, record: Any) -> None:
         tab.wait_for_selector(f'.stage img[src$="{record.id}"]')

@@ -102,11 +102,17 @@ class ReviewPage:
             await self._show()
 
     async def _next(self, done: str) -> None:
-        self.queue = [record for record in self.queue if record.id != done]
+        self.queue = await in_background(self._unmarked, [record for record in self.queue if record.id != done])
         if self.queue:
             await self._show()
         else:
             await self.load()
+
+    def _unmarked(self, queue: list[Record]) -> list[Record]:
+        """The queue without those at its head that somebody else has marked, or that are forgotten."""
+        while queue and ((now := self.seen.station.history.get(queue[0].id)) is None or now.mark is not None):
+            queue = queue[1:]
+        return queue
 
     async def _show(self) -> None:
         record = self.queue[0] if self.queue else None
