@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread
+from typing import Self
 
 import numpy as np
 
@@ -29,12 +30,10 @@ class Station:
     """Bundles, a queue with its workers, the history, the outbox and the watched folders.
 
     >>> settings = fs.settings.ServeSettings.of({"bundles": bundle, "history": tmp / "history.db", "threads": 1})
-    >>> station = Station(settings)
-    >>> station.start()
-    >>> picture = (dataset / "test" / "spot" / "000.png").read_bytes()
-    >>> station.submit(picture, "000.png").result().record.verdict
-    'defective'
-    >>> station.stop()
+    >>> with fs.station.Station(settings) as station:
+    ...     answer = station.submit((good / "000.png").read_bytes(), "000.png").result()
+    >>> answer.record.verdict
+    'good'
     """
 
     def __init__(self, settings: ServeSettings) -> None:
@@ -57,6 +56,15 @@ class Station:
         self.measures = Measures(self._gauges)
         self._stopping = Event()
         self._pruning = Thread(target=self._prune, name="pruning", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it."""
+        self.stop()
 
     def start(self) -> None:
         """Begin: the outbox, the workers, and last the folders."""
