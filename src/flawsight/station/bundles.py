@@ -22,7 +22,15 @@ from flawsight.views import RegionOfInterest
 
 
 class UnknownBundle(FlawsightError):
-    """The station has no bundle of this name."""
+    """The station has no bundle of this name.
+
+    >>> bundles = Bundles([bundle], fs.settings.BackendOptions(threads=1))
+    >>> try:
+    ...     bundles.get("bundel")
+    ... except UnknownBundle as error:
+    ...     print(error)
+    unknown bundle 'bundel': did you mean bundle? known: bundle
+    """
 
 
 class ChangedOnDisk(FlawsightError):
@@ -31,7 +39,12 @@ class ChangedOnDisk(FlawsightError):
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A bundle that runs: its name at the station, its folder, and the SHA-256 of its inspector.json."""
+    """A bundle that runs: its name at the station, its folder, and the SHA-256 of its inspector.json.
+
+    >>> loaded = Bundles([bundle], fs.settings.BackendOptions(threads=1)).get()
+    >>> loaded.name, len(loaded.digest)
+    ('bundle', 64)
+    """
 
     name: str
     folder: Path
@@ -50,7 +63,7 @@ class Bundles:
     >>> bundles.get("nonsuch")
     Traceback (most recent call last):
         ...
-    flawsight.station.bundles.UnknownBundle: unknown bundle 'nonsuch'; ...
+    flawsight.station.bundles.UnknownBundle: unknown bundle 'nonsuch': known: bundle
     """
 
     def __init__(self, folders: Sequence[Path], options: BackendOptions, default: str | None = None) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future
 from functools import partial
+from pathlib import Path
 from threading import Event, Thread
+from typing import Self
 
 import numpy as np
 
+from flawsight.core import FlawsightError
 from flawsight.settings import ServeSettings
 from flawsight.station.bundles import Bundles, Loaded
 from flawsight.station.engine import Answer, Engine, Job
 from flawsight.station.engine.inspect import Inspecting
 from flawsight.station.history import History, Source, Watched
-from flawsight.station.learning import Learning
+from flawsight.station.learning import Learning, settle
 from flawsight.station.live import Live, Watchman
 from flawsight.station.measures import Measures
 from flawsight.station.outbox import Outbox, sinks_of
@@ -27,19 +30,18 @@ class Station:
     """Bundles, a queue with its workers, the history, the outbox and the watched folders.
 
     >>> settings = fs.settings.ServeSettings.of({"bundles": bundle, "history": tmp / "history.db", "threads": 1})
-    >>> station = Station(settings)
-    >>> station.start()
-    >>> picture = (dataset / "test" / "spot" / "000.png").read_bytes()
-    >>> station.submit(picture, "000.png").result().record.verdict
-    'defective'
-    >>> station.stop()
+    >>> with fs.station.Station(settings) as station:
+    ...     answer = station.submit((good / "000.png").read_bytes(), "000.png").result()
+    >>> answer.record.verdict
+    'good'
     """
 
     def __init__(self, settings: ServeSettings) -> None:
         self.settings = settings
+        for folder in settings.bundles:
+            settle(folder)
         self.bundles = Bundles(settings.bundles, settings, settings.bundle)
-        for name, _ in settings.watch:
-            self.bundles.get(name)
+        _check_folders(settings, self.bundles)
         sinks = sinks_of(settings)
         self.history = History(settings, [sink.name for sink in sinks])
         self.outbox = Outbox(self.history, sinks)
@@ -55,6 +57,15 @@ class Station:
         self._stopping = Event()
         self._pruning = Thread(target=self._prune, name="pruning", daemon=True)
 
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it."""
+        self.stop()
+
     def start(self) -> None:
         """Begin: the outbox, the workers, and last the folders."""
         self.outbox.start()
@@ -69,10 +80,10 @@ class Station:
         for watcher in self.watchers:
             watcher.stop()
         self.engine.stop()
-        self.learning.close()
         self.outbox.stop()
         if self._pruning.is_alive():
             self._pruning.join()
+        self.learning.close()
         self.history.close()
 
     def submit(self, picture: bytes, name: str, bundle: str | None = None, source: Source = "page") -> Future[Answer]:
@@ -110,9 +121,9 @@ class Station:
 
     def _seen(self, loaded: Loaded, image: np.ndarray | None, answer: Answer, seconds: float) -> None:
         self.measures.count(loaded.name, answer.record.verdict, seconds)
+        self.outbox.wake()
         if image is not None:
             self._watchman.see(loaded, image, answer)
-        self.outbox.wake()
 
     def _watched(self, bundle: str, picture: bytes, name: str, watched: Watched) -> Future[Answer]:
         job = Job(picture, name, bundle, "watch", watched)
@@ -130,3 +141,14 @@ class Station:
     def _prune(self) -> None:
         while not self._stopping.wait(SECONDS_BETWEEN_PRUNES):
             self.history.prune()
+
+
+def _check_folders(settings: ServeSettings, bundles: Bundles) -> None:
+    """Each watched folder is for a bundle that is there, and for one alone."""
+    seen: dict[Path, Path] = {}
+    for name, folder in settings.watch:
+        bundles.get(name)
+        where = folder.resolve()
+        if where in seen:
+            raise FlawsightError(f"'{folder}' and '{seen[where]}' are one folder: watch it for one bundle")
+        seen[where] = folder

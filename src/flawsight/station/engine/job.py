@@ -12,7 +12,11 @@ from flawsight.station.history import Record, Source, Watched
 
 
 class QueueFull(FlawsightError):
-    """So many pictures wait that no more are taken; `retry_after` seconds from now there may be room."""
+    """So many pictures wait that no more are taken; `retry_after` seconds from now there may be room.
+
+    >>> str(QueueFull(waiting=64, retry_after=2.0))
+    '64 pictures are waiting: try again in 2 s'
+    """
 
     def __init__(self, waiting: int, retry_after: float) -> None:
         super().__init__(f"{waiting} pictures are waiting: try again in {retry_after:.0f} s")
@@ -29,7 +33,14 @@ class TimedOut(FlawsightError):
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """The record of an inspection, with the whole result, None of an error; `kept`: it is in the history."""
+    """The record of an inspection, with the whole result, None of an error; `kept`: it is in the history.
+
+    >>> settings = fs.settings.ServeSettings.of({"bundles": bundle, "history": tmp / "history.db", "threads": 1})
+    >>> with fs.station.Station(settings) as station:
+    ...     answer = station.submit((good / "000.png").read_bytes(), "000.png").result()
+    >>> answer.record.picture, answer.result.verdict, answer.kept
+    ('000.png', 'good', True)
+    """
 
     record: Record
     result: Result | None

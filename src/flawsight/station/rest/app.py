@@ -20,6 +20,7 @@ def make_app(station: Station, token: str | None = None, page: bool = True) -> A
     """The station over HTTP, with its page; `app` is the application behind the gate.
 
     >>> from fastapi.testclient import TestClient
+    >>> from flawsight.station.rest import make_app
     >>> settings = fs.settings.ServeSettings.of({"bundles": bundle, "history": tmp / "history.db", "threads": 1})
     >>> station = fs.station.Station(settings)
     >>> station.start()
