@@ -114,36 +114,43 @@ def served(
     start = time.perf_counter()
     command = [*FLAWSIGHT, "serve", str(bundle), "--port", "0", "--json"]
     command += ["--history", str(work / "history.db"), "--queue", str(options.queue), "--keep", options.keep]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
         assert server.stdout is not None
-        address = json.loads("".join(iter(lambda: server.stdout.readline().rstrip("\n"), "}")) + "}")["address"]
-        host = address.removeprefix("http://")
+        text = "".join(iter(lambda: server.stdout.readline().rstrip("\n"), "}"))  # type: ignore[union-attr]
+        host = json.loads(text + "}")["address"].removeprefix("http://")
         ask(http.client.HTTPConnection(host), *files[0])
         cold = time.perf_counter() - start
-        told, memory, done = Told(), list[float](), threading.Event()
-        watching = threading.Thread(target=_watch, args=(server.pid, memory, done))
-        watching.start()
-        numbers = itertools.count()
-        clients = [
-            threading.Thread(target=_client, args=(host, files, scores, numbers, options.requests, told))
-            for _ in range(options.clients)
-        ]
-        begun = time.perf_counter()
-        for client in clients:
-            client.start()
-        for client in clients:
-            client.join()
-        wall = time.perf_counter() - begun
-        done.set()
-        watching.join()
+        told, memory, wall = asked(host, server.pid, files, scores, options)
         kept = _history(host)
-        if missing := set(told.ids) - kept:
-            told.wrong.append(f"{len(missing)} answers are not in the history")
-        if len(kept) != options.requests + 1:
-            told.wrong.append(f"the history holds {len(kept)} records")
+    finally:
         server.terminate()
         server.wait(60)
+    if missing := set(told.ids) - kept:
+        told.wrong.append(f"{len(missing)} answers are not in the history")
+    if len(kept) != options.requests + 1:
+        told.wrong.append(f"the history holds {len(kept)} records")
     return told, memory, wall, cold
+
+
+def asked(
+    host: str, server: int, files: list[tuple[str, bytes]], scores: dict[str, float], options: argparse.Namespace
+) -> tuple[Told, list[float], float]:
+    """What all clients were told, the server's memory meanwhile, and the seconds that it took."""
+    told, memory, done, numbers = Told(), list[float](), threading.Event(), itertools.count()
+    watching = threading.Thread(target=_watch, args=(server, memory, done))
+    given = (host, files, scores, numbers, options.requests, told)
+    clients = [threading.Thread(target=_client, args=given) for _ in range(options.clients)]
+    watching.start()
+    begun = time.perf_counter()
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    wall = time.perf_counter() - begun
+    done.set()
+    watching.join()
+    return told, memory, wall
 
 
 def ask(connection: http.client.HTTPConnection, name: str, data: bytes) -> tuple[int, dict[str, Any], float]:

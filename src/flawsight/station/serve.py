@@ -18,17 +18,24 @@ MOST_CONNECTIONS = 1000
 
 
 def run_serve(settings: ServeSettings, say: Callable[[str], object]) -> None:
-    """Serve until SIGTERM or Ctrl-C, then finish what was taken. `say` is told the address when all is ready.
+    """Serve until SIGTERM or Ctrl-C, then finish what was taken. `say` is told the address when it answers.
 
     FlawsightError where a bundle, the token, a folder or the port is not as it should be.
     """
     import uvicorn
 
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                host, port = listening.getsockname()[:2]
+                say(f"http://{_shown(host)}:{port}")
+
     token = read_token(settings.token_file, settings.host)
-    listening = _listening(settings)
-    station = Station(settings)
-    try:
-        station.start()
+    # While uvicorn runs it has handlers of its own, and gives the signal back at its end: to stop is no error.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
+    with _listening(settings) as listening, Station(settings) as station:
         config = uvicorn.Config(
             make_app(station, token),
             log_level="warning",
@@ -38,15 +45,11 @@ def run_serve(settings: ServeSettings, say: Callable[[str], object]) -> None:
             server_header=False,
             proxy_headers=False,
         )
-        host, port = listening.getsockname()[:2]
-        say(f"http://{_shown(host)}:{port}")
-        # uvicorn has its own handlers while it runs, and gives the signal back at its end: that is no error.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        uvicorn.Server(config).run(sockets=[listening])
-    finally:
-        listening.close()
-        station.stop()
+        Server(config).run(sockets=[listening])
+
+
+def _end(*_: object) -> None:
+    raise SystemExit(0)
 
 
 def _listening(settings: ServeSettings) -> socket.socket:
