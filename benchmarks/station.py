@@ -13,6 +13,7 @@ import http.client
 import itertools
 import json
 import multiprocessing
+import os
 import statistics
 import subprocess
 import sys
@@ -42,6 +43,8 @@ class Told:
     seconds: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     refused: int = 0
+    client_ms: float = 0.0
+    server_ms: float = 0.0
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -51,7 +54,11 @@ def main(arguments: list[str] | None = None) -> None:
         bundle = options.bundle or fitted(options.data / "magnetic_tile", work)
         folder = options.pictures or options.data / "magnetic_tile" / "test"
         paths = sorted(path for path in folder.rglob("*.*") if path.suffix in IMAGE_SUFFIXES)
-        paths = [paths[at] for at in np.linspace(0, len(paths) - 1, min(PICTURES, len(paths))).astype(int)]
+        good = [path for path in paths if path.parent.name == "good"]
+        bad = [path for path in paths if path.parent.name != "good"]
+        n_bad = round(PICTURES * options.defective)
+        paths = drawn(bad, n_bad) + drawn(good, PICTURES - n_bad)
+        np.random.default_rng(0).shuffle(paths)
         files = [(f"{number}{path.suffix}", path.read_bytes()) for number, path in enumerate(paths)]
         before = bare(bundle, files)
         told, memory, wall, cold = served(bundle, files, before["scores"], options, work)
@@ -62,6 +69,10 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit("answers are wrong or lost: " + "; ".join(told.wrong[:5]))
 
 
+def drawn(paths: list[Path], count: int) -> list[Path]:
+    return [paths[at] for at in np.linspace(0, len(paths) - 1, count).astype(int)] if count else []
+
+
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
@@ -70,6 +81,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=5000)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--queue", type=int, default=64)
+    parser.add_argument("--defective", type=float, default=0.1, help="share of the pictures that are defective")
     parser.add_argument("--keep", default="stopped")
     return parser.parse_args(arguments)
 
@@ -142,12 +154,14 @@ def asked(
     given = (host, files, scores, numbers, options.requests, told)
     clients = [threading.Thread(target=_client, args=given) for _ in range(options.clients)]
     watching.start()
-    begun = time.perf_counter()
+    begun, spent, served = time.perf_counter(), time.process_time(), _processor_seconds(server)
     for client in clients:
         client.start()
     for client in clients:
         client.join()
     wall = time.perf_counter() - begun
+    told.client_ms = 1000 * (time.process_time() - spent) / options.requests
+    told.server_ms = 1000 * (_processor_seconds(server) - served) / options.requests
     done.set()
     watching.join()
     return told, memory, wall
@@ -185,6 +199,11 @@ def _watch(pid: int, memory: list[float], done: threading.Event) -> None:
         memory.append(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / 2**20)
 
 
+def _processor_seconds(pid: int) -> float:
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def _history(host: str) -> set[str]:
     connection, found, before = http.client.HTTPConnection(host, timeout=120), set[str](), ""
     while True:
@@ -196,16 +215,19 @@ def _history(host: str) -> set[str]:
         before = f"&before={page['next']}"
 
 
-def show(
-    options: argparse.Namespace, told: Told, memory: list[float], wall: float, cold: float, rate: float
-) -> None:
+def show(options: argparse.Namespace, told: Told, memory: list[float], wall: float, cold: float, rate: float) -> None:
     seconds = sorted(told.seconds)
     middle, late = seconds[len(seconds) // 2], seconds[int(len(seconds) * 0.99)]
     tenth = memory[len(memory) // 10 : len(memory) // 10 + 1] or [float("nan")]
-    print(f"{options.clients} clients, {options.requests} requests, queue of {options.queue}, keep {options.keep}")
+    print(
+        f"{options.clients} clients, {options.requests} requests, queue of {options.queue}, keep {options.keep}, {options.defective:.0%} defective"
+    )
     print(f"answers: {len(told.ids)} right, {len(told.wrong)} wrong; 429: {told.refused}")
-    print(f"pictures a second: {options.requests / wall:.1f}; bare runtime {rate:.1f}; share {options.requests / wall / rate:.2f}")
+    print(
+        f"pictures a second: {options.requests / wall:.1f}; bare runtime {rate:.1f}; share {options.requests / wall / rate:.2f}"
+    )
     print(f"milliseconds an answer: median {1000 * middle:.0f}, p99 {1000 * late:.0f}")
+    print(f"milliseconds of a processor a picture: {told.server_ms:.1f} the station, {told.client_ms:.1f} the clients")
     print(f"memory in MiB: {tenth[0]:.0f} after a tenth, {memory[-1]:.0f} at the end, {max(memory):.0f} at most")
     print(f"cold start to the first verdict: {cold:.2f} s")
 

@@ -14,22 +14,25 @@ THUMBNAIL, HEATMAP, SHOWN = 160, 256, 1280
 
 def thumbnail_jpeg(image: np.ndarray) -> bytes:
     """RGB (H, W, 3) uint8 as a JPEG of at most 160 pixels."""
-    return jpeg(image, THUMBNAIL, 80)
+    # Every picture gets one: to average over all its pixels costs eight times as much.
+    step = max(1, max(image.shape) // (4 * THUMBNAIL))
+    seen = np.ascontiguousarray(image[::step, ::step])
+    blur = max(1, round(max(seen.shape) / THUMBNAIL))
+    return _encoded(_shrunk(cv2.blur(seen, (blur, blur)), THUMBNAIL, cv2.INTER_LINEAR), 80)
 
 
 def jpeg(image: np.ndarray, longest: int, quality: int = 88) -> bytes:
     """RGB (H, W, 3) uint8 as a JPEG, made smaller where a side is longer."""
-    seen = cv2.cvtColor(_shrunk(image, longest), cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", seen, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+    return _encoded(_shrunk(image, longest, cv2.INTER_AREA), quality)
 
 
 def heatmap_png(anomaly_map: np.ndarray, scale: ColourScale) -> bytes:
     """A map (H, W) on the colour scale as a grey PNG of at most 256 pixels; the threshold is 128."""
     # The highest value of each place stays: a mean would hide what is small.
-    grey: np.ndarray = np.rint(255 * scale(anomaly_map)).astype(np.uint8)
-    shrink = -(-max(grey.shape) // HEATMAP)
+    shrink = -(-max(anomaly_map.shape) // HEATMAP)
     if shrink > 1:
-        grey = cv2.dilate(grey, np.ones((shrink, shrink), np.uint8))[::shrink, ::shrink]
+        anomaly_map = cv2.dilate(anomaly_map, np.ones((shrink, shrink), np.uint8))[::shrink, ::shrink]
+    grey: np.ndarray = np.rint(255 * scale(anomaly_map)).astype(np.uint8)
     return cv2.imencode(".png", grey, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
 
 
@@ -42,10 +45,15 @@ def coloured_png(heatmap: bytes) -> bytes:
     return cv2.imencode(".png", table[grey])[1].tobytes()
 
 
-def _shrunk(image: np.ndarray, longest: int) -> np.ndarray:
+def _encoded(image: np.ndarray, quality: int) -> bytes:
+    seen = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", seen, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def _shrunk(image: np.ndarray, longest: int, how: int) -> np.ndarray:
     height, width = image.shape[:2]
     factor = longest / max(height, width)
     if factor >= 1:
         return image
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(image, size, interpolation=how)

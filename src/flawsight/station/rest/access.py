@@ -125,7 +125,8 @@ class Access:
             if is_whole:  # what is waited for now is the end of the connection
                 return await receive()
             try:
-                message = await asyncio.wait_for(receive(), max(0.0, end - time.monotonic()))
+                async with asyncio.timeout(end - time.monotonic()):
+                    message = await receive()
             except TimeoutError:
                 raise BadRequest(408, f"the request did not come in {self._seconds:g} s") from None
             got += len(message.get("body", b""))
