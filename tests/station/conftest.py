@@ -67,6 +67,11 @@ def client_of(station: Station, token: str | None = None, host: str = "localhost
 
 
 @pytest.fixture
+def encode() -> Callable[[np.ndarray], bytes]:
+    return png
+
+
+@pytest.fixture
 def good_png(texture: Callable) -> bytes:
     return png(texture(100))
 

@@ -24,6 +24,8 @@ def run_serve(settings: ServeSettings, say: Callable[[str], object]) -> None:
     """
     import uvicorn
 
+    from flawsight.station.patience import Patience
+
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
@@ -38,6 +40,7 @@ def run_serve(settings: ServeSettings, say: Callable[[str], object]) -> None:
     with _listening(settings) as listening, Station(settings) as station:
         config = uvicorn.Config(
             make_app(station, token),
+            http=Patience,
             log_level="warning",
             access_log=False,
             limit_concurrency=MOST_CONNECTIONS,
