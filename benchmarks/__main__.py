@@ -11,6 +11,7 @@ These compare with nobody, and have options of their own, such as python -m benc
   strips          strips of 4000 x 300 by tiles against the same strips cut into squares
   image_sizes     the input chosen by itself against a square of 256, on real products
   regions         real defects hit, and false regions, with a contact sheet
+  station         32 programs ask the station at once, against the bare runtime
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from benchmarks import (
     resume,
     scoring,
     simplenet,
+    station,
     strips,
     whole_fit,
 )
@@ -57,6 +59,7 @@ ALONE = {
     "strips": strips.main,
     "image_sizes": image_sizes.main,
     "regions": regions.main,
+    "station": station.main,
 }
 """What has no peer, and options of its own."""
 WITHOUT_ANOMALIB = {"growth", "racing", "resume"}

@@ -2,7 +2,7 @@
 
     python -m benchmarks station --data DATA [--bundle BUNDLE] [--requests 5000] [--clients 32] [--queue 64]
 
-Without --bundle one is fitted on DATA/magnetic_tile. Every answer is compared with the bare runtime's of that picture,
+Without --bundle one is fitted on DATA/magnetic_tile, at 128 pixels. Every answer is compared with the bare runtime's of that picture,
 and the history at the end with all answers. `--queue 8` shows what happens when more is asked than can be done.
 """
 
@@ -87,7 +87,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def fitted(data: Path, work: Path) -> Path:
-    command = [*FLAWSIGHT, "fit", str(data), "--out", str(work / "bundle")]
+    command = [*FLAWSIGHT, "fit", str(data), "--image-size", "128", "--out", str(work / "bundle")]
     subprocess.run(command, check=True)
     return work / "bundle"
 
@@ -219,13 +219,11 @@ def show(options: argparse.Namespace, told: Told, memory: list[float], wall: flo
     seconds = sorted(told.seconds)
     middle, late = seconds[len(seconds) // 2], seconds[int(len(seconds) * 0.99)]
     tenth = memory[len(memory) // 10 : len(memory) // 10 + 1] or [float("nan")]
-    print(
-        f"{options.clients} clients, {options.requests} requests, queue of {options.queue}, keep {options.keep}, {options.defective:.0%} defective"
-    )
+    asked = f"{options.clients} clients, {options.requests} requests, queue of {options.queue}"
+    print(f"{asked}, keep {options.keep}, {options.defective:.0%} of the pictures defective")
     print(f"answers: {len(told.ids)} right, {len(told.wrong)} wrong; 429: {told.refused}")
-    print(
-        f"pictures a second: {options.requests / wall:.1f}; bare runtime {rate:.1f}; share {options.requests / wall / rate:.2f}"
-    )
+    reached = options.requests / wall
+    print(f"pictures a second: {reached:.1f}; bare runtime {rate:.1f}; share {reached / rate:.2f}")
     print(f"milliseconds an answer: median {1000 * middle:.0f}, p99 {1000 * late:.0f}")
     print(f"milliseconds of a processor a picture: {told.server_ms:.1f} the station, {told.client_ms:.1f} the clients")
     print(f"memory in MiB: {tenth[0]:.0f} after a tenth, {memory[-1]:.0f} at the end, {max(memory):.0f} at most")

@@ -126,12 +126,11 @@ def test_a_worker_survives_whatever_happens(
     assert station.submit(good_png, "a.png").result(60).kept
 
 
-@pytest.mark.parametrize(
-    ("keep", "kept"), [("stopped", [False, True]), ("all", [True, True]), ("none", [False, False])]
-)
-def test_which_pictures_are_kept(
-    make_station: Make, good_png: bytes, bad_png: bytes, keep: str, kept: list[bool]
-) -> None:
+KEEP = {"stopped": [False, True], "all": [True, True], "none": [False, False]}
+
+
+@pytest.mark.parametrize("keep", KEEP)
+def test_which_pictures_are_kept(make_station: Make, good_png: bytes, bad_png: bytes, keep: str) -> None:
     station = make_station(keep=keep)
     records = [station.submit(data, "a.png").result(60).record for data in (good_png, bad_png)]
     p_values = [record.p_value for record in records]
