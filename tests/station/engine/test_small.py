@@ -21,8 +21,8 @@ def test_thumbnails_keep_shape_and_colour(size: tuple[int, int]) -> None:
     small = decoded(thumbnail_jpeg(image))
     assert max(small.shape[:2]) == min(160, max(size))
     assert small.shape[0] / small.shape[1] == pytest.approx(size[0] / size[1], rel=0.5, abs=2 / small.shape[1])
-    top = small[: max(1, small.shape[0] // 4)].reshape(-1, 3).mean(0)
-    assert np.abs(top - (20, 60, 200)).max() < 40
+    if small.shape[0] >= 4:  # else a row shows both halves
+        assert np.abs(small[: small.shape[0] // 4].reshape(-1, 3).mean(0) - (20, 60, 200)).max() < 40
     assert max(decoded(jpeg(image, 1280)).shape) == min(1280, max(size))
 
 

@@ -26,7 +26,7 @@ SECONDS_FOR_A_WRONG_TOKEN = 0.3
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "SAMEORIGIN",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with less than that, browsers do not say of what origin a form is
 }
 
 
