@@ -13,7 +13,7 @@ PACKAGE = ROOT / "src" / "flawsight"
 PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 FLOORS, LINE = "Floors", "The line needs no torch"
 
-WIDTH, MARGIN, GAP, TEXT, LETTER = 720, 16, 8, 16, 5.9
+WIDTH, MARGIN, GAP, TEXT, LETTER = 720, 16, 8, 16, 6.3
 PLAIN, TORCH, BACK, INK = ("#d7f0e6", "#3f8f72"), ("#fde3cf", "#c7773a"), "#f7f8fa", "#1f2430"
 STYLE = f"text {{ font: 12px sans-serif; fill: {INK} }} .name {{ font: bold 14px sans-serif }}"
 

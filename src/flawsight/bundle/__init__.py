@@ -1,7 +1,8 @@
 """The deliverable on disk: inspector.json and tensors, written whole, checked when read."""
 
 from flawsight.bundle.manifest import DataInfo, DetectorSpec, ExtractorSpec, Manifest, Member, SelectionInfo
-from flawsight.bundle.revision import Revision, restored, revised
+from flawsight.bundle.revise import restored, revised
+from flawsight.bundle.revision import Revision
 from flawsight.bundle.runtime_model import Parity, RuntimeModel, SampleInfo
 from flawsight.bundle.store import (
     check_files,

@@ -35,6 +35,7 @@ from flawsight.settings.groups import (
 from flawsight.settings.station import (
     AccessOptions,
     DoctorSettings,
+    GraphOptions,
     HistoryOptions,
     LearnAgainOptions,
     OutboxOptions,
@@ -63,6 +64,7 @@ __all__ = [
     "ExportSettings",
     "ExtractorOptions",
     "FitSettings",
+    "GraphOptions",
     "HistoryOptions",
     "InspectSettings",
     "LayersSettings",

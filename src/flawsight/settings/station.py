@@ -9,10 +9,21 @@ from pydantic import BeforeValidator, ByteSize, Field
 
 from flawsight.settings.base import Options, Text, option
 from flawsight.settings.commands import argument, several
-from flawsight.settings.groups import BackendOptions, PixelOptions
+from flawsight.settings.groups import PixelOptions
 from flawsight.settings.parse import watched_of
 
 Watched = Annotated[tuple[tuple[str, Path], ...], BeforeValidator(watched_of)]
+
+
+class GraphOptions(Options):
+    """What runs a bundle's graph.
+
+    >>> GraphOptions(backend="openvino").threads is None
+    True
+    """
+
+    backend: Text = option("auto", "auto, onnxruntime or openvino; auto takes OpenVINO where it is installed.")
+    threads: int | None = option(None, "Threads of the processor; default: all its cores.", ge=1)
 
 
 class AccessOptions(Options):
@@ -93,7 +104,7 @@ class LearnAgainOptions(Options):
 
 
 class ServeSettings(
-    LearnAgainOptions, OutboxOptions, HistoryOptions, WatchOptions, AccessOptions, BackendOptions, PixelOptions
+    LearnAgainOptions, OutboxOptions, HistoryOptions, WatchOptions, AccessOptions, GraphOptions, PixelOptions
 ):
     """The options of `serve`.
 
@@ -107,7 +118,7 @@ class ServeSettings(
     )
 
 
-class DoctorSettings(BackendOptions):
+class DoctorSettings(GraphOptions):
     """The options of `doctor`.
 
     >>> DoctorSettings.of({"bundle": "inspector"}).history.name

@@ -17,14 +17,14 @@ from flawsight.bundle.store import MANIFEST
 from flawsight.core import FlawsightError, sha256_of, unknown
 from flawsight.inspection import Inspector
 from flawsight.runtime import load
-from flawsight.settings import BackendOptions
+from flawsight.settings import GraphOptions
 from flawsight.views import RegionOfInterest
 
 
 class UnknownBundle(FlawsightError):
     """The station has no bundle of this name.
 
-    >>> bundles = Bundles([bundle], fs.settings.BackendOptions(threads=1))
+    >>> bundles = Bundles([bundle], fs.settings.GraphOptions(threads=1))
     >>> try:
     ...     bundles.get("bundel")
     ... except UnknownBundle as error:
@@ -41,7 +41,7 @@ class ChangedOnDisk(FlawsightError):
 class Loaded:
     """A bundle that runs: its name at the station, its folder, and the SHA-256 of its inspector.json.
 
-    >>> loaded = Bundles([bundle], fs.settings.BackendOptions(threads=1)).get()
+    >>> loaded = Bundles([bundle], fs.settings.GraphOptions(threads=1)).get()
     >>> loaded.name, len(loaded.digest)
     ('bundle', 64)
     """
@@ -56,7 +56,7 @@ class Loaded:
 class Bundles:
     """Named as their folders. What is read again takes the place of the old one only when it is whole and runs.
 
-    >>> bundles = Bundles([bundle], fs.settings.BackendOptions(threads=1))
+    >>> bundles = Bundles([bundle], fs.settings.GraphOptions(threads=1))
     >>> loaded = bundles.get()
     >>> loaded.inspector.inspect(dataset / "test" / "spot" / "000.png").verdict
     'defective'
@@ -66,7 +66,7 @@ class Bundles:
     flawsight.station.bundles.UnknownBundle: unknown bundle 'nonsuch': known: bundle
     """
 
-    def __init__(self, folders: Sequence[Path], options: BackendOptions, default: str | None = None) -> None:
+    def __init__(self, folders: Sequence[Path], options: GraphOptions, default: str | None = None) -> None:
         self._options = options
         self._lock = Lock()
         self._folders = _named(folders)
@@ -152,10 +152,19 @@ class Bundles:
         folder = self._folders[name]
         read_manifest(folder)  # says what is wrong with a folder that is no bundle
         digest = sha256_of(folder / MANIFEST)
-        inspector = load(folder, self._options.device, self._options.backend, self._options.threads)
+        inspector = open_graph(folder, self._options)
         if sha256_of(folder / MANIFEST) != digest:
             raise ChangedOnDisk(f"'{folder}' was being written while it was read: try again")
         return Loaded(name, folder, inspector, digest, time.time())
+
+
+def open_graph(folder: Path, options: GraphOptions) -> Inspector:
+    """A bundle by its graph, never by torch, also where that is installed."""
+    if options.backend == "torch" or read_manifest(folder).runtime is None:
+        raise FlawsightError(
+            f"a station runs graphs, never torch: `flawsight export {folder}` makes one where torch is installed"
+        )
+    return load(folder, backend=options.backend, threads=options.threads)
 
 
 def _named(folders: Sequence[Path]) -> dict[str, Path]:

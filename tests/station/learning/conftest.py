@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from flawsight.core import FlawsightError
-from flawsight.settings import BackendOptions, HistoryOptions, ServeSettings
+from flawsight.settings import GraphOptions, HistoryOptions, ServeSettings
 from flawsight.station.bundles import Bundles as StationBundles
 from flawsight.station.bundles import Loaded
 from flawsight.station.history.history import History
@@ -32,7 +32,7 @@ class Bundles(StationBundles):
     is_broken = False
 
     def __init__(self, *folders: Path) -> None:
-        super().__init__(folders, BackendOptions(backend="onnxruntime", threads=1))
+        super().__init__(folders, GraphOptions(backend="onnxruntime", threads=1))
 
     def reload(self, name: str | None = None) -> Loaded:
         if self.is_broken:

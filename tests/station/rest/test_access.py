@@ -1,14 +1,17 @@
 """Who gets in: nobody from elsewhere, and with a token nobody without it."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
 from flawsight.core import FlawsightError
 from flawsight.station import Station
-from flawsight.station.rest.access import is_loopback, read_token
+from flawsight.station.rest.access import REQUESTS_HELD, Access, is_loopback, read_token
+from flawsight.station.rest.problems import BadRequest
 
 TOKEN = "a-token-that-is-long-enough"
 CLOSED = ["/v1/bundles", "/v1/history", "/metrics", "/openapi.json", "/v1/status", "/nothing"]
@@ -88,3 +91,45 @@ def test_weak_tokens_are_refused(text: str, tmp_path: Path) -> None:
         read_token(tmp_path / "token", "0.0.0.0")
     with pytest.raises(FlawsightError, match="cannot be read"):
         read_token(tmp_path / "nothing", "0.0.0.0")
+
+
+def test_large_requests_together_do_not_fill_the_memory() -> None:
+    access = Access(_reads_all, None, most_bytes=100, seconds=5)
+
+    async def ask(size: int, given: asyncio.Event) -> list[Message]:
+        sent: list[Message] = []
+        parts = [{"type": "http.request", "body": bytes(size), "more_body": True}]
+
+        async def receive() -> Message:
+            if parts:
+                return parts.pop()
+            await given.wait()
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"host", b"localhost")]}
+        try:
+            await access(scope, receive, send)
+        except BadRequest as error:
+            assert error.status == 503
+        return sent
+
+    async def all_at_once() -> None:
+        given = asyncio.Event()
+        asked = [asyncio.create_task(ask(100, given)) for _ in range(REQUESTS_HELD)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert await ask(1, given) == []  # one more byte is too much
+        given.set()
+        assert all(sent for sent in await asyncio.gather(*asked))
+        assert await ask(100, given)  # and now there is room
+
+    asyncio.run(all_at_once())
+
+
+async def _reads_all(scope: Scope, receive: Receive, send: Send) -> None:
+    while (await receive())["more_body"]:
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": []})

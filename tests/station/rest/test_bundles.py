@@ -85,9 +85,9 @@ def test_a_bundle_that_cannot_run_is_refused_and_the_old_one_goes_on(
 def test_two_bundles_of_one_name_are_refused(plates: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(plates, tmp_path / "other" / "plates"))
     with pytest.raises(FlawsightError, match="two bundles are called 'plates'"):
-        Bundles([plates, other], fs.settings.BackendOptions(threads=1))
+        Bundles([plates, other], fs.settings.GraphOptions(threads=1))
     with pytest.raises(FlawsightError, match="unknown bundle 'lids'"):
-        Bundles([plates], fs.settings.BackendOptions(threads=1), default="lids")
+        Bundles([plates], fs.settings.GraphOptions(threads=1), default="lids")
 
 
 def test_what_is_ignored_is_not_judged(station: Station, plates: Path, spoiled: Callable) -> None:
@@ -99,3 +99,14 @@ def test_what_is_ignored_is_not_judged(station: Station, plates: Path, spoiled: 
         station.bundles.set_ignored(None, np.ones((80, 96), bool), **WHO)
     station.bundles.undo(None, **WHO)
     assert station.bundles.get().inspector.inspect(spoiled(200)).verdict == "defective"
+
+
+def test_torch_is_never_asked_though_it_is_installed(plates: Path) -> None:
+    for backend in ("auto", "onnxruntime"):
+        assert Bundles([plates], fs.settings.GraphOptions(backend=backend)).get().inspector.backend.name != "torch"
+    with pytest.raises(FlawsightError, match="never torch"):
+        Bundles([plates], fs.settings.GraphOptions(backend="torch"))
+    document = json.loads((plates / "inspector.json").read_text()) | {"runtime": None}
+    (plates / "inspector.json").write_text(json.dumps(document))
+    with pytest.raises(FlawsightError, match=r"`flawsight export .*plates` makes one"):
+        Bundles([plates], fs.settings.GraphOptions())

@@ -7,9 +7,9 @@ from functools import partial
 
 from flawsight.bundle import Manifest
 from flawsight.core import FlawsightError
-from flawsight.runtime import load
 from flawsight.runtime.measure import peak_mib
 from flawsight.settings import DoctorSettings
+from flawsight.station.bundles import open_graph
 from flawsight.station.doctor import machine, places, trial
 from flawsight.station.doctor.check import Check, Diagnosis
 from flawsight.station.doctor.limits import MIB, free_memory
@@ -44,7 +44,7 @@ def _trials(settings: DoctorSettings, manifest: Manifest) -> list[Check]:
     """What the bundle does here; memory is asked for before and after."""
     free, before = free_memory(), peak_mib()
     try:
-        inspector = load(settings.bundle, settings.device, settings.backend, settings.threads)
+        inspector = open_graph(settings.bundle, settings)
         squares = trial.samples(settings.bundle, manifest)
     except FlawsightError as error:
         return [Check("self-test", "failed", str(error), "see packages, and --backend")]

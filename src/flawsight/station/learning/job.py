@@ -15,8 +15,8 @@ from flawsight.bundle.store import MANIFEST
 from flawsight.core import FlawsightError
 from flawsight.data import fingerprint, good_samples
 from flawsight.inspection import Inspector
-from flawsight.runtime import load
 from flawsight.settings import ServeSettings, flag_of
+from flawsight.station.bundles import open_graph
 from flawsight.station.history.history import History
 from flawsight.station.learning.compare import Comparison, compare
 from flawsight.station.learning.pictures import gather
@@ -86,7 +86,7 @@ class Job:
         self._fit(self._command())
         self._step("comparing")
         self._keep_what_is_judged()
-        new = load(self.place.bundle, settings.device, settings.backend, settings.threads)
+        new = open_graph(self.place.bundle, settings)
         return compare(self.loaded.inspector, new, gathered.held, notes, settings.max_pixels)
 
     def _step(self, step: str, pid: int | None = None) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import ipaddress
 import time
+from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,6 +24,8 @@ OPEN = ("/healthz", "/readyz", "/login")
 """Paths that say nothing of the products, and ask for no token."""
 SHORTEST_TOKEN = 16
 SECONDS_FOR_A_WRONG_TOKEN = 0.3
+REQUESTS_HELD = 8
+"""So many of the largest size are held in memory at a time."""
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "SAMEORIGIN",
@@ -58,11 +61,20 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+@dataclass
+class _Body:
+    """As much of a request's body as has come."""
+
+    bytes: int = 0
+    is_whole: bool = False
+
+
 class Access:
     """Lets a request through, or answers it. `seconds`: a request's body must have come in this time."""
 
     def __init__(self, app: ASGIApp, token: str | None, most_bytes: int, seconds: float) -> None:
         self.app, self._token, self._most, self._seconds = app, token, most_bytes, seconds
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or one connection of a page."""
@@ -70,8 +82,13 @@ class Access:
             return await self.app(scope, receive, send)
         refusal = await self._refusal(scope)
         if refusal is None:
-            receive = receive if scope["type"] == "websocket" else self._limited(receive)
-            return await self.app(scope, receive, _with_headers(send))
+            if scope["type"] == "websocket":
+                return await self.app(scope, receive, send)
+            body = _Body()
+            try:
+                return await self.app(scope, self._limited(receive, body), _with_headers(send))
+            finally:
+                self._held -= body.bytes
         if scope["type"] == "websocket":
             return await send({"type": "websocket.close", "code": 1008})
         await refusal(scope, receive, _with_headers(send))
@@ -116,23 +133,25 @@ class Access:
         given = cookies[COOKIE].value if COOKIE in cookies else ""
         return hmac.compare_digest(given.encode(), self.cookie().encode())
 
-    def _limited(self, receive: Receive) -> Receive:
-        """Receive no more bytes than allowed, and no slower."""
-        end, got, is_whole = time.monotonic() + self._seconds, 0, False
+    def _limited(self, receive: Receive, body: _Body) -> Receive:
+        """Receive no more bytes than allowed, in one request and in all together, and no slower."""
+        end = time.monotonic() + self._seconds
 
         async def limited() -> Message:
-            nonlocal got, is_whole
-            if is_whole:  # what is waited for now is the end of the connection
+            if body.is_whole:  # what is waited for now is the end of the connection
                 return await receive()
             try:
                 async with asyncio.timeout(end - time.monotonic()):
                     message = await receive()
             except TimeoutError:
                 raise BadRequest(408, f"the request did not come in {self._seconds:g} s") from None
-            got += len(message.get("body", b""))
-            is_whole = not message.get("more_body", False)
-            if got > self._most:
+            got = len(message.get("body", b""))
+            body.bytes, self._held = body.bytes + got, self._held + got
+            body.is_whole = not message.get("more_body", False)
+            if body.bytes > self._most:
                 raise BadRequest(413, f"a request may have at most {self._most:,} bytes")
+            if self._held > REQUESTS_HELD * self._most:
+                raise BadRequest(503, "too many large requests at once: try again")
             return message
 
         return limited
