@@ -22,4 +22,4 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
     if failed:
         say(f"A station would not run well here: {failed} checks failed, {warnings} warn.", "bold red")
     else:
-        say(f"A station can run here; {warnings} checks warn." if warnings else "A station can run here.", "bold")
+        say(f"A station can run here; {warnings} {'check warns' if warnings == 1 else 'checks warn'}." if warnings else "A station can run here.", "bold")

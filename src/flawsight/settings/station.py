@@ -86,7 +86,7 @@ class OutboxOptions(Options):
     jsonl: Path | None = option(None, "Append every verdict to this file, a JSON document a line.")
     webhook: str | None = option(None, "Post every verdict to this address, as JSON.", metavar="URL")
     mqtt: str | None = option(
-        None, "Publish every verdict: mqtt[s]://[USER:PASSWORD@]HOST[:PORT]/TOPIC.", metavar="URL"
+        None, "Publish every verdict: mqtt://[USER:PASSWORD@]HOST[:PORT]/TOPIC, or mqtts://...", metavar="URL"
     )
 
 
