@@ -20,6 +20,6 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
             say(f"{'':<8} to do: {check.remedy}")
     warnings, failed = diagnosis.count("warning"), diagnosis.count("failed")
     if failed:
-        say(f"A station would not run well here: {failed} checks failed, {warnings} warn.", "bold red")
+        say(f"A station would not run well here. Checks that failed: {failed}; warnings: {warnings}.", "bold red")
     else:
-        say(f"A station can run here; {warnings} {'check warns' if warnings == 1 else 'checks warn'}." if warnings else "A station can run here.", "bold")
+        say(f"A station can run here{f'. Warnings: {warnings}' if warnings else ''}.", "bold")
