@@ -17,6 +17,11 @@ from PIL import Image
 PROGRAM = [sys.executable, "-c", "from flawsight.cli import main; main()", "serve"]
 NO_TORCH = "import sys; sys.modules['torch'] = None\nfrom flawsight.cli import main; main()"
 
+IMPATIENT = """from flawsight.station import patience
+patience.SECONDS_FOR_HEADERS = 2
+from flawsight.cli import main
+main()"""
+
 
 @pytest.fixture
 def start(plates: Path, tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[str], str]]]:
@@ -74,7 +79,7 @@ def test_a_folder_is_watched(start: Callable, texture: Callable, spoiled: Callab
 
 
 def test_slow_clients_are_let_go_and_hold_up_nobody(start: Callable, good_png: bytes) -> None:
-    _, address = start("--timeout", 2)
+    _, address = start("--timeout", 2, code=IMPATIENT)
     host, _, port = address.removeprefix("http://").partition(":")
     head = b"POST /v1/inspect HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n"
     slow = [socket.create_connection((host, int(port))) for _ in range(30)]

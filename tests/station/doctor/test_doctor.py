@@ -55,7 +55,7 @@ def test_a_machine_that_can(doctor: Callable, bundle: Path, backend: str) -> Non
 def test_people_read_what_to_do(flawsight: Callable, bundle: Path, tmp_path: Path) -> None:
     done = flawsight("doctor", bundle, "--history", tmp_path / "h.db", "--port", 0, "--watch", tmp_path / "none")
     assert done.code == 2 and "failed   folder none" in done.out and "to do: make it" in done.out
-    assert "would not run well here: 1 checks failed" in done.out
+    assert "would not run well here. Checks that failed: 1" in done.out
 
 
 def test_other_scores_than_torchs_fail(doctor: Callable, spoilt: Callable) -> None:

@@ -131,7 +131,7 @@ def test_killed_for_real(pair: tuple[Path, Path]) -> None:
         "folder, new = map(Path, sys.argv[1:]); print('ready', flush=True)\n"
         "while True: new = replace_bundle(folder, new)\n"
     )
-    for number in range(8):
+    for number in range(3):
         process = subprocess.Popen(
             [sys.executable, "-c", code, str(folder), str(new)], stdout=subprocess.PIPE, text=True
         )
