@@ -3,7 +3,8 @@
     python -m benchmarks station --data DATA [--bundle BUNDLE] [--requests 5000] [--clients 32] [--queue 64]
 
 Without --bundle one is fitted on DATA/magnetic_tile, at 128 pixels. Every answer is compared with the bare runtime's of
-that picture, and the history at the end with all answers. `--queue 8` shows what happens when more is asked than can be done.
+that picture, and the history at the end with all answers. `--queue 8` shows what happens when more is asked than can be
+done.
 """
 
 from __future__ import annotations
