@@ -137,7 +137,7 @@ def test_an_older_bundle_is_exported_with_pictures(copy: Path, good_dir: Path) -
     exported = export_bundle(copy, good=good_dir)
     assert exported.runtime.parity["onnxruntime"].flips == 0 and "good" in exported.samples.kinds
     assert fs.load(copy).backend.name in ("onnxruntime", "openvino")
-    assert read_manifest(copy).format == 5
+    assert read_manifest(copy).format == 6
 
 
 def test_only_torch_can_be_exported(bundle: Path, fit_result: fs.FitResult) -> None:

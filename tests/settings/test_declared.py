@@ -33,6 +33,10 @@ SAID_ANEW = {
     ("backend", "BenchSettings"),
     ("threads", "BenchSettings"),
     ("device", "BackendOptions"),
+    ("backend", "BackendOptions"),
+    ("history", "DoctorSettings"),
+    ("port", "DoctorSettings"),
+    ("watch", "DoctorSettings"),
     ("image_size", "LayersSettings"),
     ("mm_per_pixel", "InspectSettings"),
 }

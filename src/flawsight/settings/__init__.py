@@ -26,6 +26,7 @@ from flawsight.settings.groups import (
     DeviceOptions,
     ExportOptions,
     ExtractorOptions,
+    GraphOptions,
     LearnOptions,
     PixelOptions,
     RunOptions,
@@ -35,7 +36,6 @@ from flawsight.settings.groups import (
 from flawsight.settings.station import (
     AccessOptions,
     DoctorSettings,
-    GraphOptions,
     HistoryOptions,
     LearnAgainOptions,
     OutboxOptions,

@@ -81,7 +81,18 @@ class DeviceOptions(Options):
     device: Text = option("auto", "auto, cpu, or cuda.")
 
 
-class BackendOptions(DeviceOptions):
+class GraphOptions(Options):
+    """What runs a bundle's graph.
+
+    >>> GraphOptions(backend="openvino").threads is None
+    True
+    """
+
+    backend: Text = option("auto", "auto, onnxruntime or openvino; auto takes OpenVINO where it is installed.")
+    threads: int | None = option(None, "Threads of the processor; default: all its cores.", ge=1)
+
+
+class BackendOptions(GraphOptions, DeviceOptions):
     """What runs a bundle.
 
     >>> BackendOptions(backend="onnxruntime").threads is None
@@ -91,7 +102,6 @@ class BackendOptions(DeviceOptions):
     backend: Text = option(
         "auto", "auto, onnxruntime, openvino or torch; auto takes the graph in the bundle where there is one."
     )
-    threads: int | None = option(None, "Threads of the processor; default: all its cores.", ge=1)
 
 
 class ExportOptions(Options):

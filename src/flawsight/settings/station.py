@@ -9,21 +9,10 @@ from pydantic import BeforeValidator, ByteSize, Field
 
 from flawsight.settings.base import Options, Text, option
 from flawsight.settings.commands import argument, several
-from flawsight.settings.groups import PixelOptions
+from flawsight.settings.groups import GraphOptions, PixelOptions
 from flawsight.settings.parse import watched_of
 
 Watched = Annotated[tuple[tuple[str, Path], ...], BeforeValidator(watched_of)]
-
-
-class GraphOptions(Options):
-    """What runs a bundle's graph.
-
-    >>> GraphOptions(backend="openvino").threads is None
-    True
-    """
-
-    backend: Text = option("auto", "auto, onnxruntime or openvino; auto takes OpenVINO where it is installed.")
-    threads: int | None = option(None, "Threads of the processor; default: all its cores.", ge=1)
 
 
 class AccessOptions(Options):
