@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -79,3 +80,16 @@ def good_png(texture: Callable) -> bytes:
 @pytest.fixture
 def bad_png(spoiled: Callable) -> bytes:
     return png(spoiled(200))
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], object]], None]:
+    """Waits until something holds."""
+
+    def wait(holds: Callable[[], object]) -> None:
+        end = time.monotonic() + 60
+        while not holds():
+            assert time.monotonic() < end, "it does not come to an end"
+            time.sleep(0.01)
+
+    return wait

@@ -29,7 +29,6 @@ from flawsight.data import (
     Skipped,
     left_out,
     list_images,
-    read_image,
 )
 from flawsight.data.listing import OWN, is_folder
 from flawsight.data.own_output import is_own_output, mark_output, marked_png
@@ -194,9 +193,7 @@ def _inspected(
 def _decode(path: Path, max_pixels: int, inspector: Inspector) -> np.ndarray | str:
     """The image, or what is wrong with it."""
     try:
-        image = read_image(path, max_pixels, inspector.manifest.data.pixels)
-        inspector.frame(image, str(path))
-        return image
+        return inspector.read(path, max_pixels)
     except FlawsightError as error:
         return str(error)
     except OSError as error:  # a name that the system cannot take

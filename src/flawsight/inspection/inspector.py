@@ -131,7 +131,7 @@ class Inspector:
     def inspect(self, image: str | Path | InMemory | np.ndarray, max_pixels: int = MAX_PIXELS) -> Result:
         """Score one image; a file that is not as the good ones, in depth or colour, is a FlawsightError."""
         if isinstance(image, str | Path | InMemory):
-            image = read_image(image, max_pixels, self.manifest.data.pixels)
+            image = self.read(image, max_pixels)
         return next(self.inspect_many([image]))
 
     def inspect_many(self, images: Sequence[np.ndarray]) -> Iterator[Result]:
@@ -142,6 +142,12 @@ class Inspector:
         for frame in frames if self.judged is None else [frame.judging(self.judged) for frame in frames]:
             maps, scores = zip(*islice(answers, frame.tiles), strict=True)
             yield self._result(frame, maps, scores)
+
+    def read(self, source: str | Path | InMemory, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+        """Read a picture's file by what was learned; FlawsightError, by its name, where it cannot be inspected."""
+        image = read_image(source, max_pixels, self.manifest.data.pixels)
+        self.frame(image, str(source))
+        return image
 
     def frame(self, image: np.ndarray, name: str = "the image") -> Frame:
         """Where the network's inputs lie in an image; FlawsightError, by its name, where it is not as those learned."""

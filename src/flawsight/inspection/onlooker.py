@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,21 +13,24 @@ from flawsight.views import resize_image
 
 
 class Onlooker:
-    """Sees the pictures that are inspected, and says at the end what is unlike the good ones; verdicts stay."""
+    """Sees the pictures that are inspected, all or the last `most`, and says what is unlike the good ones."""
 
-    def __init__(self, inspector: Inspector) -> None:
+    def __init__(self, inspector: Inspector, most: int | None = None) -> None:
         pixels = inspector.manifest.data.pixels
         self.looks = pixels.looks if pixels else {}
         self.side = inspector.manifest.data.overview or inspector.manifest.extractor.image_size
-        self.rows: list[dict[str, float]] = []
+        self.rows: deque[dict[str, float]] = deque(maxlen=most)
 
     def see(self, images: Sequence[np.ndarray]) -> None:
         """Measure some pictures."""
         if self.looks:
             self.rows += [measured(resize_image(image, self.side)) for image in images]
 
+    def change(self) -> str:
+        """Where the median of all lies far outside; empty for nowhere."""
+        return change_as_a_whole(self.looks, list(self.rows)) or ""
+
     def tell(self, warn: Callable[[str], object]) -> None:
         """Warn where the median of all lies far outside."""
-        found = change_as_a_whole(self.looks, self.rows)
-        if found:
+        if found := self.change():
             warn(found)

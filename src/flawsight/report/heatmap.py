@@ -63,15 +63,20 @@ def outline(
 def gradient(width: int = 256) -> list[str]:
     """Return the scale's colours as `width` CSS colours with opacity, from 0 to 1 on the scale."""
     places = np.linspace(0, 1, width)
-    red, green, blue, cover = (np.interp(places, STOPS[:, 0], STOPS[:, channel]) for channel in range(1, 5))
+    red, green, blue, cover = colours_at(places)
     return [f"rgba({r:.0f},{g:.0f},{b:.0f},{a:.2f})" for r, g, b, a in zip(red, green, blue, cover, strict=True)]
+
+
+def colours_at(places: NDArray[np.floating]) -> list[NDArray[np.float64]]:
+    """Red, green and blue, 0 to 255, and how much they cover, 0 to 1, at places of the scale."""
+    return [np.interp(places, STOPS[:, 0], STOPS[:, channel]) for channel in range(1, 5)]
 
 
 def _tables() -> tuple[Image, Image]:
     """Return what to add for each of 256 places of the scale, (1, 256, 3), and how much it covers, of 255."""
     places = np.linspace(0, 1, 256)
-    cover = np.interp(places, STOPS[:, 0], STOPS[:, 4])
-    colours = np.stack([np.interp(places, STOPS[:, 0], STOPS[:, channel]) * cover for channel in (1, 2, 3)], axis=1)
+    *colour, cover = colours_at(places)
+    colours = np.stack([channel * cover for channel in colour], axis=1)
     covers = np.repeat(255 * cover[:, None], 3, axis=1)
     return np.rint(colours).astype(np.uint8)[None], np.rint(covers).astype(np.uint8)[None]
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
 
 import numpy as np
 
-from flawsight.data import change_as_a_whole, measured
+from flawsight.inspection.onlooker import Onlooker
 from flawsight.scoring import ColourScale
 from flawsight.station.bundles import Loaded
 from flawsight.station.engine.job import Answer
 from flawsight.station.engine.small import SHOWN, coloured_png, heatmap_png, jpeg
 from flawsight.station.history import Record
-from flawsight.views import resize_image
 
 LOOKS, SECONDS_BETWEEN_LOOKS = 50, 0.2
 """So many pictures are looked at as wholes, and one more at most so often: it would cost time on every one."""
@@ -47,7 +45,7 @@ class Watchman:
 
     def __init__(self) -> None:
         self._last: dict[str, Live] = {}
-        self._looks: dict[tuple[str, str], deque[dict[str, float]]] = {}
+        self._onlookers: dict[tuple[str, str], Onlooker] = {}
         self._next_look: dict[str, float] = {}
         self._lock = Lock()
 
@@ -62,10 +60,7 @@ class Watchman:
             if now < self._next_look.get(loaded.name, 0.0):
                 return
             self._next_look[loaded.name] = now + SECONDS_BETWEEN_LOOKS
-        data = loaded.inspector.manifest.data
-        if data.pixels and data.pixels.looks:
-            side = data.overview or loaded.inspector.manifest.extractor.image_size
-            self._of(loaded).append(measured(resize_image(image, side)))
+        self._of(loaded).see([image])
 
     def live(self, name: str) -> Live | None:
         """The last picture, if there was one."""
@@ -73,9 +68,7 @@ class Watchman:
 
     def drift(self, loaded: Loaded) -> str:
         """What differs as a whole from the pictures learned; empty for nothing."""
-        pixels = loaded.inspector.manifest.data.pixels
-        looks = list(self._of(loaded))
-        return (change_as_a_whole(pixels.looks, looks) or "") if pixels else ""
+        return self._of(loaded).change()
 
-    def _of(self, loaded: Loaded) -> deque[dict[str, float]]:
-        return self._looks.setdefault((loaded.name, loaded.digest), deque(maxlen=LOOKS))
+    def _of(self, loaded: Loaded) -> Onlooker:
+        return self._onlookers.setdefault((loaded.name, loaded.digest), Onlooker(loaded.inspector, LOOKS))

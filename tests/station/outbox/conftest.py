@@ -1,6 +1,5 @@
 """A history that some sinks must hear of, and records."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -51,16 +50,3 @@ def fill() -> Callable[..., list[str]]:
         return ids
 
     return into
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], object]], None]:
-    """Waits until something holds."""
-
-    def wait(holds: Callable[[], object]) -> None:
-        end = time.monotonic() + 60
-        while not holds():
-            assert time.monotonic() < end, "it does not come to an end"
-            time.sleep(0.01)
-
-    return wait

@@ -89,16 +89,3 @@ def watch(camera: Path, inspecting: Inspecting, history: History) -> Iterator[Ca
     inspecting.goes.set()
     for one in started:
         one.stop()
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], object]], None]:
-    """Waits until something holds."""
-
-    def wait(holds: Callable[[], object]) -> None:
-        end = time.monotonic() + 60
-        while not holds():
-            assert time.monotonic() < end, "it does not come to an end"
-            time.sleep(0.01)
-
-    return wait

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from flawsight.core import FlawsightError, readable
-from flawsight.data import MAX_PIXELS, InMemory, read_image
+from flawsight.data import MAX_PIXELS, InMemory
 from flawsight.inspection import Inspector, Result
 from flawsight.station.bundles import Bundles, Loaded
 from flawsight.station.engine.job import Answer, Job
@@ -59,10 +59,7 @@ class Inspecting:
     def _decoded(self, inspector: Inspector, job: Job) -> np.ndarray | str:
         """The picture, or what is wrong with it."""
         try:
-            source = InMemory(job.name, job.picture)
-            image = read_image(source, self._max_pixels, inspector.manifest.data.pixels)
-            inspector.frame(image, job.name)
-            return image
+            return inspector.read(InMemory(job.name, job.picture), self._max_pixels)
         except FlawsightError as error:
             return str(error)
         except MemoryError:

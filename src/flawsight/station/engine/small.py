@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from flawsight.report.heatmap import STOPS
+from flawsight.report.heatmap import colours_at
 from flawsight.scoring import ColourScale
 
 THUMBNAIL, HEATMAP, SHOWN = 160, 256, 1280
@@ -39,8 +39,7 @@ def heatmap_png(anomaly_map: np.ndarray, scale: ColourScale) -> bytes:
 def coloured_png(heatmap: bytes) -> bytes:
     """The same as RGBA, in the colours of the report's heat maps, clear far below the threshold."""
     grey = cv2.imdecode(np.frombuffer(heatmap, np.uint8), cv2.IMREAD_GRAYSCALE)
-    places = np.linspace(0, 1, 256)
-    blue, green, red, cover = (np.interp(places, STOPS[:, 0], STOPS[:, channel]) for channel in (3, 2, 1, 4))
+    red, green, blue, cover = colours_at(np.linspace(0, 1, 256))
     table = np.rint(np.stack([blue, green, red, 255 * cover], axis=1)).astype(np.uint8)
     return cv2.imencode(".png", table[grey])[1].tobytes()
 
