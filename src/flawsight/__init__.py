@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flawsight.core import FlawsightError
 
 if TYPE_CHECKING:
+    from flawsight.fleet import fit_all
     from flawsight.inference import save
     from flawsight.inspection import Inspector, Result, evaluate, inspect_to_folder
     from flawsight.pipeline import FitResult, fit, run_fit, synthesize
@@ -28,6 +29,7 @@ __all__ = [
     "Result",
     "evaluate",
     "fit",
+    "fit_all",
     "inspect_to_folder",
     "load",
     "run_fit",
@@ -35,6 +37,7 @@ __all__ = [
     "synthesize",
 ]
 _ROOMS = {
+    "fleet": ("fit_all",),
     "inference": ("save",),
     "inspection": ("Inspector", "Result", "evaluate", "inspect_to_folder"),
     "pipeline": ("FitResult", "fit", "run_fit", "synthesize"),

@@ -130,4 +130,4 @@ def test_nothing_to_do(count: int) -> None:
 
 
 def test_as_many_workers_as_the_cores_allow() -> None:
-    assert 1 <= parallel.n_jobs() <= min(parallel.MOST_WORKERS, parallel.cores())
+    assert 1 <= parallel.n_jobs() <= min(parallel.MOST_WORKERS, cores())

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flawsight.cli.ending import BAD_INPUT, complain, print_json, run
+from flawsight.cli.ending import BAD_INPUT, INCOMPLETE, complain, print_json, run
 from flawsight.cli.options import command
 from flawsight.cli.station import show_diagnosis
 from flawsight.cli.terminal import (
@@ -23,6 +23,7 @@ from flawsight.cli.terminal import (
     show_exported,
     show_figures,
     show_fit,
+    show_products,
     show_synthesized,
 )
 from flawsight.core import FlawsightError
@@ -33,6 +34,7 @@ from flawsight.settings import (
     DoctorSettings,
     EvaluateSettings,
     ExportSettings,
+    FitAllSettings,
     FitSettings,
     InspectSettings,
     LayersSettings,
@@ -87,13 +89,16 @@ def _skipped(skipped: Iterable[Any]) -> list[dict[str, str]]:
 def fit(settings: FitSettings, as_json: bool) -> None:
     """Learn from good images: choose layers on synthetic defects, set the operating point, write a bundle."""
     from flawsight.pipeline import run_fit
+    from flawsight.tracking import open_tracker
 
     out = settings.out
     if out is None:
         raise FlawsightError("--out is missing: name the folder for the bundle")
-    result = run_fit(settings)
+    with open_tracker(settings.track, out) as tracker:
+        result = run_fit(settings)
+        tracker.note(out.resolve().name, out, sum(result.record.timings.values()))
     manifest = result.inspector.manifest
-    pixels, record = manifest.data.pixels, result.record
+    pixels, notes = manifest.data.pixels, (*result.record.notes, *tracker.notes)
     summary = {
         "bundle": str(out),
         "report": str(out / "report.html"),
@@ -105,10 +110,26 @@ def fit(settings: FitSettings, as_json: bool) -> None:
         "false_alarm_rate": manifest.operating_point.rate,
         "images": manifest.data.images,
         "pictures": pixels.text if pixels else None,
-        "warnings": list(record.notes),
-        "skipped": _skipped(record.skipped),
+        "warnings": list(notes),
+        "skipped": _skipped(result.record.skipped),
     }
-    _print(as_json, summary, lambda: show_fit(manifest, out, record.notes))
+    _print(as_json, summary, lambda: show_fit(manifest, out, notes))
+
+
+@command(app, FitAllSettings, "flawsight fit-all plant --out bundles --workers 4")
+def fit_all(settings: FitAllSettings, as_json: bool) -> None:
+    """Fit a bundle for each of many products, with one page about all. A bad product does not stop the others."""
+    from flawsight.fleet import run_fit_all
+
+    out, result = settings.out, run_fit_all(settings)
+    assert out is not None
+    products = [{name: value for name, value in asdict(row).items() if name != "picture"} for row in result.rows]
+    document = {"out": str(out), "products": products, "warnings": list(result.notes)}
+    _print(as_json, document, lambda: show_products(result.rows, result.notes, out))
+    for row in result.failed:
+        complain(f"{row.name}: {row.error}")
+    if result.failed:
+        raise typer.Exit(INCOMPLETE)
 
 
 @command(app, CheckSettings, "flawsight check pictures/good --out checked")

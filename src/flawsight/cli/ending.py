@@ -14,11 +14,13 @@ from typing import Any, NoReturn
 
 from flawsight.core import FlawsightError, readable, readable_document
 
-_EXTRAS = {"elpv_dataset": "demo"} | dict.fromkeys(
+_EXTRAS = {"elpv_dataset": "demo", "ray": "scale", "mlflow": "track"} | dict.fromkeys(
     ("fastapi", "starlette", "uvicorn", "nicegui", "prometheus_client", "paho", "httpx", "watchfiles", "filelock"),
     "station",
 )
 BAD_INPUT = 2
+INCOMPLETE = 3
+"""Some of many could not be done; the others are."""
 INTERRUPTED = 130
 BUG = 1
 

@@ -14,6 +14,7 @@ from flawsight.bundle import Manifest, RuntimeModel
 from flawsight.core import readable
 
 if TYPE_CHECKING:
+    from flawsight.fleet import ProductRow
     from flawsight.health import HealthReport, Severity
     from flawsight.runtime import BenchReport
 
@@ -133,6 +134,22 @@ def show_bench(report: BenchReport) -> None:
     say(f"Apart from that, reading and resizing a PNG of that size: {report.decode_ms:.2f} ms.")
     others = {row.backend: f"{row.backend} gives other verdicts than torch" for row in report.rows if row.flips}
     mind([*others.values(), *(f"{name} was not measured: {reason}" for name, reason in report.failed.items())])
+
+
+def show_products(rows: Sequence[ProductRow], notes: Sequence[str], out: Path) -> None:
+    """A line for each product, and where its bundle and the page about all are."""
+    table = columns("product", "", "good pictures", "P_h", "smallest found", "threshold", "to mind")
+    for row in rows:
+        figures = (
+            "-" if row.p_h is None else f"{100 * row.p_h:.1f}",
+            "-" if row.smallest is None else f"{row.smallest:.0f} px",
+        )
+        threshold = "-" if row.threshold is None else f"{row.threshold:.3f}"
+        count = "-" if row.images is None else str(row.images)
+        table.add_row(readable(row.name), row.status, count, *figures, threshold, str(len(row.warnings) or ""))
+    console().print(table)
+    mind(notes)
+    say(f"Bundles: {out}\nPage:    {out / 'index.html'}\nTable:   {out / 'summary.csv'}")
 
 
 def show_synthesized(written: dict[str, Any], out: Path) -> None:

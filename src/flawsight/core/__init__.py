@@ -4,6 +4,7 @@ from flawsight.core.errors import FlawsightError, all_of, unknown
 from flawsight.core.files import cache_key, read_model, sha256_of, writable_folder, write_whole, written_whole
 from flawsight.core.layer import INPUT, Layer
 from flawsight.core.lazy import lazy_names, warn_renamed
+from flawsight.core.machine import cores, limit_cores
 from flawsight.core.progress import Progress, Silent, default_progress
 from flawsight.core.registry import Registry
 from flawsight.core.text import readable, readable_document, safe_name, same_name
@@ -17,8 +18,10 @@ __all__ = [
     "Silent",
     "all_of",
     "cache_key",
+    "cores",
     "default_progress",
     "lazy_names",
+    "limit_cores",
     "read_model",
     "readable",
     "readable_document",

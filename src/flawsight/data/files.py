@@ -17,9 +17,9 @@ def find_images(folder: str | Path, recursive: bool = False) -> list[Path]:
     """
     listing = list_images(folder, recursive)
     if not listing.images:
-        where = "or below it " if recursive else ""
+        where = " or below it" if recursive else ""
         raise FlawsightError(
-            f"no image in {folder} {where}: accepted suffixes are {', '.join(IMAGE_SUFFIXES)}"
+            f"no image in {folder}{where}: accepted suffixes are {', '.join(IMAGE_SUFFIXES)}"
             + "".join(f"; {note}" for note in listing.notes())
         )
     return list(listing.images)

@@ -51,6 +51,9 @@ class Extractor:
         self._catalogue = tuple(catalogue)
         self._graphs: dict[tuple[str, ...], fx.GraphModule] = {}
 
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_graphs": {}}  # traced again where it is unpacked
+
     @property
     def weights_sha256(self) -> str:
         """SHA-256 of the network's tensors as loaded, whatever file they came from."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from time import perf_counter
 
 from flawsight.core import INPUT, FlawsightError
 from flawsight.defects import defect_kinds, described_product
 from flawsight.detectors import Detector
+from flawsight.executors import Executor, open_executor
 from flawsight.features import Extractor, select_layers, stage_ends
 from flawsight.inference import MemberSpec
 from flawsight.pipeline.defect_sources import LOOKED_AT, DefectRecipe, anomaly_synthesis
@@ -46,12 +49,33 @@ class Ensemble:
 
 
 class Networks:
-    """The plan's network for every image size, each made once."""
+    """The plan's network for every image size, each made once, also for the fits that follow in this process."""
 
     def __init__(self, settings: FitSettings) -> None:
-        self.at: Callable[[int], Extractor] = lru_cache(maxsize=None)(
-            lambda side: Extractor(settings.extractor, settings.weights, side, settings.device)
-        )
+        self._settings = settings
+
+    def at(self, side: int) -> Extractor:
+        """The network for an image size."""
+        settings = self._settings
+        weights = settings.weights
+        changed = weights.stat().st_mtime_ns if weights and weights.exists() else None
+        return _network(settings.extractor, weights, changed, side, settings.device)
+
+
+@lru_cache(maxsize=4)
+def _network(name: str, weights: Path | None, changed: int | None, side: int, device: str) -> Extractor:
+    del changed  # another file of the same name is another network
+    return Extractor(name, weights, side, device)
+
+
+@contextmanager
+def _workers(settings: FitSettings) -> Iterator[Executor | None]:
+    """Who helps with the search, if anybody was asked."""
+    if settings.workers is None and settings.ray is None:
+        yield None
+        return
+    with open_executor(settings.workers, settings.ray) as executor:
+        yield executor
 
 
 def choose_members(plan: Plan, networks: Networks, good: GoodImages, recipe: DefectRecipe, run: Run) -> Ensemble:
@@ -61,7 +85,8 @@ def choose_members(plan: Plan, networks: Networks, good: GoodImages, recipe: Def
     """
     views = _views(plan, good)
     if plan.searches:
-        return _searched(plan, networks, good, recipe, run, views)
+        with _workers(plan.settings) as executor:
+            return _searched(plan, networks, good, recipe, replace(run, executor=executor), views)
     good = good.seen(views[0], good.region)
     network = networks.at(views[0].side)
     return Ensemble(_STRATEGIES[plan.tags.input, plan.fixed is not None](plan, network, good, recipe), network, good)
@@ -103,7 +128,7 @@ def _searched(
     view = views[0]
     if len(views) > 1:
         with run.timed("choosing the view"):
-            trials = race_views(scenes, views, selection, networks.at, plan.work, key, run.progress)
+            trials = race_views(scenes, views, selection, networks.at, plan.work, key, run.progress, run.executor)
         view = best_trial(trials).view
     good = good.seen(view, good.region)
     if selection.budget:
@@ -113,7 +138,7 @@ def _searched(
     with run.timed("choosing layers"):
         network = networks.at(view.side)
         seen = scenes.through(view)
-        selection.fit(network, (), plan.work, key + repr(view), run.progress, seen)
+        selection.fit(network, (), plan.work, key + repr(view), run.progress, seen, run.executor)
     return Ensemble(_chosen(plan, selection), network, good, selection, tuple(trials))
 
 
@@ -129,7 +154,7 @@ def _searched_squares(
     """The best layers for pictures that are squashed, on defects in the squares."""
     with run.timed("choosing layers"):
         network, key = networks.at(good.images.side), good.key + recipe.sources_digest
-        selection.fit(network, good.images, plan.work, cache_key=key, progress=run.progress)
+        selection.fit(network, good.images, plan.work, key, run.progress, executor=run.executor)
     return Ensemble(_chosen(plan, selection), network, good, selection, tuple(trials))
 
 
@@ -149,6 +174,7 @@ def _selection(settings: FitSettings, plan: Plan, recipe: DefectRecipe) -> Layer
         budget=60 * settings.budget if settings.budget else None,
         defect_parameters=recipe.parameters,
         latency_budget=settings.latency_budget,
+        first=settings.first,
     )
 
 

@@ -34,7 +34,10 @@ PACKAGES = (
     "opencv-python",
     "scikit-learn",
 )
-OF_THE_MACHINE = {"device", "budget", "max_memory", "overwrite", "category", "layout", "good_class", "detector"}
+OF_THE_MACHINE = {
+    "device", "budget", "max_memory", "overwrite", "category", "layout", "good_class", "detector", "workers", "ray",
+    "track",
+}  # fmt: skip
 """Options that say where images and time come from, not what the inspector is."""
 
 
@@ -122,7 +125,7 @@ def _selection_info(selection: LayerSelection | None) -> SelectionInfo | None:
     return SelectionInfo(
         search=selection.search,
         defects=list(selection.validation_.bad),
-        layers_tried=len(selection.layers_),
+        layers_tried=len({row.layer for row in selection.results()}),
         detectors=list(dict.fromkeys(trial.candidate.detector for trial in selection.trials_)),
         untried=len(selection.untried_),
         images_used=selection.images_used_,

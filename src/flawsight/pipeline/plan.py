@@ -17,6 +17,7 @@ from flawsight.settings import (
     ExtractorOptions,
     FitSettings,
     SearchOptions,
+    WorkerOptions,
     flag_of,
 )
 
@@ -115,9 +116,9 @@ def _common_tags(detectors: Mapping[str, Detector], fixed: tuple[LayerSet, ...] 
 def _refuse_unusable(plan: Plan) -> None:
     """Raise where an option was set that this fit has no use for."""
     settings, tags = plan.settings, plan.tags
-    usable = (
-        set(SearchOptions.model_fields) if plan.searches else {"layers"} if tags.input == "image+features" else set()
-    )
+    usable = {"layers"} if tags.input == "image+features" else set()
+    if plan.searches:
+        usable = {*SearchOptions.model_fields, *WorkerOptions.model_fields}
     if plan.fixed is not None:
         usable -= {"layers"}
     if plan.searches or tags.needs_defects:
@@ -127,8 +128,8 @@ def _refuse_unusable(plan: Plan) -> None:
     if tags.has_time_budget:
         usable |= {"budget"}
     if settings.search == "exhaustive":
-        usable -= {"budget", "max_images", "finalists"}
-    for name in settings.changed(SearchOptions, DefectOptions, ExtractorOptions):
+        usable -= {"budget", "max_images", "finalists", "first"}
+    for name in settings.changed(SearchOptions, DefectOptions, ExtractorOptions, WorkerOptions):
         if name not in usable:
             raise FlawsightError(f"{flag_of(name)} has no effect here: {_why(plan, name)}; leave it out")
 

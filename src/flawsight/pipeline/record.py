@@ -11,6 +11,7 @@ import numpy as np
 
 from flawsight.core import Progress
 from flawsight.data import Skipped
+from flawsight.executors import Executor
 from flawsight.health import HealthReport
 from flawsight.pipeline.defect_sources import DefectRecipe, MadeDefects
 from flawsight.pipeline.load_images import GoodImages
@@ -74,10 +75,11 @@ def squares_with_defects(record: FitRecord, most: int = 24) -> dict[str, tuple[l
 
 @dataclass(frozen=True)
 class Run:
-    """What every stage is given beside its input: whom to tell progress, and where seconds are noted."""
+    """What every stage is given beside its input: whom to tell progress, where seconds are noted, and who helps."""
 
     progress: Progress
     timings: dict[str, float] = field(default_factory=dict)
+    executor: Executor | None = None
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

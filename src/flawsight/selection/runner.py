@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from flawsight.core import Layer, Progress
+from flawsight.core import FlawsightError, Layer, Progress
+from flawsight.executors import Executor
 from flawsight.features import Extractor
 from flawsight.inference import release
+from flawsight.inference.feature_pass import Advance
 from flawsight.selection.budget import TOGETHER, Budget
 from flawsight.selection.fidelity import Fidelity
 from flawsight.selection.memory import groups_that_fit, working_memory
 from flawsight.selection.trials import Candidate, Trial, TrialStore, run_trials
 
+GROUPS_EACH = 2
+"""Groups for each worker: none waits long for the last one, and the network runs not much more often."""
+
+
+@dataclass(frozen=True, eq=False)
+class GroupTrials:
+    """Trials of a group of candidates, by plain data: what every worker is sent once."""
+
+    extractor: Extractor
+    stage: Fidelity
+
+    def __call__(self, group: Sequence[Candidate]) -> list[Trial]:
+        """Two passes of the network."""
+        found = list(run_trials(self.extractor, group, self.stage))
+        release()
+        return found
+
 
 @dataclass(eq=False)
 class TrialRunner:
-    """Makes trials that are not in the store yet, group by group, while there is time."""
+    """Makes trials that are not in the store yet, group by group, while there is time; by workers if there are any."""
 
     extractor: Extractor
     layers: Mapping[str, Layer]
@@ -26,6 +45,7 @@ class TrialRunner:
     progress: Progress
     max_memory: int | None
     budget: Budget
+    executor: Executor | None = None
     untried: list[Candidate] = field(default_factory=list)
 
     def trials(self, candidates: Sequence[Candidate], stage: Fidelity, share: float = 1.0) -> list[Trial]:
@@ -33,26 +53,48 @@ class TrialRunner:
         missing = [one for one in candidates if self.store.get(stage.name, one) is None]
         groups = self._groups(missing, stage)
         label = {"coarse": f"Trying {len(candidates)} candidates", "full": f"Measuring {len(candidates)} candidates"}
-        seconds: list[float] = []
         with self.progress.stage(label[stage.name], stage.steps * len(groups) + len(missing)) as advance:
-            for group in groups:
-                is_first = len(missing) == len(candidates) and not seconds  # one group is tried, however late it is
-                if not is_first and self.budget.left(share) < len(group) * float(np.mean(seconds or [0.0])):
-                    self.untried += group
-                    continue
-                for trial in run_trials(self.extractor, group, stage, advance, self.store.folder):
-                    self.store.put(trial)
-                    seconds.append(trial.seconds)
-                    advance(1)
-                release()
+            seconds: list[float] = []
+            wanted = self._in_time(groups, share, seconds, is_resumed=len(missing) < len(candidates))
+            make = self._made_here if self.executor is None else self._made_by_workers
+            for trial in make(wanted, stage, advance):
+                self.store.put(trial)
+                seconds.append(trial.seconds)
+                advance(1)
         found = (self.store.get(stage.name, one) for one in candidates)
         return [trial for trial in found if trial is not None]
 
+    def _in_time(
+        self, groups: Sequence[list[Candidate]], share: float, seconds: list[float], is_resumed: bool
+    ) -> Iterator[list[Candidate]]:
+        """The groups there is time for; one is tried, however late it is."""
+        for number, group in enumerate(groups):
+            is_first = not (number or is_resumed)
+            if not is_first and self.budget.left(share) < len(group) * float(np.mean(seconds or [0.0])):
+                self.untried += group
+                continue
+            yield group
+
+    def _made_here(self, groups: Iterator[list[Candidate]], stage: Fidelity, advance: Advance) -> Iterator[Trial]:
+        for group in groups:
+            yield from run_trials(self.extractor, group, stage, advance, self.store.folder)
+            release()
+
+    def _made_by_workers(self, groups: Iterator[list[Candidate]], stage: Fidelity, advance: Advance) -> Iterator[Trial]:
+        assert self.executor is not None
+        for outcome in self.executor.map(GroupTrials(self.extractor, stage), groups):
+            if outcome.value is None:
+                raise FlawsightError(f"layers could not be tried: {outcome.lost}")
+            advance(stage.steps)
+            yield from outcome.value
+
     def _groups(self, candidates: Sequence[Candidate], stage: Fidelity) -> list[list[Candidate]]:
-        parts = [candidates]
+        size = len(candidates)
+        if self.executor is not None:
+            size = -(-size // (GROUPS_EACH * self.executor.workers))
         if self.budget.is_limited:
             # In full one at a time: they come in the order of their prospects, and each may take long.
             size = TOGETHER if stage.name == "coarse" else 1
-            parts = [candidates[start : start + size] for start in range(0, len(candidates), size)]
+        parts = [candidates[start : start + size] for start in range(0, len(candidates), max(1, size))]
         working = working_memory(self.max_memory)
         return [group for part in parts for group in groups_that_fit(part, self.layers, stage, working)]

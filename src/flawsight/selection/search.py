@@ -15,10 +15,12 @@ from sklearn.base import BaseEstimator
 from flawsight.core import FlawsightError, Layer, Progress, Silent
 from flawsight.defects import Foreground, defect_kinds
 from flawsight.detectors import DETECTORS, Detector
+from flawsight.executors import Executor
 from flawsight.features import Extractor, select_layers
 from flawsight.metrics import Metrics
 from flawsight.report import LayerScore
-from flawsight.selection.budget import COARSE_SHARE, Budget, bisection_order, round_robin
+from flawsight.selection.budget import Budget, bisection_order, round_robin
+from flawsight.selection.coarse import coarse_trials
 from flawsight.selection.evaluator import Evaluator, maxima
 from flawsight.selection.fidelity import high_fidelity, low_fidelity
 from flawsight.selection.fusion import DEPTHS, SelectedLayer, criterion, depths, select_per_depth
@@ -49,6 +51,7 @@ class LayerSelection(BaseEstimator):
     `budget`: seconds that `auto` may take; what was not tried, or not in full, for want of time is in `untried_`.
     `latency_budget`: milliseconds that a picture may take on this machine (`Stopwatch`); every candidate is then timed,
     `options_` holds all choices with what they cost, and the best that keeps to it is chosen.
+    `first`: layers that `auto` tries before others, of which a sample, and all of a depth where that sees more.
     `defect_parameters`: of kinds of defects, by kind, such as `sdas` and its pictures.
     Learns `trials_`, `selected_`, `figures_` (what the choices reach together on each kind of synthetic defect) and
     `validation_`.
@@ -74,6 +77,7 @@ class LayerSelection(BaseEstimator):
     budget: float | None = None
     defect_parameters: Mapping[str, Mapping[str, Any]] | None = None
     latency_budget: float | None = None
+    first: str | None = None
 
     def fit(
         self,
@@ -83,11 +87,12 @@ class LayerSelection(BaseEstimator):
         cache_key: str = "",
         progress: Progress | None = None,
         validation: ValidationSet | None = None,
+        executor: Executor | None = None,
     ) -> Self:
         """Choose layers for these good images, RGB uint8 of the extractor's size; or on a given `validation` set.
 
         Trials finished in `work_dir` under the same settings and `cache_key` (what the images, and pictures among the
-        defects' parameters, are) are not made again.
+        defects' parameters, are) are not made again. An `executor` has its workers make them, with the same result.
         """
         watch: Progress = progress or Silent()
         kinds, detectors = self._checked()
@@ -97,10 +102,17 @@ class LayerSelection(BaseEstimator):
         self.validation_: ValidationSet = validation or self._validation(used, kinds)
         self.images_used_ = validation.images_used if validation else len(used)
         settings = {"parameters": self._settings(), "extractor": _identity(extractor), "images": cache_key}
-        store = TrialStore(work_dir, settings)
         side = extractor.image_size if exhaustive else extractor.image_size // 2
         unique = _unique(chosen, extractor)
-        runner = TrialRunner(extractor, {layer.name: layer for layer in unique}, store, watch, self.max_memory, budget)
+        runner = TrialRunner(
+            extractor,
+            {layer.name: layer for layer in unique},
+            TrialStore(work_dir, settings),
+            watch,
+            self.max_memory,
+            budget,
+            executor,
+        )
         full = high_fidelity(detectors, self.validation_, side)
         candidates, timed = _candidates(bisection_order(unique) if budget.is_limited else unique, detectors), None
         if self.latency_budget is not None:
@@ -111,7 +123,8 @@ class LayerSelection(BaseEstimator):
         self.milliseconds_ = {one: sum(parts) for one, parts in timed.parts.items()} if timed else {}
         ranked: list[Trial] = []
         if self.search == "auto":
-            ranked = runner.trials(candidates, low_fidelity(detectors, self.validation_, side), COARSE_SHARE)
+            coarse = low_fidelity(detectors, self.validation_, side)
+            ranked = coarse_trials(runner, candidates, coarse, unique, self._proposed(chosen))
             candidates = survivors(ranked, unique, self.finalists, in_order=not budget.is_limited)
         trials = runner.trials(candidates, full)
         self.trials_: list[Trial] = [*ranked, *trials]
@@ -136,6 +149,10 @@ class LayerSelection(BaseEstimator):
         if self.layers != "all" or self.search == "exhaustive":
             return chosen
         return [layer for layer in chosen if layer.height <= LARGEST_MAP] or chosen
+
+    def _proposed(self, chosen: Sequence[Layer]) -> set[str]:
+        """The names of the layers to be tried first."""
+        return {layer.same_as or layer.name for layer in select_layers(chosen, self.first)} if self.first else set()
 
     def _validation(self, images: Sequence[np.ndarray], kinds: Sequence[str]) -> ValidationSet:
         return make_validation_set(

@@ -8,7 +8,9 @@ from flawsight.settings.commands import (
     DemoSettings,
     EvaluateSettings,
     ExportSettings,
+    FitAllSettings,
     FitSettings,
+    InspectorOptions,
     InspectSettings,
     LayersSettings,
     SynthesizeSettings,
@@ -33,6 +35,7 @@ from flawsight.settings.groups import (
     SearchOptions,
     ViewOptions,
 )
+from flawsight.settings.scale import TrackOptions, WorkerOptions
 from flawsight.settings.station import (
     AccessOptions,
     DoctorSettings,
@@ -63,10 +66,12 @@ __all__ = [
     "ExportOptions",
     "ExportSettings",
     "ExtractorOptions",
+    "FitAllSettings",
     "FitSettings",
     "GraphOptions",
     "HistoryOptions",
     "InspectSettings",
+    "InspectorOptions",
     "LayersSettings",
     "LearnAgainOptions",
     "LearnOptions",
@@ -77,8 +82,10 @@ __all__ = [
     "SearchOptions",
     "ServeSettings",
     "SynthesizeSettings",
+    "TrackOptions",
     "ViewOptions",
     "WatchOptions",
+    "WorkerOptions",
     "flag_of",
     "read_config",
 ]

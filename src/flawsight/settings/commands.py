@@ -28,6 +28,7 @@ from flawsight.settings.groups import (
     SearchOptions,
     ViewOptions,
 )
+from flawsight.settings.scale import TrackOptions, WorkerOptions
 
 OUT = "Folder to write to; made if absent."
 
@@ -50,7 +51,7 @@ class DefectSettings(RunOptions, DeviceOptions, CameraOptions, DataOptions, Defe
     """
 
 
-class FitSettings(
+class InspectorOptions(
     LearnOptions,
     SearchOptions,
     DefectSettings,
@@ -59,7 +60,17 @@ class FitSettings(
     DetectorOptions,
     ViewOptions,
     ExtractorOptions,
+    WorkerOptions,
+    TrackOptions,
 ):
+    """What shapes an inspector, and where the work is done.
+
+    >>> InspectorOptions.of({"workers": 2}).changed(InspectorOptions)
+    ['workers']
+    """
+
+
+class FitSettings(InspectorOptions):
     """The options of `fit`. `good` may also be a list of image files, from Python.
 
     >>> FitSettings.of({"good": "pictures/good", "image_size": 8})
@@ -70,6 +81,21 @@ class FitSettings(
 
     good: Path | tuple[Path, ...] = argument("Folder of good images, or a data set with train/good.")
     out: Path | None = option(None, "Folder for the bundle; made if absent.", is_required=True)
+
+
+class FitAllSettings(InspectorOptions):
+    """The options of `fit-all`: those of `fit` hold for every product, unless a table says otherwise.
+
+    >>> settings = FitAllSettings.of({"products": "plant", "out": "bundles", "image_size": 128})
+    >>> settings.workers is None, settings.warm_start
+    (True, False)
+    """
+
+    products: Path = argument("A folder with a folder for each product, or a CSV table: name, folder, own options.")
+    out: Path | None = option(None, "Folder for the bundles, index.html and summary.csv.", is_required=True)
+    warm_start: bool = option(
+        False, "Search some products in full, and on those alike try first what had won there: quicker."
+    )
 
 
 class CheckSettings(CameraOptions, DataOptions):

@@ -225,6 +225,9 @@ class SearchOptions(Options):
 
     layers: Joined = option("all", "all, or globs such as 'blocks.2.*,blocks.4.*'.")
     search: Literal["auto", "exhaustive"] = option("auto", "auto, or exhaustive (paper A's procedure).")
+    first: Joined | None = option(
+        None, "auto: try these layers first, and the rest of a depth only where others see more there."
+    )
     fuse: int = option(3, "Combine at most so many depths; 1: the best layer alone.", ge=1)
     max_images: int = option(140, "auto: search on at most so many images.", ge=8)
     finalists: int = option(4, "auto: measure in full at most so many layers of a depth.", ge=1)

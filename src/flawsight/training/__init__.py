@@ -2,14 +2,13 @@
 
 from flawsight.training.device import resolve_device
 from flawsight.training.loop import DivergenceError, Loss, Schedule, TrainingContext, gaussian, seeded, train
-from flawsight.training.parallel import cores, n_jobs, parallel_map
+from flawsight.training.parallel import n_jobs, parallel_map
 
 __all__ = [
     "DivergenceError",
     "Loss",
     "Schedule",
     "TrainingContext",
-    "cores",
     "gaussian",
     "n_jobs",
     "parallel_map",

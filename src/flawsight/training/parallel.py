@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +11,8 @@ from threading import Lock
 from typing import TypeVar
 
 import torch
+
+from flawsight.core import cores
 
 MOST_WORKERS = 4
 
@@ -23,19 +24,10 @@ Result = TypeVar("Result")
 def n_jobs() -> int:
     """How many pieces are worked on at once.
 
-    >>> 1 <= n_jobs() <= cores()
+    >>> 1 <= n_jobs() <= fs.core.cores()
     True
     """
     return min(MOST_WORKERS, cores())
-
-
-def cores() -> int:
-    """The cores this process may use.
-
-    >>> cores() >= 1
-    True
-    """
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def parallel_map(

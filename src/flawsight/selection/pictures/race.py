@@ -11,6 +11,7 @@ import numpy as np
 
 from flawsight.core import FlawsightError, Progress
 from flawsight.detectors import Detector
+from flawsight.executors import Executor
 from flawsight.features import Extractor, select_layers
 from flawsight.metrics import Metrics
 from flawsight.selection.budget import bisection_order
@@ -88,6 +89,7 @@ def race_views(
     work_dir: Path | None,
     cache_key: str,
     progress: Progress,
+    executor: Executor | None = None,
 ) -> list[ViewTrial]:
     """Measure each view on the same pictures, with cheap forms of the selection's detectors on a few layers.
 
@@ -105,7 +107,7 @@ def race_views(
         few = LayerSelection(**selection.get_params(deep=False) | changed)
         folder = None if work_dir is None else work_dir / _folder(view)
         try:
-            few.fit(network, (), folder, cache_key + repr(view), progress, seen)
+            few.fit(network, (), folder, cache_key + repr(view), progress, seen, executor)
             trials.append(ViewTrial(view, seen.inputs_per_picture, few.figures_, margin))
         except FlawsightError as error:
             if selection.latency_budget is None:

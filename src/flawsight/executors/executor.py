@@ -1,0 +1,78 @@
+"""The one interface, its plainest form (a job is called with each item, here and now), and who gives which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from flawsight.core import cores
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Result]):
+    """What came of the item of this number: a value, or in `lost` why there is none.
+
+    >>> Outcome(2, value="done").lost
+    ''
+    """
+
+    number: int
+    value: Result | None = None
+    lost: str = ""
+
+
+class Executor(Protocol):
+    """Calls jobs. `workers` is how many items are worked on at once.
+
+    >>> with open_executor() as executor:
+    ...     executor.workers
+    1
+    """
+
+    workers: int
+
+    def map(self, job: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Outcome[Result]]:
+        """`job(item)` of every item, as they are done; what a job raises is raised here.
+
+        Items are taken when somebody is free for them. A job is sent to each worker once: a dataclass of plain data,
+        with what all items have in common.
+        """
+
+
+class InLine:
+    """Does everything in this process, one after the other.
+
+    >>> [outcome.value for outcome in InLine().map(str.upper, ["a", "b"])]
+    ['A', 'B']
+    """
+
+    workers = 1
+
+    def map(self, job: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Outcome[Result]]:
+        """In order."""
+        return (Outcome(number, job(item)) for number, item in enumerate(items))
+
+
+def open_executor(workers: int | None = None, ray: str | None = None) -> AbstractContextManager[Executor]:
+    """A Ray cluster at an address, `local` for one on this machine; else so many processes; else this process.
+
+    `workers` share the cores equally; of a cluster, by default, each has one.
+
+    >>> with open_executor(workers=2) as executor:
+    ...     sorted(outcome.value for outcome in executor.map(abs, [-3, 2]))
+    [2, 3]
+    """
+    if ray is not None:
+        from flawsight.executors.cluster import cluster
+
+        return cluster(ray, workers)
+    if workers is None:
+        return nullcontext(InLine())
+    from flawsight.executors.processes import processes
+
+    return processes(workers, max(1, cores() // workers))

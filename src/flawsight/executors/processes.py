@@ -1,0 +1,72 @@
+"""Workers that are processes on this machine."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from multiprocessing import connection, get_context, parent_process
+from typing import Any
+
+from flawsight.core import limit_cores
+from flawsight.executors.crew import Crew
+
+_kept: dict[str, Any] = {}
+"""In a worker: its job."""
+
+
+class Process:
+    """One process: a pool of one, so that its death ends nobody else's work."""
+
+    def __init__(self, cores: int) -> None:
+        self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_begin, initargs=(cores,))
+        self._pid = self._pool.submit(os.getpid)
+
+    def take(self, job: bytes) -> None:
+        """Receive a pickled job."""
+        with suppress(BrokenProcessPool):  # which the next item will find, too
+            self._pool.submit(_take, job)
+
+    def do(self, item: Any) -> Future[Any]:
+        """Begin the job with an item."""
+        try:
+            return self._pool.submit(_do, item)
+        except BrokenProcessPool as error:
+            failed = Future[Any]()
+            failed.set_exception(error)
+            return failed
+
+    def stop(self) -> None:
+        """Kill the process."""
+        with suppress(BrokenProcessPool, ProcessLookupError):
+            os.kill(self._pid.result(), signal.SIGTERM)
+        self._pool.shutdown(cancel_futures=True)
+
+
+def processes(workers: int, cores: int) -> Crew:
+    """So many processes of so many cores each."""
+    return Crew(workers, lambda: Process(cores), (BrokenProcessPool,), pickle.dumps)
+
+
+def _begin(cores: int) -> None:
+    limit_cores(cores)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches all processes of a terminal: no traceback from each
+    threading.Thread(target=_follow, daemon=True).start()
+
+
+def _follow() -> None:
+    """End when whoever started this process is gone, however it went."""
+    connection.wait([parent_process().sentinel])  # type: ignore[union-attr]
+    os._exit(1)
+
+
+def _take(job: bytes) -> None:
+    _kept["job"] = pickle.loads(job)
+
+
+def _do(item: Any) -> Any:
+    return _kept["job"](item)

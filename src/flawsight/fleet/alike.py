@@ -1,0 +1,104 @@
+"""Warm starts: some products are searched in full, and those alike try first what had won there."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from flawsight.core import FlawsightError, Progress
+from flawsight.data import learn_pixel_format
+from flawsight.detectors.patchcore import greedy_k_center
+from flawsight.executors import Executor
+from flawsight.fleet.products import Product
+from flawsight.pipeline.choose import Networks
+from flawsight.pipeline.load_images import OVERVIEW, find_good
+from flawsight.views import ImageCache
+
+PICTURES = 8
+"""Of each product that its features are measured on."""
+LEAST = 4
+"""Products, below which each is searched in full."""
+NEIGHBOURS = 2
+"""Products whose best layers are tried first."""
+
+
+def warm_starts(
+    products: Sequence[Product], executor: Executor, progress: Progress
+) -> Iterator[tuple[Sequence[Product], Mapping[str, str]]]:
+    """First the products to be searched in full, about the root of their number and unlike each other; then the rest,
+    with the layers to be tried first by the product's name.
+
+    The same whoever does the work, and in whichever order.
+    """
+    features = _measured(products, executor, progress)
+    if len(features) < LEAST:
+        yield products, {}
+        return
+    numbers = list(features)
+    drawn = greedy_k_center(np.array(list(features.values())), math.ceil(math.sqrt(len(numbers))))
+    pilots = [numbers[int(at)] for at in drawn]
+    rest = [number for number in numbers if number not in pilots]
+    yield [one for number, one in enumerate(products) if number not in rest], {}
+    first = {}
+    for number in rest:
+        distance = {pilot: float(np.linalg.norm(features[number] - features[pilot])) for pilot in pilots}
+        near = sorted(pilots, key=distance.__getitem__)[:NEIGHBOURS]
+        if proposed := dict.fromkeys(layer for pilot in near for layer in _best_layers(products[pilot])):
+            first[products[number].name] = ",".join(proposed)
+    yield [products[number] for number in rest], first
+
+
+def _measured(products: Sequence[Product], executor: Executor, progress: Progress) -> dict[int, np.ndarray]:
+    """Features by the product's number, of those that are searched by the same network and can be read."""
+    settings = [one.settings for one in products]
+    usual = settings[0].extractor, settings[0].weights
+    chosen = [
+        number
+        for number, one in enumerate(settings)
+        if (one.extractor, one.weights) == usual and one.fixed_layers is None and one.layers == "all"
+    ]
+    found = {}
+    with progress.stage("Comparing products", len(chosen)) as advance:
+        for outcome in executor.map(ProductFeatures(), [products[number] for number in chosen]):
+            if outcome.value is not None:
+                found[chosen[outcome.number]] = outcome.value
+            advance(1)
+    return dict(sorted(found.items()))
+
+
+@dataclass(frozen=True)
+class ProductFeatures:
+    """What a product's good pictures look like to the network: the mean of its last features, of length 1."""
+
+    def __call__(self, product: Product) -> np.ndarray | None:
+        """(channels,), or None where the pictures cannot be read."""
+        settings = product.settings
+        try:
+            paths, *_ = find_good(settings, settings.good)
+            few = [paths[at] for at in np.linspace(0, len(paths) - 1, min(PICTURES, len(paths))).round().astype(int)]
+            pixels = learn_pixel_format(few, settings.bayer, settings.bits, settings.max_pixels)
+            side = min(settings.sides, default=OVERVIEW)
+            network = Networks(settings).at(side)
+            (last,) = network.layers[-1:]
+            images = ImageCache(few, side, settings.max_pixels, pixels)
+            maps = [network.extract([image], [last.name])[last.name] for image in images]
+        except FlawsightError:
+            return None
+        mean: np.ndarray = np.mean([one.mean(dim=(0, 2, 3)).cpu().numpy() for one in maps], axis=0)
+        return mean / max(float(np.linalg.norm(mean)), 1e-12)
+
+
+def _best_layers(product: Product) -> list[str]:
+    """The layers that were measured in full when the product was searched."""
+    assert product.settings.out is not None
+    table: Path = product.settings.out / "selection.csv"
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            return [row["layer"] for row in csv.DictReader(file) if row["stage"] == "full" and not row["same_as"]]
+    except (OSError, KeyError):
+        return []

@@ -1,0 +1,110 @@
+"""fit-all: every product becomes a bundle; one that cannot does not stop the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from flawsight.core import Progress, default_progress, writable_folder
+from flawsight.executors import Executor, open_executor
+from flawsight.fleet.alike import warm_starts
+from flawsight.fleet.index import write_index
+from flawsight.fleet.job import FitProduct
+from flawsight.fleet.products import Product, find_products
+from flawsight.fleet.row import ProductRow, write_summary
+from flawsight.settings import FitAllSettings
+from flawsight.tracking import Tracker, open_tracker
+
+SECONDS_BETWEEN_PAGES = 10.0
+"""The page and the table are written anew no more often, however many products there are."""
+
+
+@dataclass(frozen=True)
+class FitAllResult:
+    """A row for each product, in order of their names, and what to mind beside them.
+
+    >>> FitAllResult((ProductRow("cap", "failed", error="no picture"),)).failed[0].name
+    'cap'
+    """
+
+    rows: tuple[ProductRow, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> list[ProductRow]:
+        """Those without a bundle."""
+        return [row for row in self.rows if not row.is_fitted]
+
+
+def fit_all(products: str | Path, out: str | Path, *, progress: Progress | None = None, **options: Any) -> FitAllResult:
+    """Fit a bundle for every product: each folder in a folder, or each row of a CSV table (name, folder, own options).
+
+    `options` are those of the command, by name (`flawsight.settings.FitAllSettings`). index.html and summary.csv are
+    written beside the bundles. Products that were fitted before from the same pictures and options are not touched.
+
+    >>> (tmp / "plant").mkdir()
+    >>> (tmp / "plant" / "cap").symlink_to(good)
+    >>> result = fs.fit_all(tmp / "plant", tmp / "bundles", image_size=64, fixed_layers="blocks.2.1.add")
+    >>> [(row.name, row.status) for row in result.rows]
+    [('cap', 'fitted')]
+    """
+    return run_fit_all(FitAllSettings.of({"products": products, "out": out, **options}), progress)
+
+
+def run_fit_all(settings: FitAllSettings, progress: Progress | None = None) -> FitAllResult:
+    """`fit_all` with settings that are made already.
+
+    >>> settings = fs.settings.FitAllSettings(products=tmp / "none", out=tmp / "bundles")
+    >>> run_fit_all(settings)
+    Traceback (most recent call last):
+        ...
+    flawsight.core.errors.FlawsightError: '...none' is no folder: ...
+    """
+    watch = progress or default_progress()
+    products = find_products(settings)
+    assert settings.out is not None
+    out = writable_folder(settings.out)
+    with open_tracker(settings.track, out) as tracker, open_executor(settings.workers, settings.ray) as executor:
+        table = _Table(out, products, tracker)
+        try:
+            for some, first in warm_starts(products, executor, watch) if settings.warm_start else [(products, {})]:
+                table.fill(executor, FitProduct(settings.overwrite, first), some, watch)
+        finally:
+            table.write()
+    return FitAllResult(table.sorted, tuple(tracker.notes))
+
+
+class _Table:
+    """Rows as they come; on the disk soon after."""
+
+    def __init__(self, out: Path, products: Sequence[Product], tracker: Tracker) -> None:
+        self.rows: dict[str, ProductRow] = {}
+        self._out, self._products, self._tracker = out, products, tracker
+        self._written = monotonic()
+
+    @property
+    def sorted(self) -> tuple[ProductRow, ...]:
+        """In order of the products' names."""
+        return tuple(self.rows[one.name] for one in self._products if one.name in self.rows)
+
+    def fill(self, executor: Executor, job: FitProduct, products: Sequence[Product], progress: Progress) -> None:
+        """Fit these products."""
+        with progress.stage(f"Fitting {len(products)} products", len(products)) as advance:
+            for outcome in executor.map(job, products):
+                name = products[outcome.number].name
+                row = outcome.value or ProductRow(name, "failed", error=outcome.lost)
+                self.rows[name] = row
+                if row.status == "fitted":
+                    self._tracker.note(name, self._out / name, row.seconds)
+                if monotonic() - self._written > SECONDS_BETWEEN_PAGES:
+                    self.write()
+                advance(1)
+
+    def write(self) -> None:
+        """summary.csv and index.html of what there is by now."""
+        write_summary(self._out, self.sorted)
+        write_index(self._out, self.sorted, len(self._products))
+        self._written = monotonic()

@@ -1,0 +1,122 @@
+"""The unit of work: one product becomes a bundle, and a row."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+
+from flawsight.bundle import read_manifest
+from flawsight.core import FlawsightError, Silent
+from flawsight.fleet.kept import is_ours, keep_row, kept_row, product_key
+from flawsight.fleet.products import Product
+from flawsight.fleet.row import ProductRow
+from flawsight.inspection import Inspector
+from flawsight.pipeline import FitRecord, FitResult, run_fit
+from flawsight.report.data_uri import data_uri
+from flawsight.runtime.measure import peak_mib
+
+TRIED_EACH = 12
+"""Artificial defects of each kind that the finished inspector is shown."""
+PICTURE_SIDE = 72
+
+
+@dataclass(frozen=True)
+class FitProduct:
+    """Fits a product, unless it was fitted before from the same; whatever goes wrong with it is said in its row.
+
+    `first`: by the product's name, layers to be tried first.
+    """
+
+    overwrite: bool = False
+    first: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, product: Product) -> ProductRow:
+        """The row of the product."""
+        try:
+            return self._row(product)
+        except FlawsightError as error:
+            return ProductRow(product.name, "failed", error=str(error))
+        except Exception as error:  # the others are not to suffer
+            logging.getLogger(__name__).exception("product %s", product.name)
+            return ProductRow(product.name, "failed", error=f"{type(error).__name__}: {error}")
+
+    def _row(self, product: Product) -> ProductRow:
+        start, settings = perf_counter(), product.settings
+        key = product_key(product)
+        if not self.overwrite and (kept := kept_row(product, key)):
+            return kept
+        out = settings.out
+        assert out is not None
+        if not is_ours(product) and not self.overwrite:
+            raise FlawsightError(f"'{out}' holds a bundle that fit-all did not make: move it away, or add --overwrite")
+        lost = _approved(product)
+        given = {"overwrite": True, "first": self.first.get(product.name, settings.first)}
+        result = run_fit(settings.model_copy(update=given), Silent())
+        row = _told(product.name, result, lost, perf_counter() - start)
+        keep_row(product, key, row)
+        return row
+
+
+def _approved(product: Product) -> list[str]:
+    """What to mind where somebody had approved a threshold of the bundle that is replaced."""
+    assert product.settings.out is not None
+    try:
+        revisions = read_manifest(product.settings.out).revisions
+    except FlawsightError:
+        return []
+    if len(revisions) < 2:
+        return []
+    return [f"the threshold that {revisions[-1].by} approved on {revisions[-1].at[:10]} went with the old bundle"]
+
+
+def _told(name: str, result: FitResult, lost: list[str], seconds: float) -> ProductRow:
+    manifest = result.inspector.manifest
+    figures = manifest.selection.p_h if manifest.selection else {}
+    smallest, found, made = smallest_found(result.inspector, result.record)
+    point = manifest.operating_point
+    support = [] if point.is_supported else [f"{manifest.data.images} pictures support no rate below {point.rate:.2%}"]
+    return ProductRow(
+        name,
+        "fitted",
+        manifest.data.images,
+        float(np.mean(list(figures.values()))) if figures else None,
+        smallest,
+        found,
+        made,
+        point.threshold,
+        point.rate,
+        " ".join("+".join(layers) for layers in manifest.layers),
+        (*lost, *support, *result.record.notes),
+        seconds,
+        peak_mib(),
+        picture=data_uri(np.asarray(result.record.images[0]), PICTURE_SIDE),
+    )
+
+
+def smallest_found(inspector: Inspector, record: FitRecord) -> tuple[float | None, int, int]:
+    """Show the inspector artificial defects of all sizes: the smallest that it stops, as the side of a square of as
+    many pixels of the picture, how many it stops, and of how many.
+
+    They lie on pictures that it has learned from.
+    """
+    sizes, made = [], 0
+    for images, masks in record.defects.values():
+        areas = [float(np.count_nonzero(mask)) for mask in masks]
+        order = np.argsort(areas)
+        for at in order[np.linspace(0, len(order) - 1, min(len(order), TRIED_EACH)).round().astype(int)]:
+            made += 1
+            if inspector.inspect(images[int(at)]).verdict == "defective":
+                sizes.append(areas[at] ** 0.5 * _enlarged(record))
+    return (min(sizes) if sizes else None), len(sizes), made
+
+
+def _enlarged(record: FitRecord) -> float:
+    """Pixels of a picture for one of those that defects were made on."""
+    if not record.good.is_overview:
+        return 1.0
+    height, width = np.median(record.good.sizes, axis=0)
+    return float((height * width) ** 0.5 / record.good.images.side)
