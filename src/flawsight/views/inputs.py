@@ -23,6 +23,8 @@ _KEPT = 2
 class Pictures(LazyImages):
     """The pictures at `paths` in their own pixels, (H, W, 3) uint8 RGB; those last asked for are kept.
 
+    A pickled one reads the same files again, wherever it is unpacked.
+
     >>> Pictures(fs.data.find_images(good))[0].shape
     (64, 80, 3)
     """
@@ -33,6 +35,9 @@ class Pictures(LazyImages):
         self.pixels = pixels
         self._last: OrderedDict[int, np.ndarray] = OrderedDict()
         self._lock = Lock()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), ([path.absolute() for path in self.paths], self.max_pixels, self.pixels)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -48,7 +53,7 @@ class Pictures(LazyImages):
 
 
 class SquareStore:
-    """Squares (side, side, 3) uint8 by number, in a temporary file; `most` bytes of them.
+    """Squares (side, side, 3) uint8 by number, in a temporary file; `most` bytes of them. A pickled one is empty.
 
     >>> store = SquareStore(side=64)
     >>> store.put(3, np.zeros((64, 64, 3), np.uint8))
@@ -64,6 +69,9 @@ class SquareStore:
         with suppress(OSError):  # no room for temporary files: squares are made again
             # It lives as long as the squares. A buffer would keep what a full disk refused, and reading would fail.
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self._side, self._most)
 
     def get(self, number: int) -> np.ndarray | None:
         """The square of this number; None where it is not here."""
