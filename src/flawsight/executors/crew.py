@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import Any, Protocol, Self
+from contextlib import AbstractContextManager
+from operator import length_hint
+from typing import Any, Protocol
 
 from flawsight.executors.executor import Item, Outcome, Result
 
 Errors = tuple[type[BaseException], ...]
-ATTEMPTS = 3
+Call = Callable[..., Any]
+SECONDS_BETWEEN_CHECKS = 5.0
+ATTEMPTS = 5
 """An item whose workers died so many times is given up: it may be what kills them."""
 
 
 class Worker(Protocol):
     """A process somewhere, that keeps the job it was given last."""
 
-    def take(self, job: Any) -> None:
+    def take(self, job: Any) -> Future[Any]:
         """Receive what a job was packed as."""
 
     def do(self, item: Any) -> Future[Any]:
@@ -27,64 +31,55 @@ class Worker(Protocol):
         """End, at once, also in the middle of an item."""
 
 
-class Crew:
+class Crew(AbstractContextManager["Crew"]):
     """Workers of one kind. A context: at its end they are gone.
 
-    `hire` starts one, `deaths` are the errors that say one is dead, `packed` makes a job ready to be sent to all.
+    `hire` starts one, `deaths` are the errors that say one is dead, `packed` makes a job ready to be sent to all, and
+    `check`, every few seconds, raises where there will be no answer.
     """
 
-    def __init__(self, workers: int, hire: Callable[[], Worker], deaths: Errors, packed: Callable[[Any], Any]) -> None:
+    def __init__(
+        self, workers: int, hire: Callable[[], Worker], deaths: Errors, packed: Call, check: Call = bool
+    ) -> None:
         self.workers, self._crew = workers, list[Worker]()
-        self._hire, self._deaths, self._packed = hire, deaths, packed
+        self._hire, self._deaths, self._packed, self._check = hire, deaths, packed, check
 
     def map(self, job: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Outcome[Result]]:
         """Items in their order to whoever is free; no worker has a second one waiting."""
         sent = self._packed(job)
-        numbered, again, attempts = enumerate(items), deque[tuple[int, Item]](), Counter[int]()
-        running: dict[Future[Result], tuple[Worker, tuple[int, Item]]] = {}
-        free = deque(self._crew)
-        for worker in free:
-            worker.take(sent)
-
-        def begin() -> None:
-            while free or len(self._crew) < self.workers:
-                one = again.popleft() if again else next(numbered, None)
-                if one is None:
-                    return
-                worker = free.popleft() if free else self._hired(sent)
-                running[worker.do(one[1])] = worker, one
-
-        begin()
-        while running:
-            found = []
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+        waiting = ((number, item, 1) for number, item in enumerate(items))
+        again = deque[tuple[int, Item, int]]()
+        wanted = min(self.workers, length_hint(items, self.workers))
+        self._crew += [self._hire() for _ in range(wanted - len(self._crew))]
+        # Whoever has no job yet has no item: he may be waiting for a core that never comes free.
+        running: dict[Future[Any], tuple[Worker, Any]] = {worker.take(sent): (worker, None) for worker in self._crew}
+        free, found, stillborn = deque[Worker](), list[Outcome[Result]](), 0
+        while running and not (free and not any(one for _, one in running.values())):
+            self._check()
+            for future in wait(running, SECONDS_BETWEEN_CHECKS, FIRST_COMPLETED).done:
                 worker, one = running.pop(future)
-                error, number = future.exception(), one[0]
-                if isinstance(error, self._deaths):
-                    self._crew.remove(worker)
-                    worker.stop()
-                    attempts[number] += 1
-                    if attempts[number] < ATTEMPTS:
-                        again.append(one)
-                    else:
-                        reason = f"{ATTEMPTS} workers died of it, is there too little memory? ({str(error)[:200]})"
-                        found.append(Outcome[Result](number, lost=reason))
-                elif error is not None:
-                    raise getattr(error, "cause", None) or error  # Ray wraps it, with its traceback
-                else:
+                error = future.exception()
+                if error is None:
                     free.append(worker)
-                    found.append(Outcome(number, future.result()))
-            begin()  # before whoever asked takes his time
-            yield from found
-
-    def _hired(self, job: Any) -> Worker:
-        worker = self._hire()
-        worker.take(job)
-        self._crew.append(worker)
-        return worker
-
-    def __enter__(self) -> Self:
-        return self
+                    found += [Outcome(one[0], future.result())] if one else []
+                    continue
+                stillborn += not one
+                if not isinstance(error, self._deaths) or stillborn > ATTEMPTS * self.workers:
+                    raise getattr(error, "cause", None) or error  # Ray wraps it, with its traceback
+                self._crew.remove(worker)
+                worker.stop()
+                self._crew.append(self._hire())
+                running[self._crew[-1].take(sent)] = self._crew[-1], None
+                if one and one[2] < ATTEMPTS:
+                    again.append((one[0], one[1], one[2] + 1))
+                elif one:
+                    reason = f"{ATTEMPTS} workers died of it, is there too little memory? ({str(error)[:200]})"
+                    found.append(Outcome(one[0], lost=reason))
+            while free and (one := again.popleft() if again else next(waiting, None)):
+                worker = free.popleft()
+                running[worker.do(one[1])] = worker, one
+            yield from found  # after everybody has something to do: whoever asked may take his time
+            found.clear()
 
     def __exit__(self, *_: object) -> None:
         for worker in self._crew:

@@ -9,7 +9,7 @@ import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import get_context, parent_process
 from typing import Any
 
 from flawsight.core import limit_cores
@@ -26,15 +26,17 @@ class Process:
         self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_begin, initargs=(cores,))
         self._pid = self._pool.submit(os.getpid)
 
-    def take(self, job: bytes) -> None:
+    def take(self, job: bytes) -> Future[Any]:
         """Receive a pickled job."""
-        with suppress(BrokenProcessPool):  # which the next item will find, too
-            self._pool.submit(_take, job)
+        return self._begun(_take, job)
 
     def do(self, item: Any) -> Future[Any]:
         """Begin the job with an item."""
+        return self._begun(_do, item)
+
+    def _begun(self, work: Any, what: Any) -> Future[Any]:
         try:
-            return self._pool.submit(_do, item)
+            return self._pool.submit(work, what)
         except BrokenProcessPool as error:
             failed = Future[Any]()
             failed.set_exception(error)
@@ -59,8 +61,9 @@ def _begin(cores: int) -> None:
 
 
 def _follow() -> None:
-    """End when whoever started this process is gone, however it went."""
-    connection.wait([parent_process().sentinel])  # type: ignore[union-attr]
+    """End when whoever started this process is gone, however that went."""
+    if parent := parent_process():
+        parent.join()
     os._exit(1)
 
 
