@@ -27,6 +27,8 @@ PLAIN = (
     "report",
     "inspection",
     "runtime",
+    "executors",
+    "tracking",
 )
 """Rooms of plain arrays: a bundle is inspected with these alone."""
 IMPORTED_AS = {
@@ -47,6 +49,9 @@ ELSEWHERE = {
     "runtime/graph_backend.py": {"openvino"},
     "regions/adapters.py": {"supervision"},
     "station/history/export.py": {"pyarrow"},
+    "core/machine.py": {"threadpoolctl"},
+    "executors/cluster.py": {"ray"},
+    "tracking/tracker.py": {"mlflow"},
 }
 """What a plain room imports inside a function that only a fit calls, or only who has it."""
 USED_BY_OTHERS = {"onnxscript"}
@@ -101,7 +106,7 @@ def test_plain_rooms_need_no_more_than_the_base(room: str) -> None:
 
 
 def test_whatever_is_imported_is_declared() -> None:
-    extras = ("", "fit", "demo", "openvino", "supervision", "station", "parquet")
+    extras = ("", "fit", "demo", "openvino", "supervision", "station", "parquet", "scale", "track")
     everyone = {module_of(package) for extra in extras for package in declared()[extra]} | set(COME_ALONG)
     for path in sorted(PACKAGE.rglob("*.py")):
         # Contracts for other packages run under pytest, which whoever runs them has.

@@ -20,6 +20,7 @@ from flawsight.settings import (
     DoctorSettings,
     EvaluateSettings,
     ExportSettings,
+    FitAllSettings,
     FitSettings,
     InspectSettings,
     LayersSettings,
@@ -32,6 +33,7 @@ from flawsight.settings import (
 SETTINGS: dict[str, type[Options]] = {
     "check": CheckSettings,
     "fit": FitSettings,
+    "fit-all": FitAllSettings,
     "inspect": InspectSettings,
     "evaluate": EvaluateSettings,
     "export": ExportSettings,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from flawsight.core import cores
 from flawsight.training import parallel, parallel_map
 
 THREADS = 4

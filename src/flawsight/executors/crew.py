@@ -15,7 +15,7 @@ Errors = tuple[type[BaseException], ...]
 Call = Callable[..., Any]
 SECONDS_BETWEEN_CHECKS = 5.0
 ATTEMPTS = 5
-"""An item whose workers died so many times is given up: it may be what kills them."""
+"""An item whose workers died so many times is given up: it may be what kills them, for want of memory."""
 
 
 class Worker(Protocol):
@@ -49,8 +49,7 @@ class Crew(AbstractContextManager["Crew"]):
         sent = self._packed(job)
         waiting = ((number, item, 1) for number, item in enumerate(items))
         again = deque[tuple[int, Item, int]]()
-        wanted = min(self.workers, length_hint(items, self.workers))
-        self._crew += [self._hire() for _ in range(wanted - len(self._crew))]
+        self._crew += [self._hire() for _ in range(min(self.workers, length_hint(items, 9999)) - len(self._crew))]
         # Whoever has no job yet has no item: he may be waiting for a core that never comes free.
         running: dict[Future[Any], tuple[Worker, Any]] = {worker.take(sent): (worker, None) for worker in self._crew}
         free, found, stillborn = deque[Worker](), list[Outcome[Result]](), 0
@@ -73,8 +72,7 @@ class Crew(AbstractContextManager["Crew"]):
                 if one and one[2] < ATTEMPTS:
                     again.append((one[0], one[1], one[2] + 1))
                 elif one:
-                    reason = f"{ATTEMPTS} workers died of it, is there too little memory? ({str(error)[:200]})"
-                    found.append(Outcome(one[0], lost=reason))
+                    found.append(Outcome(one[0], lost=f"{ATTEMPTS} workers died of it: {str(error)[:200]}"))
             while free and (one := again.popleft() if again else next(waiting, None)):
                 worker = free.popleft()
                 running[worker.do(one[1])] = worker, one

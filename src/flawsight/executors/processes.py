@@ -24,7 +24,8 @@ class Process:
 
     def __init__(self, cores: int) -> None:
         self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_begin, initargs=(cores,))
-        self._pid = self._pool.submit(os.getpid)
+        self._last: Future[Any] = self._pool.submit(os.getpid)
+        self._pid = self._last
 
     def take(self, job: bytes) -> Future[Any]:
         """Receive a pickled job."""
@@ -36,16 +37,17 @@ class Process:
 
     def _begun(self, work: Any, what: Any) -> Future[Any]:
         try:
-            return self._pool.submit(work, what)
+            self._last = self._pool.submit(work, what)
         except BrokenProcessPool as error:
-            failed = Future[Any]()
-            failed.set_exception(error)
-            return failed
+            self._last = Future()
+            self._last.set_exception(error)
+        return self._last
 
     def stop(self) -> None:
-        """Kill the process."""
-        with suppress(BrokenProcessPool, ProcessLookupError):
-            os.kill(self._pid.result(), signal.SIGTERM)
+        """Let the process end; kill it in the middle of an item."""
+        if not self._last.done():
+            with suppress(BrokenProcessPool, ProcessLookupError):
+                os.kill(self._pid.result(), signal.SIGTERM)
         self._pool.shutdown(cancel_futures=True)
 
 

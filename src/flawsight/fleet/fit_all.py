@@ -8,13 +8,14 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from flawsight.core import Progress, default_progress, writable_folder
+from flawsight.core import FlawsightError, Progress, default_progress, writable_folder
 from flawsight.executors import Executor, open_executor
 from flawsight.fleet.alike import warm_starts
 from flawsight.fleet.index import write_index
 from flawsight.fleet.job import FitProduct
 from flawsight.fleet.products import Product, find_products
 from flawsight.fleet.row import ProductRow, write_summary
+from flawsight.pipeline.load_images import find_good
 from flawsight.settings import FitAllSettings
 from flawsight.tracking import Tracker, open_tracker
 
@@ -91,7 +92,8 @@ class _Table:
         return tuple(self.rows[one.name] for one in self._products if one.name in self.rows)
 
     def fill(self, executor: Executor, job: FitProduct, products: Sequence[Product], progress: Progress) -> None:
-        """Fit these products."""
+        """Fit these products, those with most pictures first: nobody waits long for the last one."""
+        products = sorted(products, key=_pictures, reverse=True)
         with progress.stage(f"Fitting {len(products)} products", len(products)) as advance:
             for outcome in executor.map(job, products):
                 name = products[outcome.number].name
@@ -108,3 +110,10 @@ class _Table:
         write_summary(self._out, self.sorted)
         write_index(self._out, self.sorted, len(self._products))
         self._written = monotonic()
+
+
+def _pictures(product: Product) -> int:
+    try:
+        return len(find_good(product.settings, product.settings.good)[0])
+    except FlawsightError:  # which the fit will say
+        return 0

@@ -18,7 +18,11 @@ COLUMNS = ("name", "folder")
 
 @dataclass(frozen=True)
 class Product:
-    """A product's name, which is that of its bundle's folder, and the options of its fit."""
+    """A product's name, which is that of its bundle's folder, and the options of its fit.
+
+    >>> Product("cap", fs.FitSettings(good=good, out=tmp / "bundles" / "cap")).settings.image_size
+    256
+    """
 
     name: str
     settings: FitSettings

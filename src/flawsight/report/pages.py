@@ -9,7 +9,8 @@ from flawsight.core import readable
 from flawsight.report import plain_language as words
 
 _FOLDERS = re.compile(r"'[^']*[/\\]([^'/\\]+)'")
-"""A path in quotes: a page names files and folders, but not where on a machine they lie."""
+_PLACES = re.compile(r"(?<![\w'/\\.])(?:[A-Za-z]:)?(?:[/\\][^\s/\\'\";:,]+)+[/\\](?=[^\s/\\])")
+"""A path in quotes, and the folders of one without: a page names files, but not where on a machine they lie."""
 
 
 def render(template: str, **values: Any) -> str:
@@ -36,4 +37,4 @@ def render(template: str, **values: Any) -> str:
 
 def without_folders(text: str) -> str:
     """A sentence with the names of files alone, and valid Unicode."""
-    return _FOLDERS.sub(r"'\1'", readable(text))
+    return _PLACES.sub("", _FOLDERS.sub(r"'\1'", readable(text)))

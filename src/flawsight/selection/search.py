@@ -22,7 +22,7 @@ from flawsight.report import LayerScore
 from flawsight.selection.budget import Budget, bisection_order, round_robin
 from flawsight.selection.coarse import coarse_trials
 from flawsight.selection.evaluator import Evaluator, maxima
-from flawsight.selection.fidelity import high_fidelity, low_fidelity
+from flawsight.selection.fidelity import Fidelity, high_fidelity, low_fidelity
 from flawsight.selection.fusion import DEPTHS, SelectedLayer, criterion, depths, select_per_depth
 from flawsight.selection.latency import TIMED_ON, Option, TimedChoice
 from flawsight.selection.runner import TrialRunner
@@ -130,18 +130,24 @@ class LayerSelection(BaseEstimator):
         self.trials_: list[Trial] = [*ranked, *trials]
         self.untried_ = tuple(runner.untried)
         self.layers_ = chosen
+        self._choose(trials, full, unique, timed)
+        return self
+
+    def _choose(
+        self, trials: Sequence[Trial], stage: Fidelity, layers: Sequence[Layer], timed: TimedChoice | None
+    ) -> None:
+        """The best of those tried, or the best that are quick enough, and what they see together."""
         criteria = {trial.candidate: criterion(trial.figures) for trial in trials}
-        together = partial(_together, full.evaluator, trials)
+        together = partial(_together, stage.evaluator, trials)
         self.options_: list[Option] = []
         if timed is None:
-            self.selected_: tuple[SelectedLayer, ...] = select_per_depth(criteria, unique, self.fuse)
+            self.selected_: tuple[SelectedLayer, ...] = select_per_depth(criteria, layers, self.fuse)
             self.figures_ = together(self.selected_)
-        else:
-            options = timed.options(criteria, self.fuse, together)
-            best = timed.best(options)
-            self.options_ = [*options, best]
-            self.selected_, self.figures_ = best.choices, dict(best.figures)
-        return self
+            return
+        options = timed.options(criteria, self.fuse, together)
+        best = timed.best(options)
+        self.options_ = [*options, best]
+        self.selected_, self.figures_ = best.choices, dict(best.figures)
 
     def _wanted(self, extractor: Extractor) -> list[Layer]:
         """The layers to choose from; of all those of large images, the ones whose maps are not huge."""

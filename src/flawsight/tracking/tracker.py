@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,8 +84,7 @@ def open_tracker(uri: str | None, folder: Path) -> Iterator[Tracker]:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # nothing leaves the machine but to the store that was named
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    for name in ("mlflow", "alembic"):  # they tell on standard error how they make their tables
-        logging.getLogger(name).setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # else it tells how it makes its tables
     from mlflow import MlflowClient
 
     folder = folder.resolve()

@@ -1,0 +1,310 @@
+"""Many products by several workers: how much faster, with the same bundles, through kills, within memory.
+
+    python -m benchmarks scale efficiency --data DATA --work WORK    2 workers of one core against 1, local Ray cluster
+    python -m benchmarks scale kills --data DATA --work WORK         10 workers killed at random: the same bundles
+    python -m benchmarks scale queue --data DATA --work WORK         20 products for 2 workers: the memory of each
+    python -m benchmarks scale warm --data DATA --work WORK          what a warm start saves, and what it costs
+    python -m benchmarks scale paper                                 the simulation for up to 10,000 products
+
+DATA holds the eight products below. Figures go to docs/studies/scale.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks._timeline import Costs, simulate
+
+PRODUCTS = {
+    **{
+        name: name
+        for name in (
+            "cookie", "kolektorsdd_tiles", "magnetic_tile", "paper_pa_bft01_tl", "paper_pa_btn01_rl",
+            "paper_pa_fvn01_tl", "paper_pa_gla01_tl",
+        )
+    },
+    "banded": "dtd_textures/banded",
+}  # fmt: skip
+"""Folders of the data by the names that the products are given."""
+OUT = Path("docs/studies/scale.json")
+ONE_CORE = {"OMP_NUM_THREADS": "1"}
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks scale", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--work", type=Path, default=Path("scale-work"))
+    parser.add_argument("--image-size", type=int, default=256)
+    parser.add_argument("--engines", nargs="+", default=["ray", "processes"])
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    if options.part != "paper" and (options.data is None or not options.data.is_dir()):
+        parser.error("give --data DATA, a folder with the eight products")
+    found = PARTS[options.part](options)
+    kept = json.loads(OUT.read_text()) if OUT.exists() else {}
+    OUT.write_text(json.dumps({**kept, options.part: found}, indent=1, sort_keys=True) + "\n")
+    print(json.dumps(found, indent=1))
+
+
+def plant(options: argparse.Namespace, copies: int = 1, names: Sequence[str] = tuple(PRODUCTS)) -> Path:
+    """A folder of products: links to the data, or several of each."""
+    folder = options.work / f"plant-{copies}-{len(names)}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in names:
+        for copy in range(copies):
+            (folder / (f"{name}-{copy}" if copies > 1 else name)).symlink_to((options.data / PRODUCTS[name]).resolve())
+    return folder
+
+
+def command(options: argparse.Namespace, products: Path, out: Path, *more: str) -> list[str]:
+    program = [
+        sys.executable,
+        "-c",
+        "from flawsight.cli import main; main()",
+        "fit-all",
+        str(products),
+        "--out",
+        str(out),
+        "--json",
+    ]
+    return [*program, "--image-size", str(options.image_size), "--seed", str(options.seed), *more]
+
+
+def run(options: argparse.Namespace, products: Path, out: Path, *more: str, env: dict[str, str] | None = None) -> float:
+    """Seconds of the whole command."""
+    shutil.rmtree(out, ignore_errors=True)
+    start = time.perf_counter()
+    done = subprocess.run(
+        command(options, products, out, *more),
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"fit-all failed ({done.returncode}): {done.stdout[-2000:]} {done.stderr[-2000:]}")
+    return time.perf_counter() - start
+
+
+def signature(out: Path) -> dict[str, Any]:
+    """Of each bundle the hashes of its tensors, its layers, threshold and calibration."""
+    found = {}
+    for path in sorted(out.glob("*/inspector.json")):
+        manifest = json.loads(path.read_text())
+        tensors = {name: digest for name, digest in manifest["files"].items() if name.endswith("safetensors")}
+        layers = [member["layers"] for member in manifest["members"]]
+        found[path.parent.name] = [tensors, layers, manifest["operating_point"], manifest["calibration"]["scores"]]
+    return found
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "summary.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def efficiency(options: argparse.Namespace) -> dict[str, Any]:
+    """Each worker has one core; processes beside Ray, in the same run."""
+    products, found, made = plant(options), dict[str, Any](), {}
+    for engine in options.engines:
+        seconds = {}
+        for workers in (1, 2):
+            out = options.work / f"{engine}-{workers}"
+            asked = ["--workers", str(workers), *(["--ray", "local"] if engine == "ray" else [])]
+            seconds[workers] = run(options, products, out, *asked, env=ONE_CORE)
+            made[engine, workers] = signature(out)
+            print(engine, workers, f"{seconds[workers]:.1f} s", file=sys.stderr)
+        units = [float(row["seconds"]) for row in rows(options.work / f"{engine}-1")]
+        contended = [float(row["seconds"]) for row in rows(options.work / f"{engine}-2")]
+        costs = Costs(**overhead(engine == "ray"))
+        predicted = {workers: simulate(units, workers, costs).seconds for workers in (1, 2)}
+        found[engine] = {
+            "seconds": seconds,
+            "efficiency": seconds[1] / (2 * seconds[2]),
+            "units": [round(one, 2) for one in units],
+            "units_beside_another": [round(one, 2) for one in contended],
+            "costs": asdict(costs) | {"storage": None},
+            "predicted": predicted,
+            "predicted_over_measured": {workers: predicted[workers] / seconds[workers] for workers in (1, 2)},
+        }
+    found["same_bundles"] = all(one == made[options.engines[0], 1] for one in made.values())
+    if {"ray", "processes"} <= set(options.engines):
+        by_ray, beside = found["ray"]["seconds"], found["processes"]["seconds"]
+        found["ray_over_processes"] = {workers: by_ray[workers] / beside[workers] for workers in (1, 2)}
+    return found
+
+
+def overhead(is_ray: bool) -> dict[str, float]:
+    """Seconds of a cluster's start, a worker's start, and an empty item, on one core."""
+    program = """
+import json, sys, time
+from benchmarks.scale import Nothing
+from flawsight.executors import open_executor
+if __name__ == "__main__":
+    import flawsight.fleet
+    begun = time.perf_counter()
+    with open_executor(1, "local" if sys.argv[1] == "True" else None) as executor:
+        opened = time.perf_counter()
+        list(executor.map(Nothing(), range(1)))
+        first = time.perf_counter()
+        list(executor.map(Nothing(), range(200)))
+        items = (time.perf_counter() - first) / 200
+        closing = time.perf_counter()
+    print(json.dumps({"opening": opened - begun, "start": first - opened, "hand_out": items,
+                      "end": time.perf_counter() - closing}))
+"""
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(is_ray)],
+        env={**os.environ, **ONE_CORE},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    whole = time.perf_counter() - start
+    found = json.loads(done.stdout.splitlines()[-1])
+    inside = found["opening"] + found["start"] + 200 * found["hand_out"] + found["end"]
+    return {
+        "begin": whole - inside + found["opening"], "start": found["start"], "hand_out": found["hand_out"],
+        "end": found["end"],
+    }  # fmt: skip
+
+
+class Nothing:
+    """A job that loads what a fit loads, and does nothing."""
+
+    def __call__(self, number: int) -> int:
+        import flawsight.pipeline  # noqa: F401
+
+        return number
+
+
+def kills(options: argparse.Namespace) -> dict[str, Any]:
+    """Workers killed at random moments, by both engines; then the bundles against those of an undisturbed run."""
+    products, found = plant(options), dict[str, Any]()
+    seconds = run(options, products, options.work / "undisturbed", "--workers", "2", env=ONE_CORE)
+    whole = signature(options.work / "undisturbed")
+    for engine in ("processes", "ray"):
+        out, draw = options.work / f"killed-{engine}", random.Random(options.seed)
+        shutil.rmtree(out, ignore_errors=True)
+        asked = ["--workers", "2", *(["--ray", "local"] if engine == "ray" else [])]
+        process = subprocess.Popen(
+            command(options, products, out, *asked), env={**os.environ, **ONE_CORE}, stdout=subprocess.PIPE, text=True
+        )
+        moments, begun = [], time.monotonic()
+        while process.poll() is None and len(moments) < options.kills:
+            time.sleep(draw.uniform(0.5, 1.5) * seconds / options.kills)
+            workers = busy_workers(process.pid)
+            if workers:
+                os.kill(draw.choice(workers), signal.SIGKILL)
+                moments.append(round(time.monotonic() - begun, 1))
+        output, _ = process.communicate()
+        statuses = [row["status"] for row in json.loads(output)["products"]]
+        found[engine] = {
+            "kills_at_s": moments,
+            "exit": process.returncode,
+            "statuses": sorted(set(statuses)),
+            "same_bundles": signature(out) == whole,
+            "products": len(statuses),
+            "seconds": time.monotonic() - begun,
+        }
+    return {**found, "undisturbed_s": seconds}
+
+
+def busy_workers(driver: int) -> list[int]:
+    """Processes that fit: children of spawn, or Ray's actors."""
+    found = []
+    for child in psutil.Process(driver).children(recursive=True):
+        try:
+            line = " ".join(child.cmdline())
+        except psutil.Error:
+            continue
+        if "spawn_main" in line or line.startswith("ray::"):
+            found.append(child.pid)
+    return found
+
+
+def queue(options: argparse.Namespace) -> dict[str, Any]:
+    """Twenty small products for two workers: the most memory that each had taken by the end of each product."""
+    names = [name for name in PRODUCTS if name not in ("kolektorsdd_tiles", "magnetic_tile", "banded")]
+    products, out = plant(options, 4, names), options.work / "queue"
+    seconds = run(options, products, out, "--workers", "2", "--max-memory", "2G", env=ONE_CORE)
+    peaks = [float(row["peak_mib"]) for row in rows(out)]
+    return {
+        "products": len(peaks),
+        "plan_mib": 2e9 / (1 << 20),
+        "most_mib": max(peaks),
+        "least_mib": min(peaks),
+        "seconds": seconds,
+    }
+
+
+def warm(options: argparse.Namespace) -> dict[str, Any]:
+    """Each product by a fit in full and after a warm start: seconds, and P_h on its real defects."""
+    products, found, seconds = plant(options), dict[str, Any](), {}
+    for way in ("cold", "warm"):
+        out = options.work / way
+        seconds[way] = run(
+            options, products, out, "--workers", "2", *(["--warm-start"] if way == "warm" else []), env=ONE_CORE
+        )
+        for row in rows(out):
+            figures = evaluated(out / row["name"], options.data / PRODUCTS[row["name"]], options.work / "figures")
+            first = json.loads((out / row["name"] / "inspector.json").read_text())["settings"].get("first")
+            found.setdefault(row["name"], {})[way] = {
+                "seconds": float(row["seconds"]), "p_h_synthetic": float(row["p_h"]), "p_h_real": figures,
+                "layers": row["layers"], "is_warm": bool(first),
+            }  # fmt: skip
+    return {"products": found, "seconds": seconds}
+
+
+def evaluated(bundle: Path, dataset: Path, out: Path) -> float | None:
+    program = [
+        sys.executable,
+        "-m",
+        "flawsight.cli.app",
+        "evaluate",
+        str(bundle),
+        str(dataset),
+        "--out",
+        str(out),
+        "--json",
+    ]
+    done = subprocess.run([*program, "--resolution", "256"], capture_output=True, text=True, check=False)
+    return json.loads(done.stdout).get("p_h") if not done.returncode else None
+
+
+def paper(options: argparse.Namespace) -> dict[str, Any]:
+    """The simulation with the costs that `efficiency` measured."""
+    measured = json.loads(OUT.read_text())["efficiency"]["ray"]
+    units, costs = measured["units"], Costs(**{**measured["costs"], "storage": 110e6, "read": 60e6, "start_each": 0.05})
+    draw, found = random.Random(options.seed), {}
+    for products in (400, 10_000):
+        drawn = [draw.choice(units) for _ in range(products)]
+        for workers in (1, 10, 100, 1000):
+            found[f"{products} products, {workers} workers"] = asdict(simulate(drawn, workers, costs))
+    return found
+
+
+PARTS = {"efficiency": efficiency, "kills": kills, "queue": queue, "warm": warm, "paper": paper}
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
