@@ -117,13 +117,14 @@ def test_a_bundle_without_its_report_is_none(
     def full(*_: object) -> None:
         raise FlawsightError("cannot write 'report.html' (No space left on device)")
 
+    options = fit_options | {"layers": "blocks.3.0.bn?", "defects": "simple", "export": "none"}
     # By its full name: the package's `fit` is the function.
     monkeypatch.setattr(sys.modules["flawsight.pipeline.fit"], "write_report", full)
     with pytest.raises(FlawsightError, match="No space left"):
-        fs.fit(good_dir, tmp_path / "bundle", **fit_options)
+        fs.fit(good_dir, tmp_path / "bundle", **options)
     assert {path.name for path in (tmp_path / "bundle").iterdir()} == {".search"}
     monkeypatch.undo()
-    fs.fit(good_dir, tmp_path / "bundle", **fit_options)
+    fs.fit(good_dir, tmp_path / "bundle", **options)
     assert (tmp_path / "bundle" / "report.html").exists()
 
 
@@ -172,7 +173,7 @@ def test_the_command_says_so(
 ) -> None:
     fill(small_disk)
     given = {
-        "fit": [good_dir],
+        "fit": [good_dir, "--image-size", 64, "--layers", "blocks.3.0.*"],
         "inspect": [bundle, good_dir],
         "synthesize": [good_dir],
         "evaluate": [bundle, labelled_set],
