@@ -180,10 +180,9 @@ def test_nobody_who_listens(good_dir: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
 @pytest.mark.parametrize("json_too", [True, False])
-def test_an_output_that_takes_nothing(json_too: bool) -> None:
+def test_an_output_that_takes_nothing(good_dir: Path, json_too: bool) -> None:
     code = "from flawsight.cli.app import main; main()"
-    quick = ("--image-size", "64", *(["--json"] if json_too else []))
-    command = [sys.executable, "-c", code, "layers", "resnet18", *quick]
+    command = [sys.executable, "-c", code, "check", str(good_dir), *(["--json"] if json_too else [])]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
     assert done.returncode == 2 and "No space left" in done.stderr and "Traceback" not in done.stderr
