@@ -16,8 +16,8 @@ class TestConfig:
             "image-size: 64\nlayers: ['blocks.3.0.bn?', blocks.1.0.bn3]\ndefects: [simple, cutpaste]\nfuse: 1\n"
             "seed: 5\nfalse-alarm-rate: 0.2\ndevice: cpu\nsearch: exhaustive\n"
         )
-        out = tmp_path / "out"
-        done = flawsight("fit", good_dir, "--config", config, "--out", out, "--defects", "simple", "--json")
+        out, rest = tmp_path / "out", ("--export", "none")
+        done = flawsight("fit", good_dir, "--config", config, "--out", out, "--defects", "simple", "--json", *rest)
         assert done.code == 0, done.err
         document = json.loads((out / "inspector.json").read_text())
         assert document["extractor"]["image_size"] == 64

@@ -43,6 +43,7 @@ def test_a_limit_of_memory_changes_nothing_else(
 
 def test_two_real_detectors_in_a_process_of_its_own(run: Callable, good_dir: Path, tmp_path: Path) -> None:
     options = ("--detector", "patchcore,gaussian", "--parameter", "patchcore.bank_size=50", "--budget", "5")
+    options += ("--export", "none")
     done = run("fit", good_dir, "--out", tmp_path / "out", *QUICK, *options, "--json")
     assert done.code == 0 and done.err == ""
     assert set(json.loads(done.out)["detectors"]) <= {"patchcore", "gaussian"}

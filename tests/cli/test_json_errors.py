@@ -155,7 +155,7 @@ def test_a_fit_says_what_to_mind(flawsight: Callable, texture: Callable, tmp_pat
     for number in range(10):
         Image.fromarray(texture(number, (400, 300))).save(folder / f"{number}.png")
     (folder / "notes.xyz").write_text("x")
-    quick = ("--image-size", "64", "--fixed-layers", "blocks.1.0.bn3", "--device", "cpu")
+    quick = ("--image-size", "64", "--fixed-layers", "blocks.1.0.bn3", "--device", "cpu", "--export", "none")
     done = flawsight("fit", folder, "--out", tmp_path / "out", *quick, "--json")
     document = json.loads(done.out)
     small, left = sorted(document["warnings"], key=lambda text: "notes" in text)
@@ -173,23 +173,23 @@ def test_a_fit_says_what_to_mind(flawsight: Callable, texture: Callable, tmp_pat
 def test_nobody_who_listens(good_dir: Path) -> None:
     """As of `| head -1`: no traceback."""
     code = "from flawsight.cli.app import main; main()"
-    command = f"{sys.executable} -c '{code}' layers resnet18 --json | head -c 20"
+    command = f"{sys.executable} -c '{code}' layers resnet18 --image-size 64 --json | head -c 20"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, timeout=120)
     assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
 @pytest.mark.parametrize("json_too", [True, False])
-def test_an_output_that_takes_nothing(json_too: bool) -> None:
+def test_an_output_that_takes_nothing(good_dir: Path, json_too: bool) -> None:
     code = "from flawsight.cli.app import main; main()"
-    command = [sys.executable, "-c", code, "layers", "resnet18", *(["--json"] if json_too else [])]
+    command = [sys.executable, "-c", code, "check", str(good_dir), *(["--json"] if json_too else [])]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
     assert done.returncode == 2 and "No space left" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_an_interrupt(start: Callable, good_dir: Path, tmp_path: Path) -> None:
-    process = start("fit", good_dir, "--out", tmp_path / "out", "--device", "cpu", "--json")
+    process = start("fit", good_dir, "--out", tmp_path / "out", "--image-size", "64", "--device", "cpu", "--json")
     deadline = time.monotonic() + 120
     while not (tmp_path / "out" / ".search").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -45,7 +45,8 @@ SETTINGS: dict[str, type[Options]] = {
     "demo": DemoSettings,
 }
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-QUICK = ("--image-size", "64", "--layers", "blocks.3.0.bn3", "--defects", "simple", "--device", "cpu")
+SMALL = ("--image-size", "64", "--layers", "blocks.3.0.bn3", "--export", "none")
+QUICK = (*SMALL, "--defects", "simple", "--device", "cpu")
 
 
 def flags(verb: str, hidden: bool = False) -> set[str]:
@@ -200,7 +201,7 @@ def test_the_generators_options_are_those_of_both_verbs(
     flawsight: Callable, good_dir: Path, tmp_path: Path, verb: str
 ) -> None:
     folder = tmp_path / "generator"
-    quick = QUICK[:4] if verb == "fit" else ()
+    quick = SMALL if verb == "fit" else ()
     options = ("--defects", "sdas", "--generator", folder, "--strength", "0.3", "--device", "cpu", *quick)
     trained = ("--generator-preset", "paper", "--generator-steps", "2")
     done = flawsight(verb, good_dir, "--out", tmp_path / "out", *options, *trained)
@@ -240,6 +241,7 @@ def test_the_old_name_of_label_preserving_is_hidden_and_works(
 ) -> None:
     assert "--safe" in flags("fit", hidden=True)
     quick = ("--image-size", "64", "--fixed-layers", "blocks.3.0.bn3", "--device", "cpu", "--augment", "1")
+    quick += ("--export", "none")
     with pytest.warns(DeprecationWarning, match="label_preserving"):
         done = flawsight("fit", good_dir, "--out", tmp_path / "b", *quick, "--safe", "flip,noise")
     assert done.code == 0, done.err

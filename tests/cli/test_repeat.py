@@ -9,16 +9,18 @@ import pytest
 
 CPU = ("--device", "cpu")
 QUICK = ("--image-size", "64", *CPU, "--false-alarm-rate", "0.1", "--seed", "3")
+NO_GRAPH = ("--export", "none")
 FITS = {
     "search": ("--layers", "blocks.1.0.bn?,blocks.3.0.bn?", "--defects", "simple,cutpaste", "--finalists", "2",
                "--foreground", "20:15", "--object", "--strength", "0.3", "--parameter", "bank_size=60"),
-    "exhaustive": ("--layers", "blocks.3.0.bn?", "--defects", "nsa", "--search", "exhaustive", "--fuse", "1"),
+    "exhaustive": ("--layers", "blocks.3.0.bn?", "--defects", "nsa", "--search", "exhaustive", "--fuse", "1",
+                   *NO_GRAPH),
     "several": ("--layers", "blocks.3.0.bn?", "--defects", "simple", "--detector", "patchcore,gaussian",
-                "--parameter", "patchcore.bank_size=50", "--parameter", "gaussian.dims=8"),
+                "--parameter", "patchcore.bank_size=50", "--parameter", "gaussian.dims=8", *NO_GRAPH),
     "fixed": ("--fixed-layers", "blocks.1.0.bn3+blocks.3.0.bn3,blocks.3.0.bn2", "--augment", "2",
-              "--label-preserving", "noise,blur"),
+              "--label-preserving", "noise,blur", *NO_GRAPH),
     "autoencoder": ("--detector", "autoencoder", "--parameter", "side=32", "--parameter", "width=4",
-                    "--parameter", "epochs=2"),
+                    "--parameter", "epochs=2", *NO_GRAPH),
 }  # fmt: skip
 
 
@@ -40,7 +42,7 @@ def test_a_fit_from_its_own_manifest_is_the_same(flawsight: Callable, good_dir: 
 def test_the_command_line_goes_before_the_manifest(
     flawsight: Callable, good_dir: Path, bundle: Path, tmp_path: Path
 ) -> None:
-    options = ("--layers", "blocks.3.0.bn3", "--defects", "simple", "--seed", "9", *CPU)
+    options = ("--layers", "blocks.3.0.bn3", "--defects", "simple", "--seed", "9", *CPU, *NO_GRAPH)
     done = flawsight("fit", good_dir, "--out", tmp_path / "b", "--config", bundle / "inspector.json", *options)
     assert done.code == 0, done.err
     document = json.loads((tmp_path / "b" / "inspector.json").read_text())
@@ -52,7 +54,7 @@ def test_textures_must_be_named_again(flawsight: Callable, good_dir: Path, tmp_p
     """A manifest keeps no folders: they may be elsewhere, or hold other things by now."""
     textures = Path(shutil.copytree(good_dir, tmp_path / "textures"))
     first, again = tmp_path / "first", tmp_path / "again"
-    options = ("--layers", "blocks.3.0.bn?", "--defects", "perlin", "--textures", textures)
+    options = ("--layers", "blocks.3.0.bn?", "--defects", "perlin", "--textures", textures, *NO_GRAPH)
     assert flawsight("fit", good_dir, "--out", first, *QUICK, *options).code == 0
     assert str(tmp_path) not in (first / "inspector.json").read_text()
     assert json.loads((first / "inspector.json").read_text())["settings_paths"] == ["textures"]

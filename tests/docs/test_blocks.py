@@ -25,11 +25,16 @@ SHELL = {"bash", "sh", "console"}
 TEXT = {"text", "yaml", "toml", "json"}
 NOT_RUN = re.compile(r"<!-- not run: \S.* -->\n?")
 SHORTER = {
-    r"^flawsight fit [^#\n]*": r"\g<0> --image-size 64 --layers blocks.1.0.*,blocks.3.0.* --device cpu ",
+    r"^flawsight fit [^#\n]*": r"\g<0> --image-size 64 --layers blocks.1.0.bn?,blocks.3.0.bn3 --device cpu ",
     r"^[^#\n]*,simplenet [^#\n]*": r"\g<0> --parameter simplenet.epochs=1 ",
     r"^[^#\n]*--detector realnet [^#\n]*": r"\g<0> --layers all "
     "--parameter realnet.training_steps=2 --parameter realnet.pairs=8 --parameter realnet.afs_pairs=8 ",
-    r"\bfs\.fit\((.+?)\)": r'fs.fit(\1, image_size=64, layers="blocks.1.0.*,blocks.3.0.*")',
+    r"\bfs\.fit\((.+?)\)": r'fs.fit(\1, image_size=64, layers="blocks.1.0.bn?,blocks.3.0.bn3")',
+    # Graphs of bundles that nothing on the page reads again: the exporter takes longer than all else in a fit.
+    r"^[^#\n]*--out (?:foreign|imagined|part|quick) [^#\n]*": r"\g<0> --export none ",
+    r"^[^#\n]*--latency-budget [^#\n]*": r"\g<0> --layers blocks.1.0.bn3,blocks.3.0.bn3 ",
+    r'"out": None, "layers": "blocks[^"]*"': r'"out": None, "layers": "blocks.2.0.*", "image_size": 64',
+    r"\bLayerSelection\(PatchCore\(\), ": r'\g<0>"blocks.1.0.*", ',
     r"\bExtractor\((.*?)\)": r"Extractor(*[\1], image_size=64)",
     r"\btraining_steps=1000\b": "training_steps=2, pairs=8, afs_pairs=8",
 }

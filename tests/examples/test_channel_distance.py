@@ -21,6 +21,7 @@ EXAMPLE = ROOT / "examples" / "flawsight-channel-distance"
 SOURCE = EXAMPLE / "src" / "flawsight_channel_distance" / "__init__.py"
 FLAWSIGHT = ("-c", "from flawsight.cli import main; main()")
 QUICK = ("--image-size", "64", "--layers", "blocks.3.0.*", "--defects", "simple", "--false-alarm-rate", "0.1")
+QUICK += ("--export", "none")
 
 
 def run(*arguments: object, path: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -113,13 +114,18 @@ VIEWS = {
 
 
 @pytest.fixture(scope="module")
-def of_views(good_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Bundles that do not squash pictures."""
-    folder = tmp_path_factory.mktemp("views")
-    for name, options in VIEWS.items():
-        usual = {"image_size": 64, "fixed_layers": "blocks.2.1.add", "device": "cpu", "false_alarm_rate": 0.05}
-        fs.fit(good_dir, folder / name, **usual | options)
-    return {name: folder / name for name in VIEWS}
+def of_views(good_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], dict[str, Path]]:
+    """Bundles that do not squash pictures, made once for whoever can be built."""
+
+    @cache
+    def made() -> dict[str, Path]:
+        folder = tmp_path_factory.mktemp("views")
+        for name, options in VIEWS.items():
+            usual = {"image_size": 64, "fixed_layers": "blocks.2.1.add", "device": "cpu", "false_alarm_rate": 0.05}
+            fs.fit(good_dir, folder / name, **usual | options)
+        return {name: folder / name for name in VIEWS}
+
+    return made
 
 
 def changed(bundle: Path, folder: Path, **values: object) -> Path:
@@ -198,29 +204,30 @@ def test_it_answers_as_python_does(
 def test_views_are_as_in_python_or_refused(
     build: Callable[[Path], Command],
     bundle: Path,
-    of_views: dict[str, Path],
+    of_views: Callable[[], dict[str, Path]],
     pictures: list[Path],
     tmp_path: Path,
 ) -> None:
     command = build(tmp_path / "build")
+    views = of_views()
     view = json.loads((bundle / "inspector.json").read_text(encoding="utf-8"))["view"]
     check_refused(command, changed(bundle, tmp_path / "region", region="iVBORw0KGgo="), pictures[0], "region")
     check_refused(command, changed(bundle, tmp_path / "old", format=4), pictures[0], "no bundle of format 6")
     other = changed(bundle, tmp_path / "other", view={**view, "kind": "stripes"})
     if build is csharp:
-        for refused in (other, *of_views.values()):
+        for refused in (other, *views.values()):
             check_refused(command, refused, pictures[0], "resized to one square")
         return
     check_refused(command, other, pictures[0], "its view is not known here: stripes")
-    for name, seen in of_views.items():
+    for name, seen in views.items():
         assert check_answers(command, seen, pictures) >= {"defective"}, name
     Image.fromarray(np.zeros((47, 90, 3), np.uint8)).save(tmp_path / "small.png")
-    done = run(*command, of_views["enlarged tiles"], tmp_path / "small.png")
+    done = run(*command, views["enlarged tiles"], tmp_path / "small.png")
     assert (done.returncode, done.stdout) == (1, "path,score,p_value,verdict\n")
     assert "smaller than a tile" in done.stderr
     if build is not javascript:
         for name in ("whole", "tiles"):
-            check_heat_map(command, of_views[name], pictures[1], tmp_path / name)
+            check_heat_map(command, views[name], pictures[1], tmp_path / name)
 
 
 def test_the_program_is_short() -> None:

@@ -41,7 +41,7 @@ def named(tmp_path: Path) -> Path:
 
 
 def fit(good: Path, out: Path, **options: object) -> list[str]:
-    quick = {"image_size": 64, "device": "cpu", "layers": "blocks.3.0.bn3", "false_alarm_rate": 0.1}
+    quick = {"image_size": 64, "device": "cpu", "layers": "blocks.3.0.bn3", "false_alarm_rate": 0.1, "export": "none"}
     given = FitSettings.of({"good": good, "out": out, "defects": "sdas", **quick, **options})
     return list(fs.run_fit(given).record.recipe.concerns)
 

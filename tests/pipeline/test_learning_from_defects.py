@@ -59,7 +59,7 @@ def fitted_with_record(good: Path, out: Path | None = None, **given: object) -> 
 @pytest.fixture(scope="module")
 def result(good_dir: Path, fit_options: dict, textures: Path, tmp_path_factory: pytest.TempPathFactory) -> fs.FitResult:
     folder = tmp_path_factory.mktemp("realnet") / "bundle"
-    found = fitted_with_record(good_dir, folder, **options(fit_options, textures=textures))
+    found = fitted_with_record(good_dir, folder, **options(fit_options, textures=textures, export="none"))
     found.inspector.folder = folder  # type: ignore[attr-defined]
     return found
 
@@ -154,8 +154,14 @@ def test_pictures_of_a_generator_are_blended_in_everywhere(
 
 @pytest.mark.parametrize("defects", ["auto", "sdas"])
 def test_useless_pictures_are_replaced_aloud_unless_they_were_asked_for(
-    good_dir: Path, fit_options: dict, generator: Path, capsys: pytest.CaptureFixture[str], defects: str
+    good_dir: Path,
+    fit_options: dict,
+    generator: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    defects: str,
 ) -> None:
+    monkeypatch.setattr("flawsight.pipeline.defect_sources.PICTURES", 3)
     found = fitted_with_record(good_dir, **options(fit_options, generator=generator, defects=defects))
     recipe = found.record.recipe
     assert recipe.kinds == (("perlin",) if defects == "auto" else ("sdas",))
@@ -170,6 +176,7 @@ def test_useless_pictures_are_replaced_aloud_unless_they_were_asked_for(
 def test_textures_and_a_generator_are_both_used(
     good_dir: Path, fit_options: dict, generator: Path, textures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("flawsight.pipeline.defect_sources.PICTURES", 3)
     both = options(fit_options, generator=generator, textures=textures)
     assert fitted_with_record(good_dir, **both).record.recipe.kinds == ("perlin",)
     monkeypatch.setattr("flawsight.generation.card.WORST", 100.0)
@@ -226,7 +233,8 @@ def test_a_training_on_other_defects_is_not_gone_on_with(
     others = tmp_path / "others"
     others.mkdir()
     Image.fromarray(np.tile(np.arange(64, dtype=np.uint8)[:, None, None] * 4, (1, 64, 3))).save(others / "0.png")
-    expected = fs.fit(good_dir, tmp_path / "expected", **options(fit_options, textures=others))
+    given = options(fit_options, export="none")
+    expected = fs.fit(good_dir, tmp_path / "expected", **given, textures=others)
 
     def pulled(*_: object) -> None:
         raise PulledError
@@ -234,8 +242,8 @@ def test_a_training_on_other_defects_is_not_gone_on_with(
     with monkeypatch.context() as patch:
         patch.setattr("flawsight.pipeline.learn._held_out", pulled)
         with pytest.raises(PulledError):
-            fs.fit(good_dir, tmp_path / "killed", **options(fit_options, textures=textures))
-    found = fs.fit(good_dir, tmp_path / "killed", **options(fit_options, textures=others))
+            fs.fit(good_dir, tmp_path / "killed", **given, textures=textures)
+    found = fs.fit(good_dir, tmp_path / "killed", **given, textures=others)
     assert found.manifest.calibration == expected.manifest.calibration
     tensors = [(tmp_path / name / "detectors.safetensors").read_bytes() for name in ("killed", "expected")]
     assert tensors[0] == tensors[1]

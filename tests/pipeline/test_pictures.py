@@ -76,7 +76,7 @@ def test_a_changed_network_is_noticed_all_the_same(made: tuple[Inspector, Path, 
 
 def test_the_registered_one(good_dir: Path, tmp_path: Path, spoiled: Callable) -> None:
     options = OPTIONS | {"detector": "autoencoder", "detector_parameters": QUICK_AUTOENCODER, "seed": 4}
-    inspector = fs.fit(good_dir, tmp_path / "b", **options)
+    inspector = fs.fit(good_dir, tmp_path / "b", **options, export="none")
     loaded = fs.load(tmp_path / "b", device="cpu")
     assert loaded.backend.members[0].detector.get_params() == inspector.backend.members[0].detector.get_params()
     assert loaded.backend.members[0].detector.seed == 4

@@ -39,7 +39,7 @@ def deep(tmp_path_factory: pytest.TempPathFactory, texture: Callable) -> Path:
 @pytest.fixture(scope="module")
 def deep_inspector(deep: Path, options: dict, tmp_path_factory: pytest.TempPathFactory) -> Inspector:
     bundle = tmp_path_factory.mktemp("bundle") / "b"
-    fs.fit(deep, bundle, **options)
+    fs.fit(deep, bundle, **options, export="none")
     return fs.load(bundle, "cpu")
 
 
@@ -157,6 +157,7 @@ def test_the_command_line_says_what_was_learned(
 
     bundle = tmp_path / "b"
     rest = ("--image-size", 64, "--fixed-layers", options["fixed_layers"], "--false-alarm-rate", 0.1, "--device", "cpu")
+    rest += ("--export", "none")
     assert "Pictures: colour 12-bit in 16\n" in call("fit", deep, "--out", bundle, *rest)
     assert "colour 12-bit in 16" in (bundle / "report.html").read_text()
     for number in range(8):

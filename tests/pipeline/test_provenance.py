@@ -2,12 +2,15 @@
 
 import getpass
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 import flawsight as fs
+
+TINY = {"side": 16, "patch": 4, "widths": (16,), "attention": 0, "norm_groups": 4, "head": 8, "sampling_steps": 4}
 
 
 def told(folder: Path, *secrets: str) -> list[str]:
@@ -42,13 +45,18 @@ def test_a_bundle_holds_no_place_of_the_machine(good: Path, tmp_path: Path, monk
     report = (out / "report.html").read_text(encoding="utf-8")
     assert "flawsight inspect out folder" in report and "notes.xyz" in report
     monkeypatch.chdir(out.parent)
-    fs.fit(Path("good"), Path(), **options)
+    fs.fit(Path("good"), Path(), **options, export="none")
     report = Path("report.html").read_text(encoding="utf-8")
     assert "Inspector secret place" in report and told(Path("report.html").parent, str(tmp_path)) == []
 
 
-def test_nor_does_a_generator(good: Path, tmp_path: Path) -> None:
+def test_nor_does_a_generator(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("diffusers")
+    from flawsight.generation import PRESETS
+
+    monkeypatch.setitem(PRESETS, "small", replace(PRESETS["small"], **TINY))
+    # Takes longer than the rest.
+    monkeypatch.setattr("flawsight.generation.generator.relative_frechet_distance", lambda *_: 99.0)
     out, generator = tmp_path / "bundle", tmp_path / "generator"
     options = {"image_size": 64, "layers": "blocks.1.0.bn3", "device": "cpu", "generator_steps": 1}
     fs.fit(good, out, defects="sdas", generator=generator, **options)
@@ -56,9 +64,8 @@ def test_nor_does_a_generator(good: Path, tmp_path: Path) -> None:
     other.mkdir()
     for path in sorted((good / "deep").glob("*.png"))[:9]:
         (other / path.name).write_bytes(path.read_bytes())
-    result = fs.run_fit(
-        fs.FitSettings.of({"good": other, "out": tmp_path / "b2", "defects": "sdas", "generator": generator, **options})
-    )
+    options |= {"good": other, "out": tmp_path / "b2", "defects": "sdas", "generator": generator, "export": "none"}
+    result = fs.run_fit(fs.FitSettings.of(options))
     assert any("learned from other images" in concern for concern in result.record.notes)
     for folder in (out, generator, tmp_path / "b2"):
         assert told(folder, str(tmp_path), str(Path.home()) + "/") == []

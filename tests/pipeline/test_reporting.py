@@ -82,7 +82,7 @@ def test_without_a_search_the_report_says_so_and_an_old_table_goes(
 
 
 def test_an_earlier_search_is_replaced_by_the_new_one(good_dir: Path, fit_options: dict, tmp_path: Path) -> None:
-    options = fit_options | {"layers": "blocks.3.0.bn3", "defects": "simple"}
+    options = fit_options | {"layers": "blocks.3.0.bn3", "defects": "simple", "export": "none"}
     tmp_path.joinpath("report.html").write_text("of another inspector")
     tmp_path.joinpath("selection.csv").write_text("of another inspector")
     for layers in ("blocks.3.0.bn3", "blocks.3.0.bn2"):
@@ -114,7 +114,7 @@ def test_without_a_search_a_few_artificial_defects_are_shown(
 ) -> None:
     """Of the kinds that a search would try, with heat maps, but without figures; layers read together in one row."""
     names = ["blocks.1.0.bn2", "blocks.3.0.bn3"]
-    record = run(good_dir, tmp_path, **fixed_options, fixed_layers=[names, names[:1]]).record
+    record = run(good_dir, tmp_path, **fixed_options, fixed_layers=[names, names[:1]], export="none").record
     assert record.defects.keys() == fit_result.record.defects.keys() == {"nsa", "perlin", "scratch"}
     for images, masks in record.defects.values():
         assert len(images) == len(masks) == 4 and all(mask.any() for mask in masks)
