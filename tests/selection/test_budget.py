@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from flawsight.core import FlawsightError
 from flawsight.features import Extractor
-from flawsight.selection import Candidate, LayerSelection, budget, criterion, runner, search
+from flawsight.selection import Candidate, LayerSelection, budget, criterion, runner
 from flawsight.selection.budget import Budget, bisection_order, round_robin
 
 LAYERS = "blocks.1.0.*,blocks.3.0.*"
@@ -151,7 +151,7 @@ def test_no_group_is_begun_that_would_not_be_done_in_time(
     monkeypatch.setattr(runner, "TOGETHER", 4)
     clock = Clock(monkeypatch)
     found = clone(free).set_params(budget=seconds).fit(network, images)
-    for stage, share in (("coarse", search.COARSE_SHARE), ("full", 1.0)):
+    for stage, share in (("coarse", budget.COARSE_SHARE), ("full", 1.0)):
         groups = [(size, start) for name, size, start in clock.made if name == stage]
         assert groups
         for size, start in groups[1:]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flawsight.bundle import read_manifest, replace_files, write_bundle
+from flawsight.bundle import prepare_folder, read_manifest, replace_files, write_bundle
 from flawsight.bundle.runtime_model import GraphFormat, Precision
 from flawsight.bundle.store import ONNX_MODEL, OPENVINO_MODEL, SAMPLES
 from flawsight.core import FlawsightError
@@ -45,6 +45,8 @@ def export_bundle(
     folder = Path(folder)
     manifest = read_manifest(folder)
     inspector = load(folder)
+    if out is not None:
+        prepare_folder(Path(out), overwrite=False)
     if good is not None:
         samples = _made_samples(Path(good), inspector)
     elif manifest.samples is not None:

@@ -74,7 +74,6 @@ def defect_sources(
     folder = settings.generator or generator
     assert folder is not None
     card = _card(settings, folder, paths, pixels, progress)
-    pictures = load_or_sample(folder, PICTURES, settings.strength, settings.seed, progress, settings.device)
     concerns = [card.concern] if card.concern else []
     if card.settings.stamp != fingerprint(paths) + pixels.key:
         concerns.append(f"the generator in '{folder}' learned from other images than these")
@@ -82,7 +81,8 @@ def defect_sources(
         kinds = tuple(dict.fromkeys("perlin" if kind == "sdas" else kind for kind in kinds))
         concerns.append("instead of its pictures, other textures show through the defects (perlin)")
     else:
-        found["sdas"] = {"pictures": pictures}
+        made = load_or_sample(folder, PICTURES, settings.strength, settings.seed, progress, settings.device)
+        found["sdas"] = {"pictures": made}
     return DefectRecipe(tuple(kinds), found, _digest(found), card.summary(), tuple(concerns))
 
 
