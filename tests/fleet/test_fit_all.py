@@ -133,10 +133,10 @@ def test_a_bug_in_one_product_stops_nobody(
 ) -> None:
     fitted = of_job.run_fit
 
-    def run_fit(settings: Any, progress: Any) -> Any:
+    def run_fit(settings: Any, *others: Any) -> Any:
         if settings.out.name == "nut":
             raise ZeroDivisionError("no nut")
-        return fitted(settings, progress)
+        return fitted(settings, *others)
 
     monkeypatch.setattr(of_job, "run_fit", run_fit)
     result = fs.fit_all(plant, tmp_path / "bundles", **quick)
@@ -145,7 +145,13 @@ def test_a_bug_in_one_product_stops_nobody(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_it_goes_on_after_kill_9(plant: Path, tmp_path: Path, quick: dict[str, Any]) -> None:
+def test_it_goes_on_after_kill_9(
+    plant: Path, tmp_path: Path, quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr("tempfile.tempdir", None)
     whole, out = tmp_path / "whole", tmp_path / "killed"
     fs.fit_all(plant, whole, **quick)
     options = [f"--{name.replace('_', '-')}={value}" for name, value in quick.items()]
@@ -172,7 +178,7 @@ def test_it_goes_on_after_kill_9(plant: Path, tmp_path: Path, quick: dict[str, A
     result = fs.fit_all(plant, out, **quick)
     assert {name for name, status in statuses(result).items() if status == "unchanged"} >= finished
     assert all(times(out)[name] == before[name] for name in finished) and tensors(out) == tensors(whole)
-    assert not list(out.glob("*/.search"))
+    assert not list(out.glob("*/.search")) and not list(temporary.iterdir())
 
 
 def test_the_smallest_defect_is_one_that_is_stopped(quick: dict[str, Any], plant: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import gettempdir
 from time import perf_counter
 
 import numpy as np
 
 from flawsight.bundle import read_manifest
-from flawsight.core import FlawsightError, Silent
+from flawsight.core import FlawsightError, Silent, cache_key
 from flawsight.fleet.kept import is_ours, keep_row, kept_row, product_key
 from flawsight.fleet.products import Product
 from flawsight.fleet.row import ProductRow
@@ -55,7 +57,9 @@ class FitProduct:
             raise FlawsightError(f"'{out}' holds a bundle that fit-all did not make: move it away, or add --overwrite")
         lost = _approved(product)
         given = {"overwrite": True, "first": self.first.get(product.name, settings.first)}
-        result = run_fit(settings.model_copy(update=given), Silent())
+        # Bundles may lie on a slow drive that many share: what is not finished stays on this machine's own disk.
+        work = Path(gettempdir()) / f"flawsight-{cache_key(key, str(out.resolve()))}"
+        result = run_fit(settings.model_copy(update=given), Silent(), work)
         row = _told(product.name, result, lost, perf_counter() - start)
         keep_row(product, key, row)
         return row

@@ -75,8 +75,8 @@ def fit(
     return result.inspector
 
 
-def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResult:
-    """`fit`, and what happened on the way.
+def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path | None = None) -> FitResult:
+    """`fit`, and what happened on the way. `work`: a folder for what is not finished, instead of one in the bundle's.
 
     >>> settings = fs.FitSettings(good=good, out=None, image_size=64, fixed_layers="blocks.2.1.add")
     >>> result = run_fit(settings)
@@ -84,7 +84,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None) -> FitResul
     ((('blocks.2.1.add',),), ['checking images', 'learning and calibrating'])
     """
     run = Run(progress or default_progress())
-    plan = make_plan(settings)
+    plan = make_plan(settings, work)
     if plan.without_graph:  # now, and not after long work
         logging.getLogger(__name__).warning(plan.without_graph)
     paths, notes, skipped = find_good(settings, settings.good)

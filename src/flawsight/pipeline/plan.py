@@ -37,11 +37,7 @@ class Plan:
     kinds: tuple[str, ...]
     fixed: tuple[LayerSet, ...] | None
     folder: Path | None
-
-    @property
-    def work(self) -> Path | None:
-        """Where unfinished work is kept."""
-        return self.folder / WORK_FOLDER if self.folder else None
+    work: Path | None = None
 
     @property
     def searches(self) -> bool:
@@ -68,8 +64,8 @@ class Plan:
         return one
 
 
-def make_plan(settings: FitSettings) -> Plan:
-    """Check that the options go together; FlawsightError says which do not."""
+def make_plan(settings: FitSettings, work: Path | None = None) -> Plan:
+    """Check that the options go together; FlawsightError says which do not. `work`: where else unfinished work is kept."""
     check_label_preserving(settings.label_preserving)
     fixed = settings.fixed_layers
     if fixed is not None and not (len(fixed) and all(fixed)):
@@ -81,7 +77,9 @@ def make_plan(settings: FitSettings) -> Plan:
     _refuse_views(plan)
     kinds = _kinds(settings, tags) if plan.searches or tags.needs_defects else ()
     folder = None if settings.out is None else prepare_folder(settings.out, settings.overwrite)
-    return Plan(settings, detectors, tags, kinds, fixed, folder)
+    if folder and not work:
+        work = folder / WORK_FOLDER
+    return Plan(settings, detectors, tags, kinds, fixed, folder, work)
 
 
 def _detectors(settings: FitSettings) -> dict[str, Detector]:
