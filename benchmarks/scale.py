@@ -41,6 +41,7 @@ PRODUCTS = {
     "banded": "dtd_textures/banded",
 }  # fmt: skip
 """Folders of the data by the names that the products are given."""
+SMALL = [name for name in PRODUCTS if name not in ("kolektorsdd_tiles", "magnetic_tile")]
 OUT = Path("docs/studies/scale.json")
 ONE_CORE = {"OMP_NUM_THREADS": "1"}
 
@@ -200,10 +201,10 @@ class Nothing:
 
 def kills(options: argparse.Namespace) -> dict[str, Any]:
     """Workers killed at random moments, by both engines; then the bundles against those of an undisturbed run."""
-    products, found = plant(options), dict[str, Any]()
+    products, found = plant(options, names=SMALL), dict[str, Any]()
     seconds = run(options, products, options.work / "undisturbed", "--workers", "2", env=ONE_CORE)
     whole = signature(options.work / "undisturbed")
-    for engine in ("processes", "ray"):
+    for engine in options.engines:
         out, draw = options.work / f"killed-{engine}", random.Random(options.seed)
         shutil.rmtree(out, ignore_errors=True)
         asked = ["--workers", "2", *(["--ray", "local"] if engine == "ray" else [])]
@@ -238,15 +239,14 @@ def busy_workers(driver: int) -> list[int]:
             line = " ".join(child.cmdline())
         except psutil.Error:
             continue
-        if "spawn_main" in line or line.startswith("ray::"):
+        if "spawn_main" in line or line.startswith("ray::_Working"):
             found.append(child.pid)
     return found
 
 
 def queue(options: argparse.Namespace) -> dict[str, Any]:
     """Twenty small products for two workers: the most memory that each had taken by the end of each product."""
-    names = [name for name in PRODUCTS if name not in ("kolektorsdd_tiles", "magnetic_tile", "banded")]
-    products, out = plant(options, 4, names), options.work / "queue"
+    products, out = plant(options, 4, [name for name in SMALL if name != "banded"]), options.work / "queue"
     seconds = run(options, products, out, "--workers", "2", "--max-memory", "2G", env=ONE_CORE)
     peaks = [float(row["peak_mib"]) for row in rows(out)]
     return {

@@ -65,7 +65,7 @@ class Plan:
 
 
 def make_plan(settings: FitSettings, work: Path | None = None) -> Plan:
-    """Check that the options go together; FlawsightError says which do not. `work`: where else what is begun is kept."""
+    """Check that the options go together; FlawsightError says which do not. `work`: where what is begun is kept."""
     check_label_preserving(settings.label_preserving)
     fixed = settings.fixed_layers
     if fixed is not None and not (len(fixed) and all(fixed)):
