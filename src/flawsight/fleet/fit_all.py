@@ -20,7 +20,8 @@ from flawsight.settings import FitAllSettings
 from flawsight.tracking import Tracker, open_tracker
 
 SECONDS_BETWEEN_PAGES = 10.0
-"""The page and the table are written anew no more often, however many products there are."""
+MOST_WRITING = 0.05
+"""The page and the table are written anew no more often, and in no more than this share of the time."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class _Table:
     def __init__(self, out: Path, products: Sequence[Product], tracker: Tracker) -> None:
         self.rows: dict[str, ProductRow] = {}
         self._out, self._products, self._tracker = out, products, tracker
-        self._written = monotonic()
+        self._next = monotonic() + SECONDS_BETWEEN_PAGES
 
     @property
     def sorted(self) -> tuple[ProductRow, ...]:
@@ -101,15 +102,17 @@ class _Table:
                 self.rows[name] = row
                 if row.status == "fitted":
                     self._tracker.note(name, self._out / name, row.seconds)
-                if monotonic() - self._written > SECONDS_BETWEEN_PAGES:
+                if monotonic() > self._next:
                     self.write()
                 advance(1)
 
     def write(self) -> None:
         """summary.csv and index.html of what there is by now."""
+        start = monotonic()
         write_summary(self._out, self.sorted)
         write_index(self._out, self.sorted, len(self._products))
-        self._written = monotonic()
+        taken = monotonic() - start
+        self._next = start + max(SECONDS_BETWEEN_PAGES, taken / MOST_WRITING)
 
 
 def _pictures(product: Product) -> int:
