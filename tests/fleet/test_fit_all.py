@@ -19,8 +19,10 @@ from typer.testing import CliRunner
 import flawsight as fs
 from flawsight.bundle import read_manifest, replace_manifest, revised
 from flawsight.cli import app
+from flawsight.fleet import Product
 from flawsight.fleet import job as of_job
 from flawsight.fleet.job import smallest_found
+from flawsight.fleet.kept import product_key
 
 
 def statuses(result: Any) -> dict[str, str]:
@@ -95,6 +97,23 @@ def test_another_weights_file_of_the_same_name_is_a_reason(plant: Path, tmp_path
         assert set(statuses(fs.fit_all(plant, out, weights=weights, **quick)).values()) == {"fitted"}
         found.append(read_manifest(out / "cap").extractor.weights_sha256)
     assert found[0] != found[1]
+
+
+def test_what_else_the_fit_reads_is_a_reason(plant: Path, tmp_path: Path, texture: Callable[..., Any]) -> None:
+    def key(**options: Any) -> str:
+        settings = {"good": plant / "cap", "out": tmp_path / "bundles" / "cap", "defects": "perlin", **options}
+        return product_key(Product("cap", fs.FitSettings.of(settings)))
+
+    textures = tmp_path / "textures" / "of_wood"
+    textures.mkdir(parents=True)
+    Image.fromarray(texture(1)).save(textures / "a.png")
+    plain, first = key(), key(textures=textures.parent)
+    Image.fromarray(texture(2)).save(textures / "b.png")
+    second = key(textures=textures.parent)
+    (tmp_path / "generator").mkdir()
+    made, absent = (key(defects="sdas", generator=tmp_path / name) for name in ("generator", "later"))
+    assert len({plain, first, second, made, absent, key(detector="gaussian")}) == 6
+    assert key(textures=textures.parent) == second and key(device="cpu", max_memory="3G", overwrite=True) == plain
 
 
 def test_others_bundles_are_not_replaced(plant: Path, tmp_path: Path, quick: dict[str, Any]) -> None:

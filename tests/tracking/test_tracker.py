@@ -58,3 +58,20 @@ def test_without_it_nothing_is_noted(bundle: Path, tmp_path: Path) -> None:
     with open_tracker(None, tmp_path) as tracker:
         tracker.note("cap", bundle, 1.0)
     assert tracker.notes == [] and list(tmp_path.iterdir()) == []
+
+
+def test_fit_notes_beside_the_bundle(good_dir: Path, tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+    from typer.testing import CliRunner
+
+    from flawsight.cli import app
+
+    options = ["--image-size", "64", "--fixed-layers", "blocks.3.0.bn3", "--device", "cpu", "--export", "none", "--track", "local"]
+    done = CliRunner().invoke(app, ["fit", str(good_dir), "--out", str(tmp_path / "made" / "cap"), *options])
+    assert done.exit_code == 0, done.output
+    client = MlflowClient(f"sqlite:///{tmp_path / 'made' / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("cap")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.data.metrics["seconds"] > 0 and "p_h" not in run.data.metrics
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["cap", "mlflow", "mlflow.db"]

@@ -94,7 +94,7 @@ def fit(settings: FitSettings, as_json: bool) -> None:
     out = settings.out
     if out is None:
         raise FlawsightError("--out is missing: name the folder for the bundle")
-    with open_tracker(settings.track, out) as tracker:
+    with open_tracker(settings.track, out.resolve().parent) as tracker:
         result = run_fit(settings)
         tracker.note(out.resolve().name, out, sum(result.record.timings.values()))
     manifest = result.inspector.manifest

@@ -23,9 +23,12 @@ def product_key(product: Product) -> str:
     digests = [fingerprint(find_good(settings, settings.good)[0])]
     for name in settings.paths():
         place = getattr(settings, name)
-        if name in ("good", "out") or place is None or not place.exists():
+        if name in ("good", "out") or place is None:
             continue
-        digests.append(f"{name}={fingerprint(find_images(place)) if place.is_dir() else sha256_of(place)}")
+        if name == "generator" or not place.exists():  # the fit itself may make one
+            digests.append(f"{name}={place}")
+        else:
+            digests.append(f"{name}={fingerprint(find_images(place, True)) if place.is_dir() else sha256_of(place)}")
     return cache_key(*digests, json.dumps(settings.dump(OF_THE_MACHINE), sort_keys=True), repr(settings.detector))
 
 
