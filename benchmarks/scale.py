@@ -43,6 +43,8 @@ PRODUCTS = {
 """Folders of the data by the names that the products are given."""
 SMALL = [name for name in PRODUCTS if name not in ("kolektorsdd_tiles", "magnetic_tile")]
 OUT = Path("docs/studies/scale.json")
+LEAST_BETWEEN = 20.0
+"""Seconds between two kills, on average: a product that five workers died of is given up."""
 ONE_CORE = {"OMP_NUM_THREADS": "1"}
 
 
@@ -213,7 +215,7 @@ def kills(options: argparse.Namespace) -> dict[str, Any]:
         )
         moments, begun = [], time.monotonic()
         while process.poll() is None and len(moments) < options.kills:
-            time.sleep(draw.uniform(0.5, 1.5) * seconds / options.kills)
+            time.sleep(draw.uniform(0.5, 1.5) * max(LEAST_BETWEEN, seconds / options.kills))
             workers = busy_workers(process.pid)
             if workers:
                 os.kill(draw.choice(workers), signal.SIGKILL)

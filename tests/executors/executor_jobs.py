@@ -75,3 +75,25 @@ class Large:
 
 def done_by(folder: Path, number: int) -> list[str]:
     return (folder / str(number)).read_text().split()
+
+
+@dataclass(frozen=True)
+class Unborn:
+    """Kills whoever receives it."""
+
+    def __reduce__(self) -> tuple:
+        return os._exit, (3,)
+
+    def __call__(self, number: int) -> int:
+        return number
+
+
+class Unreadable:
+    """An item that cannot be unpacked."""
+
+    def __reduce__(self) -> tuple:
+        return refuse, ()
+
+
+def refuse() -> None:
+    raise FlawsightError("this item cannot be read here")

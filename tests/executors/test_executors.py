@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from executor_jobs import Cores, Deadly, Large, Refused, Squared, done_by
+from executor_jobs import Cores, Deadly, Large, Refused, Squared, Unborn, Unreadable, done_by
 
 from flawsight.core import FlawsightError, cores
 from flawsight.executors import Executor, InLine, open_executor
@@ -61,6 +61,16 @@ def test_bad_input_is_raised_in_its_own_words(crew: Executor) -> None:
     with pytest.raises(FlawsightError, match=r"^picture 2 is no picture$"):
         list(crew.map(Refused(), range(5)))
     assert sorted(one.value or 0 for one in crew.map(Refused(), [0, 1])) == [0, 1]
+
+
+def test_workers_who_die_before_their_first_item_are_no_endless_matter() -> None:
+    with open_executor(1) as executor, pytest.raises(FlawsightError, match="no worker stays alive"):
+        list(executor.map(Unborn(), range(3)))
+
+
+def test_an_item_that_cannot_be_unpacked_says_why() -> None:
+    with open_executor(1) as executor, pytest.raises(FlawsightError, match="this item cannot be read here"):
+        list(executor.map(Refused(), [Unreadable()]))
 
 
 def test_items_are_taken_when_somebody_is_free(crew: Executor, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """From images to feature maps: preprocessing, batches, devices."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -130,3 +132,11 @@ def test_the_device_that_is_there(images: list[np.ndarray]) -> None:
     assert extractor.extract(images, ["conv_stem"])["conv_stem"].device.type == "cpu"
     expected = "cuda" if torch.cuda.is_available() else "cpu"
     assert Extractor(image_size=64).device.type == expected
+
+
+def test_a_pickled_one_reads_the_same(default: Extractor, images: list[np.ndarray]) -> None:
+    layers = ["blocks.1.0.bn3", "blocks.3.0.bn3"]
+    again = pickle.loads(pickle.dumps(default))
+    expected, found = default.extract(images[:2], layers), again.extract(images[:2], layers)
+    assert all(torch.equal(found[name], expected[name]) for name in layers)
+    assert again.weights_sha256 == default.weights_sha256 and again.device == default.device

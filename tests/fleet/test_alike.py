@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.base import clone
 
 import flawsight as fs
 from flawsight.core import Silent
 from flawsight.executors import InLine
-from flawsight.fleet import find_products
+from flawsight.fleet import Product, find_products
 from flawsight.fleet.alike import ProductFeatures, warm_starts
 from flawsight.selection import LayerSelection, criterion
 from flawsight.settings import FitAllSettings
@@ -79,6 +80,15 @@ def test_a_product_that_cannot_be_read_is_left_to_its_fit(two_sorts: Path, quick
     assert "bolt" in {one.name for one in next(rounds)[0]}
 
 
+@pytest.mark.parametrize("options", [{"search": "exhaustive"}, {"detector": "realnet", "defects": "perlin"}])
+def test_who_does_not_search_is_told_nothing(plant: Path, quick: dict[str, Any], options: dict[str, Any]) -> None:
+    everyone = [
+        Product(one.name, one.settings.model_copy(update=options)) for one in products(plant, quick) for _ in range(2)
+    ]
+    ((some, first),) = warm_starts(everyone, InLine(), Silent())
+    assert len(some) == len(everyone) and first == {}
+
+
 def searched(texture: Callable[..., np.ndarray], network: Any, first: str | None) -> LayerSelection:
     detector, images = fs.detectors.PatchCore(bank_size=50), [cv2.resize(texture(seed), (64, 64)) for seed in range(16)]
     return LayerSelection(detector, defects="nsa", seed=1, first=first).fit(network, images)
@@ -92,6 +102,16 @@ def test_what_is_proposed_is_tried_first_and_the_rest_sampled(texture: Callable[
     tried = {trial.layer for trial in warm.trials_ if trial.stage == "coarse"}
     assert set(winners) <= tried and len(tried) < len(coarse)
     assert warm.selected_ == cold.selected_  # what had won is among them
+
+
+def test_a_proposal_that_is_not_to_choose_from_is_passed_over(texture: Callable[..., np.ndarray], network: Any) -> None:
+    images = [cv2.resize(texture(seed), (64, 64)) for seed in range(16)]
+    search = LayerSelection(fs.detectors.PatchCore(bank_size=50), "blocks.3.0.*", "nsa", seed=1)
+    cold = clone(search).fit(network, images)
+    warm = clone(search).set_params(first="blocks.1.0.bn3").fit(network, images)
+    assert warm.selected_ == cold.selected_
+    with pytest.raises(fs.FlawsightError, match="unknown layer 'nonsense'"):
+        clone(search).set_params(first="nonsense").fit(network, images)
 
 
 def test_bad_proposals_are_doubted(texture: Callable[..., np.ndarray], network: Any) -> None:

@@ -8,21 +8,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 from typer.testing import CliRunner
 
 import flawsight as fs
 from flawsight.bundle import read_manifest, replace_manifest, revised
 from flawsight.cli import app
-from flawsight.fleet import Product
+from flawsight.core import FlawsightError
+from flawsight.fleet import Product, ProductRow
 from flawsight.fleet import job as of_job
+from flawsight.fleet.index import write_index
 from flawsight.fleet.job import smallest_found
 from flawsight.fleet.kept import product_key
+from flawsight.fleet.row import write_summary
 
 
 def statuses(result: Any) -> dict[str, str]:
@@ -35,6 +40,10 @@ def tensors(out: Path) -> dict[str, Any]:
         manifest = read_manifest(path.parent)
         found[path.parent.name] = (manifest.files, manifest.layers, manifest.operating_point, manifest.calibration)
     return found
+
+
+def finished_in(out: Path) -> set[str]:
+    return {path.stem for path in out.glob(".products/*.json") if json.loads(path.read_text())["key"]}
 
 
 def times(out: Path) -> dict[str, int]:
@@ -113,6 +122,7 @@ def test_what_else_the_fit_reads_is_a_reason(plant: Path, tmp_path: Path, textur
     (tmp_path / "generator").mkdir()
     made, absent = (key(defects="sdas", generator=tmp_path / name) for name in ("generator", "later"))
     assert len({plain, first, second, made, absent, key(detector="gaussian")}) == 6
+    assert key(budget=1.0) != plain
     assert key(textures=textures.parent) == second and key(device="cpu", max_memory="3G", overwrite=True) == plain
 
 
@@ -163,6 +173,45 @@ def test_a_bug_in_one_product_stops_nobody(
     assert result.failed[0].error == "ZeroDivisionError: no nut"
 
 
+def test_whoever_is_killed_before_it_is_said_that_he_is_done_was_not(
+    plant: Path, tmp_path: Path, quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, other = tmp_path / "bundles", {**quick, "seed": 1}
+    fs.fit_all(plant, out, **quick)
+    before = tensors(out)
+
+    def killed(*_: Any) -> Any:
+        raise KeyboardInterrupt  # the bundle is there, and nobody has said so
+
+    with monkeypatch.context() as patch:
+        patch.setattr(of_job, "smallest_found", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fs.fit_all(plant, out, **other)
+    assert tensors(out) != before
+    assert sorted(statuses(fs.fit_all(plant, out, **quick)).values()) == ["fitted", "unchanged", "unchanged"]
+    assert tensors(out) == before
+
+
+def test_one_command_at_a_time(plant: Path, tmp_path: Path, quick: dict[str, Any]) -> None:
+    out = tmp_path / "bundles"
+    (out / ".products").mkdir(parents=True)
+    with (
+        FileLock(out / ".products" / "lock"),
+        pytest.raises(FlawsightError, match="another fit-all is writing to"),
+        ThreadPoolExecutor() as pool,
+    ):
+        pool.submit(fs.fit_all, plant, out, **quick).result()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes there")
+def test_a_name_that_is_no_unicode(tmp_path: Path) -> None:
+    name = os.fsdecode(b"B\xf6den <b>#1")
+    row = ProductRow(name, "fitted", 20, 0.9, None, 0, 0, 5.0, 0.05, picture="data:,")
+    page = write_index(tmp_path, [row], 1).read_text()
+    assert 'href="B%F6den%20%3Cb%3E%231/report.html"' in page and "<b>#1" not in page
+    assert write_summary(tmp_path, [row]).exists()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_it_goes_on_after_kill_9(
     plant: Path, tmp_path: Path, quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -187,11 +236,11 @@ def test_it_goes_on_after_kill_9(
     ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 90
-    while not list(out.glob(".products/*.json")) and time.monotonic() < end:
+    while not finished_in(out) and time.monotonic() < end:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    finished = {path.stem for path in out.glob(".products/*.json")}
+    finished = finished_in(out)
     assert finished
     before = times(out)
     result = fs.fit_all(plant, out, **quick)

@@ -34,6 +34,26 @@ def test_the_bundles_may_lie_among_the_products(plant: Path) -> None:
     (plant / "made").mkdir()
     settings = FitAllSettings.of({"products": plant, "out": plant / "made"})
     assert [one.name for one in find_products(settings)] == ["cap", "nut", "ring"]
+    deeper = FitAllSettings.of({"products": plant, "out": plant / "made" / "bundles"})
+    assert [one.name for one in find_products(deeper)] == ["cap", "nut", "ring"]
+    with pytest.raises(FlawsightError, match="its bundle would lie among its pictures"):
+        find_products(FitAllSettings.of({"products": plant, "out": plant}))
+
+
+def test_places_are_the_same_wherever_a_worker_runs(plant: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(plant.parent)
+    products = found(Path("plant"), textures="wood", weights="own.pth")
+    assert products["cap"].good == plant / "cap" and products["cap"].out == plant.parent / "bundles" / "cap"
+    assert products["cap"].weights == plant.parent / "own.pth" and products["cap"].textures == plant.parent / "wood"
+
+
+def test_each_learns_from_a_generator_of_its_own(plant: Path, tmp_path: Path) -> None:
+    products = found(plant, defects="sdas", generator=tmp_path / "made")
+    assert [one.generator for one in products.values()] == [tmp_path / "made" / name for name in products]
+
+
+def test_blanks_in_a_table_do_not_matter(tmp_path: Path) -> None:
+    assert found(table(tmp_path, "name , folder, seed\n a, x , 7 \n"))["a"].seed == 7
 
 
 def test_a_table_gives_each_its_own_options(tmp_path: Path) -> None:
@@ -59,15 +79,20 @@ def test_a_table_gives_each_its_own_options(tmp_path: Path) -> None:
         ("", "needs a line of titles"),
         ("name,place\na,b\n", "needs a line of titles, name and folder"),
         ("name,folder\n", "needs a line of titles, name and folder among them, and products"),
-        ("name,folder\na,x\na,y\n", "line 3: the name 'a' is there twice"),
-        ("name,folder\nA,x\na,y\n", "is there twice"),
+        ("name,folder\na,x\na,y\n", "line 3: the name 'a' is taken"),
+        ("name,folder\nA,x\na,y\n", "is taken"),
         ("name,folder\n../a,x\n", "line 2: '../a'"),
         ("name,folder\n.a,x\n", r"line 2: '\.a'"),
         ("name,folder\na,\n", "line 2: 'a' and ''"),
+        ("name,folder,seed\n\n\na,x,1\n\nb,x,-1\n", "line 6: --seed '-1'"),
+        ("name,folder,workers\na,x,2\n", "cannot have the title 'workers'"),
+        ("name,folder,out\na,x,y\n", "cannot have the title 'out'"),
+        ("name,folder,image-size,image_size\na,x,64,128\n", "cannot have the title 'image_size', or not twice"),
+        ("name,folder\nindex.html,x\n", "the name 'index.html' is taken"),
         ("name,folder,image-size\na,x,8\n", "line 2: --image-size '8'"),
         ("name,folder,image-sise\na,x,8\n", "line 2: unknown option 'image-sise'"),
-        ("name,folder\na,x,1\n", "line 2: it has more cells"),
-        ("name,folder,seed\na,x\n", "line 2: it has fewer cells"),
+        ("name,folder\na,x,1\n", "line 2: it has 3 cells, and there are 2 titles"),
+        ("name,folder,seed\na,x\n", "line 2: it has 2 cells, and there are 3 titles"),
     ],
 )
 def test_a_wrong_table_is_named_with_its_line(tmp_path: Path, text: str, said: str) -> None:

@@ -21,12 +21,14 @@ def test_a_run_holds_parameters_figures_and_files(bundle: Path, tmp_path: Path) 
     with open_tracker("local", tmp_path) as tracker:
         tracker.note("cap", bundle, 12.5)
         tracker.note("cap", bundle, None)
-        tracker.note("nut", bundle, 1.0)
+        tracker.note("nut #3", bundle, 1.0)
     assert tracker.notes == [] and os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     client, manifest = MlflowClient(uri), read_manifest(bundle)
     names = {one.name: one.experiment_id for one in client.search_experiments()}
-    assert {"cap", "nut"} <= set(names)
+    assert {"cap", "nut #3"} <= set(names)
+    (other,) = client.search_runs([names["nut #3"]])
+    assert Path(download_artifacts(run_id=other.info.run_id, artifact_path="inspector.json", tracking_uri=uri)).exists()
     second, first = client.search_runs([names["cap"]], order_by=["attributes.start_time DESC"])
     assert first.data.metrics["seconds"] == 12.5 and "seconds" not in second.data.metrics
     assert first.data.metrics["threshold"] == pytest.approx(manifest.operating_point.threshold)
@@ -44,7 +46,10 @@ def test_a_store_that_fails_later_is_a_note(bundle: Path, tmp_path: Path) -> Non
         shutil.copytree(bundle, tmp_path / "broken")
         (tmp_path / "broken" / "inspector.json").write_text("{}")
         tracker.note("cap", tmp_path / "broken", 1.0)
-    assert len(tracker.notes) == 1 and "'cap' could not be noted in MLflow" in tracker.notes[0]
+        tracker.note("nut", tmp_path / "broken", 1.0)
+        tracker.note("ring", tmp_path / "broken", 1.0)
+    assert len(tracker.notes) == 2 and "'cap' could not be noted in MLflow" in tracker.notes[0]
+    assert "and no more was tried" in tracker.notes[1]
 
 
 def test_a_store_that_does_not_answer_is_said_at_once(tmp_path: Path) -> None:
@@ -66,7 +71,8 @@ def test_fit_notes_beside_the_bundle(good_dir: Path, tmp_path: Path) -> None:
 
     from flawsight.cli import app
 
-    options = ["--image-size", "64", "--fixed-layers", "blocks.3.0.bn3", "--device", "cpu", "--export", "none", "--track", "local"]
+    given = {"image-size": 64, "fixed-layers": "blocks.3.0.bn3", "device": "cpu", "export": "none", "track": "local"}
+    options = [f"--{name}={value}" for name, value in given.items()]
     done = CliRunner().invoke(app, ["fit", str(good_dir), "--out", str(tmp_path / "made" / "cap"), *options])
     assert done.exit_code == 0, done.output
     client = MlflowClient(f"sqlite:///{tmp_path / 'made' / 'mlflow.db'}")

@@ -1,8 +1,5 @@
 """Workers that are actors of a Ray cluster, which may be of this machine alone."""
 
-from __future__ import annotations
-
-import logging
 import os
 import socket
 import sys
@@ -61,10 +58,13 @@ def cluster(address: str, workers: int | None) -> Iterator[Crew]:
     """Actors in the cluster at an address, `local` for one that is started here and now; default: one for each core."""
     deaths = (of.RayActorError, of.NodeDiedError, of.ObjectLostError, of.OutOfMemoryError, of.WorkerCrashedError)
     with redirect_stdout(sys.stderr), ExitStack() as started:  # what Ray says of dead workers is no output of ours
-        _connect(address, workers)
-        started.callback(ray.shutdown)
+        if not ray.is_initialized():  # by whoever calls
+            _connect(address, workers)
+            started.callback(ray.shutdown)
         each, count = _shares(workers)
-        yield started.enter_context(Crew(count, lambda: Actor(each), deaths, ray.put, _check))
+        yield started.enter_context(
+            Crew(count, lambda: Actor(each), deaths, ray.put, bool if "//" in address else _check)
+        )
 
 
 def _connect(address: str, workers: int | None) -> None:
@@ -72,8 +72,8 @@ def _connect(address: str, workers: int | None) -> None:
         if ":" in address and "//" not in address:
             _reach(address)  # Ray would try for minutes
         count = max(cores(), workers or 0) if address == "local" else None
-        ray.init(address, num_cpus=count, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    except (OSError, RuntimeError, ValueError) as error:
+        ray.init(address, num_cpus=count, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    except (OSError, RuntimeError, ValueError, of.RayError) as error:
         said = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
         raise FlawsightError(f"no Ray cluster answers at '{address}' ({said}): try --ray local") from error
 

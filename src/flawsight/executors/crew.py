@@ -1,7 +1,5 @@
 """A crew: workers who are given one item at a time. One who dies is replaced, and his item done again."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -9,9 +7,9 @@ from contextlib import AbstractContextManager
 from operator import length_hint
 from typing import Any, Protocol
 
+from flawsight.core import FlawsightError
 from flawsight.executors.executor import Item, Outcome, Result
 
-Errors = tuple[type[BaseException], ...]
 Call = Callable[..., Any]
 SECONDS_BETWEEN_CHECKS = 5.0
 ATTEMPTS = 5
@@ -39,7 +37,12 @@ class Crew(AbstractContextManager["Crew"]):
     """
 
     def __init__(
-        self, workers: int, hire: Callable[[], Worker], deaths: Errors, packed: Call, check: Call = bool
+        self,
+        workers: int,
+        hire: Callable[[], Worker],
+        deaths: tuple[type[BaseException], ...],
+        packed: Call,
+        check: Call = bool,
     ) -> None:
         self.workers, self._crew = workers, list[Worker]()
         self._hire, self._deaths, self._packed, self._check = hire, deaths, packed, check
@@ -63,8 +66,10 @@ class Crew(AbstractContextManager["Crew"]):
                     found += [Outcome(one[0], future.result())] if one else []
                     continue
                 stillborn += not one
-                if not isinstance(error, self._deaths) or stillborn > ATTEMPTS * self.workers:
+                if not isinstance(error, self._deaths):
                     raise getattr(error, "cause", None) or error  # Ray wraps it, with its traceback
+                if stillborn > ATTEMPTS * self.workers:
+                    raise FlawsightError(f"no worker stays alive: {' '.join(str(error).split())[:200]}") from error
                 self._crew.remove(worker)
                 worker.stop()
                 self._crew.append(self._hire())

@@ -1,11 +1,8 @@
 """The one interface, its plainest form (a job is called with each item, here and now), and who gives which."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from flawsight.core import cores
 
@@ -13,8 +10,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class Outcome(Generic[Result]):
+class Outcome(NamedTuple, Generic[Result]):
     """What came of the item of this number: a value, or in `lost` why there is none.
 
     >>> Outcome(2, value="done").lost

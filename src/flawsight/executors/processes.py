@@ -1,13 +1,10 @@
 """Workers that are processes on this machine."""
 
-from __future__ import annotations
-
 import os
 import pickle
 import signal
 import threading
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import suppress
 from multiprocessing import get_context, parent_process
 from typing import Any
@@ -33,12 +30,12 @@ class Process:
 
     def do(self, item: Any) -> Future[Any]:
         """Begin the job with an item."""
-        return self._begun(_do, item)
+        return self._begun(_do, pickle.dumps(item))
 
     def _begun(self, work: Any, what: Any) -> Future[Any]:
         try:
             self._last = self._pool.submit(work, what)
-        except BrokenProcessPool as error:
+        except BrokenExecutor as error:
             self._last = Future()
             self._last.set_exception(error)
         return self._last
@@ -46,14 +43,14 @@ class Process:
     def stop(self) -> None:
         """Let the process end; kill it in the middle of an item."""
         if not self._last.done():
-            with suppress(BrokenProcessPool, ProcessLookupError):
+            with suppress(BrokenExecutor, ProcessLookupError):
                 os.kill(self._pid.result(), signal.SIGTERM)
         self._pool.shutdown(cancel_futures=True)
 
 
 def processes(workers: int, cores: int) -> Crew:
     """So many processes of so many cores each."""
-    return Crew(workers, lambda: Process(cores), (BrokenProcessPool,), pickle.dumps)
+    return Crew(workers, lambda: Process(cores), (BrokenExecutor,), pickle.dumps)
 
 
 def _begin(cores: int) -> None:
@@ -64,8 +61,7 @@ def _begin(cores: int) -> None:
 
 def _follow() -> None:
     """End when whoever started this process is gone, however that went."""
-    if parent := parent_process():
-        parent.join()
+    parent_process().join()  # type: ignore[union-attr]
     os._exit(1)
 
 
@@ -73,5 +69,5 @@ def _take(job: bytes) -> None:
     _kept["job"] = pickle.loads(job)
 
 
-def _do(item: Any) -> Any:
-    return _kept["job"](item)
+def _do(item: bytes) -> Any:
+    return _kept["job"](pickle.loads(item))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,6 +47,7 @@ class Extractor:
             raise FlawsightError(f"image size {image_size} is too small for a network: use 32 or more (default 256)")
         self.name = name
         self.image_size = image_size
+        self._asked = device
         self.device = resolve_device(device)
         with GLOBAL_STATE:
             self.network = create_network(name, weights, image_size)
@@ -52,7 +56,14 @@ class Extractor:
         self._graphs: dict[tuple[str, ...], fx.GraphModule] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_graphs": {}}  # traced again where it is unpacked
+        # It is traced again where it is unpacked, and goes to the device that is there.
+        network = replace(self.network, module=deepcopy(self.network.module).cpu())
+        return {**self.__dict__, "_graphs": {}, "network": network}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.device = resolve_device(self._asked)
+        self.network.module.to(self.device)
 
     @property
     def weights_sha256(self) -> str:

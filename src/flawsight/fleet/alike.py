@@ -17,6 +17,8 @@ from flawsight.executors import Executor
 from flawsight.fleet.products import Product
 from flawsight.pipeline.choose import Networks
 from flawsight.pipeline.load_images import OVERVIEW, find_good
+from flawsight.pipeline.plan import make_plan
+from flawsight.settings import FitSettings
 from flawsight.views import ImageCache
 
 PICTURES = 8
@@ -60,7 +62,7 @@ def _measured(products: Sequence[Product], executor: Executor, progress: Progres
     chosen = [
         number
         for number, one in enumerate(settings)
-        if (one.extractor, one.weights) == usual and one.fixed_layers is None and one.layers == "all"
+        if (one.extractor, one.weights) == usual and one.layers == "all" and _is_searched(one)
     ]
     found = {}
     with progress.stage("Comparing products", len(chosen)) as advance:
@@ -69,6 +71,14 @@ def _measured(products: Sequence[Product], executor: Executor, progress: Progres
                 found[chosen[outcome.number]] = outcome.value
             advance(1)
     return dict(sorted(found.items()))
+
+
+def _is_searched(settings: FitSettings) -> bool:
+    """Whether layers are chosen in a way that takes proposals."""
+    try:
+        return settings.search == "auto" and make_plan(settings.model_copy(update={"out": None})).searches
+    except FlawsightError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -87,7 +97,7 @@ class ProductFeatures:
             (last,) = network.layers[-1:]
             images = ImageCache(few, side, settings.max_pixels, pixels)
             maps = [network.extract([image], [last.name])[last.name] for image in images]
-        except FlawsightError:
+        except Exception:  # the fit will say what is wrong
             return None
         mean: np.ndarray = np.mean([one.mean(dim=(0, 2, 3)).cpu().numpy() for one in maps], axis=0)
         return mean / max(float(np.linalg.norm(mean)), 1e-12)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from flawsight.core import FlawsightError, Progress, default_progress, writable_folder
 from flawsight.executors import Executor, open_executor
 from flawsight.fleet.alike import warm_starts
 from flawsight.fleet.index import write_index
 from flawsight.fleet.job import FitProduct
+from flawsight.fleet.kept import FOLDER
 from flawsight.fleet.products import Product, find_products
 from flawsight.fleet.row import ProductRow, write_summary
 from flawsight.pipeline.load_images import find_good
@@ -69,7 +73,11 @@ def run_fit_all(settings: FitAllSettings, progress: Progress | None = None) -> F
     products = find_products(settings)
     assert settings.out is not None
     out = writable_folder(settings.out)
-    with open_tracker(settings.track, out) as tracker, open_executor(settings.workers, settings.ray) as executor:
+    with (
+        _alone(out),
+        open_tracker(settings.track, out) as tracker,
+        open_executor(settings.workers, settings.ray) as executor,
+    ):
         table = _Table(out, products, tracker)
         try:
             for some, first in warm_starts(products, executor, watch) if settings.warm_start else [(products, {})]:
@@ -77,6 +85,17 @@ def run_fit_all(settings: FitAllSettings, progress: Progress | None = None) -> F
         finally:
             table.write()
     return FitAllResult(table.sorted, tuple(tracker.notes))
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Nobody else writes there meanwhile."""
+    place = writable_folder(out / FOLDER) / "lock"
+    try:
+        with FileLock(place, timeout=0):
+            yield
+    except Timeout as error:
+        raise FlawsightError(f"another fit-all is writing to '{out}': wait for it, or choose another --out") from error
 
 
 class _Table:

@@ -56,9 +56,11 @@ class FitProduct:
         if not is_ours(product) and not self.overwrite:
             raise FlawsightError(f"'{out}' holds a bundle that fit-all did not make: move it away, or add --overwrite")
         lost = _approved(product)
+        # From now on whatever lies there is ours, and unfinished until it is said otherwise.
+        keep_row(product, "", ProductRow(product.name, "failed", error="it was not finished"))
         given = {"overwrite": True, "first": self.first.get(product.name, settings.first)}
         # Bundles may lie on a slow drive that many share: what is not finished stays on this machine's own disk.
-        work = Path(gettempdir()) / f"flawsight-{cache_key(key, str(out.resolve()))}"
+        work = Path(gettempdir()) / f"flawsight-{cache_key(str(Path.home()), str(out.resolve()))}"
         result = run_fit(settings.model_copy(update=given), Silent(), work)
         row = _told(product.name, result, lost, perf_counter() - start)
         keep_row(product, key, row)

@@ -29,7 +29,9 @@ def product_key(product: Product) -> str:
             digests.append(f"{name}={place}")
         else:
             digests.append(f"{name}={fingerprint(find_images(place, True)) if place.is_dir() else sha256_of(place)}")
-    return cache_key(*digests, json.dumps(settings.dump(OF_THE_MACHINE), sort_keys=True), repr(settings.detector))
+    return cache_key(
+        *digests, json.dumps(settings.dump(OF_THE_MACHINE - {"budget"}), sort_keys=True), repr(settings.detector)
+    )
 
 
 def kept_row(product: Product, key: str) -> ProductRow | None:

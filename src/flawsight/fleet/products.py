@@ -14,6 +14,12 @@ from flawsight.settings import FitAllSettings, FitSettings, InspectorOptions, Tr
 
 COLUMNS = ("name", "folder")
 """Of a table; all others are options."""
+OF_ALL = {*WorkerOptions.model_fields, *TrackOptions.model_fields, "overwrite"}
+"""Options of the command as a whole."""
+TAKEN = {"index.html", "summary.csv", "mlflow", "mlflow.db"}
+"""Names of other files beside the bundles."""
+NO_PLACE = {"auto", "random"}
+"""What an option that names a file may say instead."""
 
 
 @dataclass(frozen=True)
@@ -36,22 +42,34 @@ def find_products(settings: FitAllSettings) -> list[Product]:
     >>> [(one.name, one.settings.image_size) for one in products]
     [('cap', 128), ('nut', 256)]
     """
-    where = settings.products
+    where = settings.products.absolute()
     if settings.out is None:
         raise FlawsightError("--out is missing: name the folder for the bundles")
-    found = dict[str, Product]()
-    for name, place, given in _given(where, settings.out):
-        if same_name(name) in found:
-            raise FlawsightError(f"{place}: the name '{name}' is there twice: the bundles are named by it")
-        shared = {one: getattr(settings, one) for one in settings.changed(InspectorOptions)}
-        for one in (*WorkerOptions.model_fields, *TrackOptions.model_fields):
-            shared.pop(one, None)
+    out, found = settings.out.absolute(), dict[str, Product]()
+    shared = {name: getattr(settings, name) for name in settings.changed(InspectorOptions) if name not in OF_ALL}
+    for name, place, given in _given(where, out):
+        if same_name(name) in found or name in TAKEN:
+            raise FlawsightError(f"{place}: the name '{name}' is taken: the bundles are named by it")
+        own = {"generator": settings.generator / name} if settings.generator else {}  # each learns from its own
         try:
-            options = FitSettings.of({**shared, **given, "out": settings.out / name})
+            options = FitSettings.of({**shared, **own, **given, "out": out / name})
         except FlawsightError as error:
             raise FlawsightError(f"{place}: {error}") from error
-        found[same_name(name)] = Product(name, options)
+        if options.out == options.good:
+            raise FlawsightError(f"{place}: its bundle would lie among its pictures: choose another --out")
+        found[same_name(name)] = Product(name, _absolute(options))
     return sorted(found.values(), key=lambda product: product.name)
+
+
+def _absolute(settings: FitSettings) -> FitSettings:
+    """The same wherever a worker runs."""
+    places = {name: getattr(settings, name) for name in FitSettings.paths()}
+    named = {
+        name: place.absolute()
+        for name, place in places.items()
+        if isinstance(place, Path) and str(place) not in NO_PLACE
+    }
+    return settings.model_copy(update=named)
 
 
 def _given(where: Path, out: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -64,7 +82,7 @@ def _folders(where: Path, out: Path) -> Iterator[tuple[str, str, dict[str, Any]]
         raise FlawsightError(f"'{where}' is no folder: name one with a folder for each product, or a CSV table")
     if has_images(where) or folder_named(where, "train").is_dir():
         raise FlawsightError(f"'{where}' holds pictures itself: for one product use `flawsight fit`")
-    folders = [folder for folder in subfolders(where) if folder.resolve() != out.resolve()]
+    folders = [folder for folder in subfolders(where) if not out.resolve().is_relative_to(folder.resolve())]
     if not folders:
         raise FlawsightError(f"'{where}' is empty: it should hold a folder for each product")
     return ((folder.name, f"'{folder}'", {"good": folder}) for folder in folders)
@@ -73,16 +91,21 @@ def _folders(where: Path, out: Path) -> Iterator[tuple[str, str, dict[str, Any]]
 def _rows(table: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.reader(file)
+            lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise FlawsightError(f"the table '{table}' cannot be read: {error}") from error
-    if not rows or any(column not in rows[0] for column in COLUMNS):
+    titles = [title.replace("-", "_") for title in lines[0][1]] if lines else []
+    if len(lines) < 2 or not {*COLUMNS} <= {*titles}:
         raise FlawsightError(f"the table '{table}' needs a line of titles, name and folder among them, and products")
-    for line, row in enumerate(rows, start=2):
+    for title in titles:
+        if title in {*OF_ALL, "out", "good"} or titles.count(title) > 1:
+            raise FlawsightError(f"the table '{table}' cannot have the title '{title}', or not twice")
+    for line, row in lines[1:]:
         place = f"'{table}', line {line}"
-        if None in row or None in row.values():
-            raise FlawsightError(f"{place}: it has {'more' if None in row else 'fewer'} cells than there are titles")
-        cells = {title.strip().replace("-", "_"): text.strip() for title, text in row.items()}
+        if len(row) != len(titles):
+            raise FlawsightError(f"{place}: it has {len(row)} cells, and there are {len(titles)} titles")
+        cells = dict(zip(titles, row, strict=True))
         name, folder = (cells.pop(column) for column in COLUMNS)
         if not name or not folder or name.startswith(".") or safe_name(name) != name:
             raise FlawsightError(
@@ -90,6 +113,6 @@ def _rows(table: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
             )
         given: dict[str, Any] = {title: text for title, text in cells.items() if text}
         for title in set(FitSettings.paths()) & given.keys():
-            if given[title] != "auto":
+            if given[title] not in NO_PLACE:
                 given[title] = table.parent / given[title]
         yield name, place, {**given, "good": table.parent / folder}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
+from urllib.parse import quote
 
 from flawsight.core import readable
 from flawsight.report import plain_language as words
@@ -31,6 +33,7 @@ def render(template: str, **values: Any) -> str:
         duration=words.duration,
         frequency=words.frequency,
         kind_name=words.kind_name,
+        address=lambda name: quote(os.fsencode(name)),
     )
     return environment.get_template(template).render(values)
 

@@ -124,7 +124,7 @@ class LayerSelection(BaseEstimator):
         ranked: list[Trial] = []
         if self.search == "auto":
             coarse = low_fidelity(detectors, self.validation_, side)
-            ranked = coarse_trials(runner, candidates, coarse, unique, self._proposed(chosen))
+            ranked = coarse_trials(runner, candidates, coarse, unique, self._proposed(extractor, chosen))
             candidates = survivors(ranked, unique, self.finalists, in_order=not budget.is_limited)
         trials = runner.trials(candidates, full)
         self.trials_: list[Trial] = [*ranked, *trials]
@@ -156,9 +156,10 @@ class LayerSelection(BaseEstimator):
             return chosen
         return [layer for layer in chosen if layer.height <= LARGEST_MAP] or chosen
 
-    def _proposed(self, chosen: Sequence[Layer]) -> set[str]:
-        """The names of the layers to be tried first."""
-        return {layer.same_as or layer.name for layer in select_layers(chosen, self.first)} if self.first else set()
+    def _proposed(self, extractor: Extractor, chosen: Sequence[Layer]) -> set[str]:
+        """The names of the layers to be tried first, of those to choose from."""
+        first = select_layers(extractor.layers, self.first) if self.first else ()
+        return {layer.same_as or layer.name for layer in first if layer in chosen}
 
     def _validation(self, images: Sequence[np.ndarray], kinds: Sequence[str]) -> ValidationSet:
         return make_validation_set(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from flawsight.bundle import Manifest, read_manifest
 from flawsight.bundle.store import MANIFEST
@@ -15,6 +16,8 @@ from flawsight.core import FlawsightError
 LOCAL = "local"
 STORE, ARTIFACTS = "mlflow.db", "mlflow"
 """Of a local store: the file, and the folder of the files that belong to runs."""
+MOST_FAILURES = 1
+"""In a row, after which no more is tried: each takes a minute, and the workers wait for it."""
 LONGEST = 500
 """Characters of a parameter's value that every version of MLflow takes."""
 
@@ -35,21 +38,26 @@ class Tracker:
 class _MLflow(Tracker):
     def __init__(self, client: Any, artifacts: str | None) -> None:
         super().__init__()
-        self._client, self._artifacts = client, artifacts
+        self._client, self._artifacts, self._failures = client, artifacts, 0
 
     def note(self, product: str, bundle: Path, seconds: float | None) -> None:
         """A run with parameters, figures, the manifest and the report; a store that fails now costs no inspector."""
+        if self._failures > MOST_FAILURES:
+            return
         try:
             self._note(product, bundle, seconds)
+            self._failures = 0
         except Exception as error:  # of MLflow, its database and its transport
-            self.notes.append(f"'{product}' could not be noted in MLflow: {_first_line(error)}")
+            self._failures += 1
+            more = ", and no more was tried" if self._failures > MOST_FAILURES else ""
+            self.notes.append(f"'{product}' could not be noted in MLflow{more}: {_first_line(error)}")
 
     def _note(self, product: str, bundle: Path, seconds: float | None) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
         manifest, client = read_manifest(bundle), self._client
         found = client.get_experiment_by_name(product)
-        place = f"{self._artifacts}/{product}" if self._artifacts else None
+        place = f"{self._artifacts}/{quote(product)}" if self._artifacts else None
         experiment = found.experiment_id if found else client.create_experiment(product, place)
         run = client.create_run(experiment, run_name=manifest.data.fingerprint[:12]).info
         figures = [Metric(name, value, run.start_time, 0) for name, value in _figures(manifest, seconds).items()]
@@ -84,6 +92,7 @@ def open_tracker(uri: str | None, folder: Path) -> Iterator[Tracker]:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # nothing leaves the machine but to the store that was named
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # else it tells how it makes its tables
     from mlflow import MlflowClient
 
