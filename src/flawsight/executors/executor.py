@@ -1,10 +1,7 @@
-"""The one interface, its plainest form (a job is called with each item, here and now), and who gives which."""
+"""The one interface, and its plainest form: a job is called with each item, here and now."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from typing import Generic, NamedTuple, Protocol, TypeVar
-
-from flawsight.core import cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -52,23 +49,3 @@ class InLine:
     def map(self, job: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Outcome[Result]]:
         """In order."""
         return (Outcome(number, job(item)) for number, item in enumerate(items))
-
-
-def open_executor(workers: int | None = None, ray: str | None = None) -> AbstractContextManager[Executor]:
-    """A Ray cluster at an address, `local` for one on this machine; else so many processes; else this process.
-
-    `workers` share the cores equally; of a cluster, by default, each has one.
-
-    >>> with open_executor(workers=2) as executor:
-    ...     sorted(outcome.value for outcome in executor.map(abs, [-3, 2]))
-    [2, 3]
-    """
-    if ray is not None:
-        from flawsight.executors.cluster import cluster
-
-        return cluster(ray, workers)
-    if workers is None:
-        return nullcontext(InLine())
-    from flawsight.executors.processes import processes
-
-    return processes(workers, max(1, cores() // workers))
