@@ -14,7 +14,8 @@ import flawsight as fs
 from flawsight.core import Silent
 from flawsight.executors import InLine
 from flawsight.fleet import Product, find_products
-from flawsight.fleet.alike import ProductFeatures, warm_starts
+from flawsight.fleet.alike import EACH, ProductFeatures, warm_starts
+from flawsight.pipeline.choose import Networks
 from flawsight.selection import LayerSelection, criterion
 from flawsight.settings import FitAllSettings
 
@@ -54,18 +55,23 @@ def test_some_are_searched_in_full_and_the_rest_is_told(two_sorts: Path, quick: 
     assert len(pilots) == 3 and none == {}
     sorts = {one.name[:4] for one in pilots}
     assert "disc" in sorts and len(sorts) > 1  # of each sort one at least
+    seen = {"disc": "blocks.3.0.bn3", "else": "blocks.1.0.bn3"}
     for one in pilots:  # as if they had been searched
         assert one.settings.out is not None
         one.settings.out.mkdir(parents=True)
-        rows = [("won", "full", ""), ("tried", "coarse", ""), ("twin", "full", "won")]
-        lines = [f"{name}-{one.name},{stage},{same}" for name, stage, same in rows]
-        (one.settings.out / "selection.csv").write_text("\n".join(["layer,stage,same_as", *lines]))
+        best = seen["disc" if one.name.startswith("disc") else "else"]
+        names = [layer.name for layer in Networks(one.settings).at(64).layers if not layer.same_as]
+        rows = [f"{name},patchcore,nsa,,{0.9 if name == best else 0.5},0.5" for name in names]
+        rows.append("blocks.1.0.twin,patchcore,nsa,blocks.1.0.bn3,1.0,1.0")
+        (one.settings.out / "selection.csv").write_text(
+            "layer,detector,defects,same_as,auroc,aupro\n" + "\n".join(rows)
+        )
     rest, first = next(rounds)
     assert {one.name for one in rest} == {one.name for one in everyone} - {one.name for one in pilots} == set(first)
     for name, layers in first.items():
         proposed = layers.split(",")
-        assert len(proposed) == 2 and all(one.startswith("won-") for one in proposed)
-        assert proposed[0].startswith("won-disc") == name.startswith("disc")
+        assert 3 * EACH <= len(proposed) <= 2 * 3 * EACH and "blocks.1.0.twin" not in proposed
+        assert seen["disc" if name.startswith("disc") else "else"] in proposed
     assert next(rounds, None) is None
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -15,9 +15,12 @@ from flawsight.data import learn_pixel_format
 from flawsight.detectors.patchcore import greedy_k_center
 from flawsight.executors import Executor
 from flawsight.fleet.products import Product
+from flawsight.metrics import Metrics
 from flawsight.pipeline.choose import Networks
 from flawsight.pipeline.load_images import OVERVIEW, find_good
 from flawsight.pipeline.plan import make_plan
+from flawsight.selection import criterion, depths
+from flawsight.selection.fusion import DEPTHS
 from flawsight.settings import FitSettings
 from flawsight.views import ImageCache
 
@@ -27,6 +30,8 @@ LEAST = 4
 """Products, below which each is searched in full."""
 NEIGHBOURS = 2
 """Products whose best layers are tried first."""
+EACH = 6
+"""Layers of each depth that are taken over from a product (docs/scale.md)."""
 
 
 def warm_starts(
@@ -104,11 +109,17 @@ class ProductFeatures:
 
 
 def _best_layers(product: Product) -> list[str]:
-    """The layers that were measured in full when the product was searched."""
-    assert product.settings.out is not None
-    table: Path = product.settings.out / "selection.csv"
+    """The layers that saw most when the product was searched, so many of each depth."""
+    settings, found = product.settings, defaultdict[tuple[str, str], dict[str, Metrics]](dict)
+    assert settings.out is not None
     try:
-        with table.open(newline="", encoding="utf-8") as file:
-            return [row["layer"] for row in csv.DictReader(file) if row["stage"] == "full" and not row["same_as"]]
-    except (OSError, KeyError):
+        with (settings.out / "selection.csv").open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                if not row["same_as"]:
+                    metrics = Metrics(float(row["auroc"]), float(row["aupro"]))
+                    found[row["layer"], row["detector"]][row["defects"]] = metrics
+    except OSError:  # it could not be fitted
         return []
+    depth_of = depths(Networks(settings).at(min(settings.sides, default=OVERVIEW)).layers)
+    best = list(dict.fromkeys(layer for layer, _ in sorted(found, key=lambda one: -criterion(found[one]))))
+    return [layer for depth in DEPTHS for layer in [one for one in best if depth_of[one] == depth][:EACH]]

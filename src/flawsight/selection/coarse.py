@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from flawsight.core import Layer
 from flawsight.selection.budget import COARSE_SHARE, bisection_order
 from flawsight.selection.fidelity import Fidelity
-from flawsight.selection.fusion import NEGLIGIBLE, criterion, depths
+from flawsight.selection.fusion import criterion, depths
 from flawsight.selection.runner import TrialRunner
 from flawsight.selection.trials import Candidate, Trial
 
@@ -35,10 +35,6 @@ def coarse_trials(
     for trial in tried:
         of_depth, is_proposed = best.setdefault(depth_of[trial.layer], {}), trial.layer in names
         of_depth[is_proposed] = max(of_depth.get(is_proposed, -math.inf), criterion(trial.figures))
-    doubted = {
-        depth
-        for depth, reached in best.items()
-        if reached.get(False, -math.inf) > reached.get(True, -math.inf) + NEGLIGIBLE
-    }
+    doubted = {depth for depth, reached in best.items() if reached.get(False, -math.inf) > reached.get(True, -math.inf)}
     rest = [one for one in others if one not in sample and depth_of[one.layer] in doubted]
     return [*tried, *runner.trials(rest, stage)]
