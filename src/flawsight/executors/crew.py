@@ -37,12 +37,7 @@ class Crew(AbstractContextManager["Crew"]):
     """
 
     def __init__(
-        self,
-        workers: int,
-        hire: Callable[[], Worker],
-        deaths: tuple[type[BaseException], ...],
-        packed: Call,
-        check: Call = bool,
+        self, workers: int, hire: Call, deaths: tuple[type[BaseException], ...], packed: Call, check: Call = bool
     ) -> None:
         self.workers, self._crew = workers, list[Worker]()
         self._hire, self._deaths, self._packed, self._check = hire, deaths, packed, check
