@@ -43,7 +43,7 @@ PRODUCTS = {
 """Folders of the data by the names that the products are given."""
 SMALL = [name for name in PRODUCTS if name not in ("kolektorsdd_tiles", "magnetic_tile")]
 OUT = Path("docs/studies/scale.json")
-LEAST_BETWEEN = 20.0
+LEAST_BETWEEN = 15.0
 """Seconds between two kills, on average: a product that five workers died of is given up."""
 ONE_CORE = {"OMP_NUM_THREADS": "1"}
 
@@ -64,7 +64,9 @@ def main(arguments: Sequence[str]) -> None:
         parser.error("give --data DATA, a folder with the eight products")
     found = PARTS[options.part](options)
     kept = json.loads(OUT.read_text()) if OUT.exists() else {}
-    OUT.write_text(json.dumps({**kept, options.part: found}, indent=1, sort_keys=True) + "\n")
+    OUT.write_text(
+        json.dumps({**kept, options.part: {**kept.get(options.part, {}), **found}}, indent=1, sort_keys=True) + "\n"
+    )
     print(json.dumps(found, indent=1))
 
 
