@@ -43,7 +43,7 @@ class Crew(AbstractContextManager["Crew"]):
         self._hire, self._deaths, self._packed, self._check = hire, deaths, packed, check
 
     def map(self, job: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Outcome[Result]]:
-        """Items in their order to whoever is free; no worker has a second one waiting."""
+        """Items in their order to whoever is free, those that a worker died of last; nobody has a second one waiting."""
         sent = self._packed(job)
         waiting = ((number, item, 1) for number, item in enumerate(items))
         again = deque[tuple[int, Item, int]]()
@@ -73,7 +73,7 @@ class Crew(AbstractContextManager["Crew"]):
                     again.append((one[0], one[1], one[2] + 1))
                 elif one:
                     found.append(Outcome(one[0], lost=f"{ATTEMPTS} workers died of it: {str(error)[:200]}"))
-            while free and (one := again.popleft() if again else next(waiting, None)):
+            while free and (one := next(waiting, None) or (again.popleft() if again else None)):
                 worker = free.popleft()
                 running[worker.do(one[1])] = worker, one
             yield from found  # after everybody has something to do: whoever asked may take his time
