@@ -43,7 +43,7 @@ class Crew(AbstractContextManager["Crew"]):
         self._hire, self._deaths, self._packed, self._check = hire, deaths, packed, check
 
     def map(self, job: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Outcome[Result]]:
-        """Items in their order to whoever is free, those that a worker died of last; nobody has a second one waiting."""
+        """Items in their order to whoever is free, what a worker died of last; nobody has a second one waiting."""
         sent = self._packed(job)
         waiting = ((number, item, 1) for number, item in enumerate(items))
         again = deque[tuple[int, Item, int]]()
