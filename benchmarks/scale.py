@@ -43,7 +43,7 @@ PRODUCTS = {
 """Folders of the data by the names that the products are given."""
 SMALL = [name for name in PRODUCTS if name not in ("kolektorsdd_tiles", "magnetic_tile")]
 OUT = Path("docs/studies/scale.json")
-LEAST_BETWEEN = 12.0
+LEAST_BETWEEN = 9.0
 """Seconds between two kills, on average: a product that five workers died of is given up."""
 ONE_CORE = {"OMP_NUM_THREADS": "1"}
 
