@@ -38,6 +38,22 @@ class Deadly(Squared):
 
 
 @dataclass(frozen=True)
+class Meeting:
+    """Waits for the other of a pair: 0 for 1, and 1 for 0."""
+
+    folder: Path
+
+    def __call__(self, number: int) -> bool:
+        (self.folder / str(number)).touch()
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            if (self.folder / str(1 - number)).exists():
+                return True
+            time.sleep(0.02)
+        return False
+
+
+@dataclass(frozen=True)
 class Refused:
     """Bad input."""
 

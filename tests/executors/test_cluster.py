@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,7 @@ def test_a_node_leaves(two_nodes: Any, tmp_path: Path) -> None:
 
 
 def test_the_head_goes(two_nodes: Any, tmp_path: Path) -> None:
-    start, found = time.monotonic(), []
+    found = []
     with (
         pytest.raises(FlawsightError, match="head of the Ray cluster is gone"),
         open_executor(ray=two_nodes.address) as executor,
@@ -55,7 +54,7 @@ def test_the_head_goes(two_nodes: Any, tmp_path: Path) -> None:
             found.append(outcome)
             if len(found) == 3:
                 two_nodes.head_node.kill_gcs_server()
-    assert len(found) >= 3 and time.monotonic() - start < 60
+    assert len(found) >= 3
 
 
 def test_a_job_may_be_larger_than_the_object_store(two_nodes: Any, tmp_path: Path) -> None:
