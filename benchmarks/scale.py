@@ -4,6 +4,7 @@
     python -m benchmarks scale kills --data DATA --work WORK         10 workers killed at random: the same bundles
     python -m benchmarks scale queue --data DATA --work WORK         20 products for 2 workers: the memory of each
     python -m benchmarks scale warm --data DATA --work WORK          what a warm start saves, and what it costs
+    python -m benchmarks scale parts --data DATA --work WORK         what is loaded, batches, kept trials, the page
     python -m benchmarks scale paper                                 the simulation for up to 10,000 products
 
 DATA holds the eight products below. Figures go to docs/studies/scale.json.
@@ -26,6 +27,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 
 from benchmarks._timeline import Costs, simulate
@@ -43,6 +45,7 @@ PRODUCTS = {
 """Folders of the data by the names that the products are given."""
 SMALL = [name for name in PRODUCTS if name not in ("kolektorsdd_tiles", "magnetic_tile")]
 OUT = Path("docs/studies/scale.json")
+TO_MIND = "2 pictures are nearly the same as another of them (normal-1.jpg = normal-2.jpg): keep the best of each"
 LEAST_BETWEEN = 9.0
 """Seconds between two kills, on average: a product that five workers died of is given up."""
 ONE_CORE = {"OMP_NUM_THREADS": "1"}
@@ -313,7 +316,78 @@ def paper(options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-PARTS = {"efficiency": efficiency, "kills": kills, "queue": queue, "warm": warm, "paper": paper}
+def parts(options: argparse.Namespace) -> dict[str, Any]:
+    """On one core, in a process of its own: what sharing saves or would save, and what the driver and a drive get."""
+    program = "import json, sys; from benchmarks.scale import *; print(json.dumps(measured_parts(*sys.argv[1:])))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(options.data), str(options.work)],
+        env={**os.environ, **ONE_CORE}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measured_parts(data: str, work: str) -> dict[str, Any]:
+    start = time.perf_counter()
+    import flawsight.fleet  # noqa: F401
+    from flawsight.features import Extractor
+
+    found: dict[str, Any] = {"imports_s": time.perf_counter() - start}
+    start = time.perf_counter()
+    network = Extractor(image_size=256, device="cpu")
+    found["network_s"] = time.perf_counter() - start
+    start = time.perf_counter()
+    found["layers"] = len(network.layers)
+    found["catalogue_s"] = time.perf_counter() - start
+    found["pictures_a_second_by_batch"] = {size: rate(network, size) for size in (1, 2, 4, 8, 16, 32)}
+    found |= kept_bytes(Path(data) / "kolektorsdd_tiles", Path(work) / "bytes") | page_seconds(Path(work) / "page")
+    return found
+
+
+def rate(network: Any, size: int) -> float:
+    """Pictures a second through the network to three usual layers, the best of three."""
+    pictures = [np.random.default_rng(seed).integers(0, 255, (256, 256, 3)).astype(np.uint8) for seed in range(32)]
+    layers, best = ["blocks.1.1.add", "blocks.2.1.add", "blocks.4.2.add"], float("inf")
+    for _ in range(4):  # the first one traces
+        start = time.perf_counter()
+        for first in range(0, len(pictures), size):
+            network.extract(pictures[first : first + size], layers)
+        best = min(best, time.perf_counter() - start)
+    return len(pictures) / best
+
+
+def kept_bytes(good: Path, out: Path) -> dict[str, float]:
+    """Megabytes that a fit writes, and that its bundle has in the end."""
+    import flawsight as fs
+
+    shutil.rmtree(out, ignore_errors=True)
+    before = psutil.Process().io_counters().write_chars
+    fs.run_fit(fs.FitSettings(good=good, out=out, image_size=128))
+    written = psutil.Process().io_counters().write_chars - before
+    bundle = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    return {"written_mb": written / 1e6, "bundle_mb": bundle / 1e6}
+
+
+def page_seconds(out: Path) -> dict[str, float]:
+    """Seconds to write the page and the table about so many products."""
+    from flawsight.fleet import ProductRow
+    from flawsight.fleet.index import write_index
+    from flawsight.fleet.row import write_summary
+
+    out.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for count in (400, 10_000):
+        many = [
+            ProductRow(f"p{k}", "fitted", 140, 0.6 + k % 4 / 10, 6.0, 20, 36, 5.0, 0.01, warnings=(TO_MIND,) * 2)
+            for k in range(count)
+        ]
+        start = time.perf_counter()
+        write_summary(out, many)
+        write_index(out, many, count)
+        found[f"page_of_{count}_s"] = time.perf_counter() - start
+    return found
+
+
+PARTS = {"efficiency": efficiency, "kills": kills, "queue": queue, "warm": warm, "parts": parts, "paper": paper}
 
 if __name__ == "__main__":
     main(sys.argv[1:])

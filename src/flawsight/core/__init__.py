@@ -4,10 +4,10 @@ from flawsight.core.errors import FlawsightError, all_of, unknown
 from flawsight.core.files import cache_key, read_model, sha256_of, writable_folder, write_whole, written_whole
 from flawsight.core.layer import INPUT, Layer
 from flawsight.core.lazy import lazy_names, warn_renamed
-from flawsight.core.machine import cores, limit_cores
+from flawsight.core.machine import allowed_cores, cores, limit_cores
 from flawsight.core.progress import Progress, Silent, default_progress
 from flawsight.core.registry import Registry
-from flawsight.core.text import readable, readable_document, safe_name, same_name
+from flawsight.core.text import first_line, readable, readable_document, safe_name, same_name
 
 __all__ = [
     "INPUT",
@@ -17,9 +17,11 @@ __all__ = [
     "Registry",
     "Silent",
     "all_of",
+    "allowed_cores",
     "cache_key",
     "cores",
     "default_progress",
+    "first_line",
     "lazy_names",
     "limit_cores",
     "read_model",

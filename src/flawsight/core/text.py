@@ -68,3 +68,12 @@ def same_name(text: str) -> str:
     True
     """
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
+def first_line(error: BaseException, most: int = 200) -> str:
+    """What an error of other packages says, in a line of so many characters.
+
+    >>> first_line(ValueError("no such thing\\nTraceback ..."))
+    'no such thing'
+    """
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:most]

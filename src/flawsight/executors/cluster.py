@@ -17,7 +17,7 @@ if "ray" not in sys.modules and Path("~/.ray/auth_token").expanduser().exists():
 import ray
 from ray import exceptions as of
 
-from flawsight.core import FlawsightError, cores, limit_cores
+from flawsight.core import FlawsightError, cores, first_line, limit_cores
 from flawsight.executors.crew import Crew
 
 
@@ -74,8 +74,7 @@ def _connect(address: str, workers: int | None) -> None:
         count = max(cores(), workers or 0) if address == "local" else None
         ray.init(address, num_cpus=count, include_dashboard=False, log_to_driver=False, configure_logging=False)
     except (OSError, RuntimeError, ValueError, of.RayError) as error:
-        said = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
-        raise FlawsightError(f"no Ray cluster answers at '{address}' ({said}): try --ray local") from error
+        raise FlawsightError(f"no Ray cluster answers at '{address}' ({first_line(error)}): try --ray local") from error
 
 
 def _reach(address: str) -> None:

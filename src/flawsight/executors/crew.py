@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from operator import length_hint
 from typing import Any, Protocol
 
-from flawsight.core import FlawsightError
+from flawsight.core import FlawsightError, first_line
 from flawsight.executors.executor import Item, Outcome, Result
 
 Call = Callable[..., Any]
@@ -64,7 +64,7 @@ class Crew(AbstractContextManager["Crew"]):
                 if not isinstance(error, self._deaths):
                     raise getattr(error, "cause", None) or error  # Ray wraps it, with its traceback
                 if stillborn > ATTEMPTS * self.workers:
-                    raise FlawsightError(f"no worker stays alive: {' '.join(str(error).split())[:200]}") from error
+                    raise FlawsightError(f"no worker stays alive: {first_line(error)}") from error
                 self._crew.remove(worker)
                 worker.stop()
                 self._crew.append(self._hire())
@@ -72,7 +72,7 @@ class Crew(AbstractContextManager["Crew"]):
                 if one and one[2] < ATTEMPTS:
                     again.append((one[0], one[1], one[2] + 1))
                 elif one:
-                    found.append(Outcome(one[0], lost=f"{ATTEMPTS} workers died of it: {str(error)[:200]}"))
+                    found.append(Outcome(one[0], lost=f"{ATTEMPTS} workers died of it: {first_line(error)}"))
             while free and (one := next(waiting, None) or (again.popleft() if again else None)):
                 worker = free.popleft()
                 running[worker.do(one[1])] = worker, one

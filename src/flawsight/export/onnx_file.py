@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from flawsight.core import FlawsightError
+from flawsight.core import FlawsightError, first_line
 from flawsight.export.graph import InspectionGraph
 from flawsight.features.tracing import GLOBAL_STATE
 
@@ -51,8 +51,7 @@ def as_onnx(
                 verbose=False,
             )
         except Exception as error:  # of torch, of its exporter, of whatever layer refuses
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
-            raise FlawsightError(f"this inspector has no form as a graph ({reason})") from error
+            raise FlawsightError(f"this inspector has no form as a graph ({first_line(error)})") from error
     assert program is not None
     return program.model_proto
 

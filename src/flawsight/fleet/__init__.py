@@ -1,9 +1,7 @@
 """Many products: each becomes a bundle, by as many workers as there are, with one page about all."""
 
-from flawsight.core import lazy_names
 from flawsight.fleet.fit_all import FitAllResult, fit_all, run_fit_all
 from flawsight.fleet.products import Product, find_products
 from flawsight.fleet.row import ProductRow
 
 __all__ = ["FitAllResult", "Product", "ProductRow", "find_products", "fit_all", "run_fit_all"]
-__getattr__ = lazy_names(__name__)

@@ -14,6 +14,7 @@ from flawsight.core import FlawsightError, Progress
 from flawsight.data import learn_pixel_format
 from flawsight.detectors.patchcore import greedy_k_center
 from flawsight.executors import Executor
+from flawsight.features import Extractor
 from flawsight.fleet.products import Product
 from flawsight.metrics import Metrics
 from flawsight.pipeline.choose import Networks
@@ -86,6 +87,10 @@ def _is_searched(settings: FitSettings) -> bool:
         return False
 
 
+def _network(settings: FitSettings) -> Extractor:
+    return Networks(settings).at(min(settings.sides, default=OVERVIEW))
+
+
 @dataclass(frozen=True)
 class ProductFeatures:
     """What a product's good pictures look like to the network: the mean of its last features, of length 1."""
@@ -97,10 +102,9 @@ class ProductFeatures:
             paths, *_ = find_good(settings, settings.good)
             few = [paths[at] for at in np.linspace(0, len(paths) - 1, min(PICTURES, len(paths))).round().astype(int)]
             pixels = learn_pixel_format(few, settings.bayer, settings.bits, settings.max_pixels)
-            side = min(settings.sides, default=OVERVIEW)
-            network = Networks(settings).at(side)
-            (last,) = network.layers[-1:]
-            images = ImageCache(few, side, settings.max_pixels, pixels)
+            network = _network(settings)
+            last = network.layers[-1]
+            images = ImageCache(few, network.image_size, settings.max_pixels, pixels)
             maps = [network.extract([image], [last.name])[last.name] for image in images]
         except Exception:  # the fit will say what is wrong
             return None
@@ -120,6 +124,6 @@ def _best_layers(product: Product) -> list[str]:
                     found[row["layer"], row["detector"]][row["defects"]] = metrics
     except OSError:  # it could not be fitted
         return []
-    depth_of = depths(Networks(settings).at(min(settings.sides, default=OVERVIEW)).layers)
+    depth_of = depths(_network(settings).layers)
     best = list(dict.fromkeys(layer for layer, _ in sorted(found, key=lambda one: -criterion(found[one]))))
     return [layer for depth in DEPTHS for layer in [one for one in best if depth_of[one] == depth][:EACH]]

@@ -25,7 +25,7 @@ def write_index(out: Path, rows: Sequence[ProductRow], products: int) -> Path:
         rows=rows,
         fitted=fitted,
         failed=[row for row in rows if not row.is_fitted],
-        weak=[row for row in fitted if row.p_h is not None and row.p_h < WEAK],
+        weak={row.name for row in fitted if row.p_h is not None and row.p_h < WEAK},
         products=products,
         has_pictures=len(rows) <= MOST_PICTURES,
         summary=SUMMARY,

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from flawsight.bundle import read_manifest
+from flawsight.bundle.store import MANIFEST
 from flawsight.core import FlawsightError, cache_key, sha256_of, write_whole
 from flawsight.data import find_images, fingerprint
 from flawsight.fleet.products import Product
@@ -58,7 +59,7 @@ def is_ours(product: Product) -> bool:
     """Whether the bundle that is there, if any, was made by fit-all, so that it may be replaced."""
     out = product.settings.out
     assert out is not None
-    return _file(product).exists() or not (out / "inspector.json").exists()
+    return _file(product).exists() or not (out / MANIFEST).exists()
 
 
 def _file(product: Product) -> Path:

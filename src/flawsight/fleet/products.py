@@ -10,13 +10,16 @@ from typing import Any
 
 from flawsight.core import FlawsightError, safe_name, same_name
 from flawsight.data.files import folder_named, has_images, subfolders
+from flawsight.fleet.index import PAGE
+from flawsight.fleet.row import SUMMARY
 from flawsight.settings import FitAllSettings, FitSettings, InspectorOptions, TrackOptions, WorkerOptions
+from flawsight.tracking.tracker import ARTIFACTS, STORE
 
 COLUMNS = ("name", "folder")
 """Of a table; all others are options."""
 OF_ALL = {*WorkerOptions.model_fields, *TrackOptions.model_fields, "overwrite"}
 """Options of the command as a whole."""
-TAKEN = {"index.html", "summary.csv", "mlflow", "mlflow.db"}
+TAKEN = {PAGE, SUMMARY, STORE, ARTIFACTS}
 """Names of other files beside the bundles."""
 NO_PLACE = {"auto", "random"}
 """What an option that names a file may say instead."""

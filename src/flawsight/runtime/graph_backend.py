@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from flawsight.bundle.store import ONNX_MODEL, OPENVINO_MODEL
-from flawsight.core import FlawsightError
+from flawsight.core import FlawsightError, first_line
 
 Answer = tuple[np.ndarray, np.ndarray]
 Run = Callable[[np.ndarray], Answer]
@@ -70,7 +70,7 @@ def open_onnxruntime(files: Mapping[str, bytes], precision: str = "fp32", thread
     except Exception as error:  # its errors share no base class
         version = onnxruntime.__version__
         raise FlawsightError(
-            f"ONNX Runtime {version} cannot run {ONNX_MODEL} ({_first_line(error)}): pip install -U onnxruntime"
+            f"ONNX Runtime {version} cannot run {ONNX_MODEL} ({first_line(error, 300)}): pip install -U onnxruntime"
         ) from error
     name = session.get_inputs()[0].name
     return GraphBackend("onnxruntime", lambda: lambda squares: tuple(session.run(None, {name: squares})))
@@ -109,7 +109,7 @@ def open_openvino(files: Mapping[str, bytes], precision: str = "fp32", threads: 
             model.reshape([batch, square, square, 3])
             compiled[batch] = core.compile_model(model, "CPU", config) if batch == 1 else model
     except RuntimeError as error:
-        raise FlawsightError(f"OpenVINO cannot run this bundle's graph ({_first_line(error)})") from error
+        raise FlawsightError(f"OpenVINO cannot run this bundle's graph ({first_line(error, 300)})") from error
     return GraphBackend("openvino", lambda: _OpenVinoRun(core, compiled[1], compiled[-1], config))
 
 
@@ -145,7 +145,3 @@ def _joined(parts: Any) -> Answer:
 def _is_out_of_memory(error: Exception) -> bool:
     words = str(error).lower()
     return isinstance(error, MemoryError) or "alloc" in words or "memory" in words
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from flawsight.bundle import Manifest, read_manifest
 from flawsight.bundle.store import MANIFEST
-from flawsight.core import FlawsightError
+from flawsight.core import FlawsightError, first_line
 
 LOCAL = "local"
 STORE, ARTIFACTS = "mlflow.db", "mlflow"
@@ -50,7 +50,7 @@ class _MLflow(Tracker):
         except Exception as error:  # of MLflow, its database and its transport
             self._failures += 1
             more = ", and no more was tried" if self._failures > MOST_FAILURES else ""
-            self.notes.append(f"'{product}' could not be noted in MLflow{more}: {_first_line(error)}")
+            self.notes.append(f"'{product}' could not be noted in MLflow{more}: {first_line(error)}")
 
     def _note(self, product: str, bundle: Path, seconds: float | None) -> None:
         from mlflow.entities import Metric, Param, RunTag
@@ -102,9 +102,5 @@ def open_tracker(uri: str | None, folder: Path) -> Iterator[Tracker]:
         client = MlflowClient(f"sqlite:///{folder / STORE}" if is_local else uri)
         client.search_experiments(max_results=1)
     except Exception as error:  # of MLflow, its database and its transport
-        raise FlawsightError(f"no MLflow store answers at '{uri}' ({_first_line(error)}): check --track") from error
+        raise FlawsightError(f"no MLflow store answers at '{uri}' ({first_line(error)}): check --track") from error
     yield _MLflow(client, (folder / ARTIFACTS).as_uri() if is_local else None)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]

@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from flawsight.core import allowed_cores
+
 ROOT = Path("/")
 MIB = 1 << 20
 _NO_LIMIT = 1 << 60  # version 1 writes a huge number where there is none
@@ -28,9 +30,7 @@ class Cores:
 
 def cores(root: Path = ROOT) -> Cores:
     """What there is to compute with."""
-    machine = os.cpu_count() or 1
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else machine
-    return Cores(machine, allowed, _quota(root))
+    return Cores(os.cpu_count() or 1, allowed_cores(), _quota(root))
 
 
 def free_memory(root: Path = ROOT) -> int | None:
