@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -25,10 +25,9 @@ from flawsight.features import Extractor
 from flawsight.inference import LayerSet, MemberSpec, fit_detectors, predict_raw
 from flawsight.inspection import Inspector, evaluate
 from flawsight.metrics import PixelTruth, auroc, harmonic_mean
-from flawsight.pipeline import FitResult, fit, run_fit
+from flawsight.pipeline import fit
 from flawsight.scoring import upsample
-from flawsight.selection import LayerSelection, criterion
-from flawsight.settings import FitSettings
+from flawsight.selection import LayerSelection
 from flawsight.views import resize_image
 
 CATEGORIES = (
@@ -49,6 +48,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs/studies"))
     parser.add_argument("--categories", nargs="*", default=CATEGORIES)
+    parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--most-good", type=int, default=140)
     parser.add_argument("--most-test", type=int, default=240)
@@ -57,43 +57,30 @@ def main() -> None:
     table.parent.mkdir(parents=True, exist_ok=True)
     for seed in options.seeds:
         for category in options.categories:
-            if (category, str(seed)) in done(table):
-                continue
-            rows = study(options.data / category, seed, options.most_good, options.most_test)
-            append_rows(table, COLUMNS, [{"category": category, "seed": seed, **row} for row in rows])
-            print(category, seed, {row["method"]: round(100 * row["p_h"], 1) for row in rows}, flush=True)
+            for method in options.methods:
+                if (category, seed, MADE_BY[method]) in rows_done(table, "category", "seed", "method"):
+                    continue
+                folder = options.data / category
+                paths = good_paths(folder, options.most_good, seed)
+                rows = METHODS[method](paths, draw_test(open_dataset(folder), options.most_test), seed)
+                append_rows(table, COLUMNS, [{"category": category, "seed": seed, **row} for row in rows])
+                print(category, seed, {row["method"]: round(100 * row["p_h"], 1) for row in rows}, flush=True)
     report(table)
 
 
-def study(folder: Path, seed: int, most_good: int, most_test: int) -> list[dict]:
-    dataset = open_dataset(folder)
-    paths = good_paths(folder, most_good, seed)
-    test = draw_test(dataset, most_test)
-    extractor = Extractor()
-    rows = baselines(extractor, paths, test, seed)
+def searched(paths: Sequence[Path], test: Dataset, seed: int) -> list[dict]:
+    """The default fit."""
     start = time.perf_counter()
-    searched = run_fit(FitSettings.of({"good": paths, "out": None, "seed": seed}))
-    inspector = searched.inspector
-    rows.append(row_of("auto", inspector, test, time.perf_counter() - start))
-    for method, layers in attempts(searched).items():
-        start = time.perf_counter()
-        other = fit(paths, seed=seed, fixed_layers=layers)
-        rows.append(row_of(method, other, test, time.perf_counter() - start))
-    return rows
+    inspector = fit(paths, seed=seed)
+    return [row_of("auto", inspector, test, time.perf_counter() - start)]
 
 
-def attempts(searched: FitResult) -> dict[str, list[list[str]]]:
-    """Other rules over the trials of the same search; their maps are averaged with equal shares."""
-    selection = searched.record.selection
-    assert selection is not None
-    trials = [trial for trial in selection.trials_ if trial.stage == "full"]
-    ranked = [trial.layer for trial in sorted(trials, key=lambda trial: criterion(trial.figures), reverse=True)]
-    best_of_each = [choice.layer for choice in selection.selected_]
-    pair = Extractor().default_pair
-    return {
-        "attempt: three best layers": [[name] for name in ranked[:3]],
-        "attempt: best of each depth and the fixed pair": [[name] for name in dict.fromkeys([*best_of_each, *pair])],
-    }
+def official_pair(paths: Sequence[Path], test: Dataset, seed: int) -> list[dict]:
+    """The fixed pair, joined as the official code joins it."""
+    start = time.perf_counter()
+    pair, detector = Extractor().default_pair, PatchCore(embed_dim=1024, seed=seed)
+    inspector = fit(paths, seed=seed, fixed_layers=[pair], detector=detector)
+    return [row_of("fixed pair, official", inspector, test, time.perf_counter() - start)]
 
 
 def row_of(method: str, inspector: Inspector, test: Dataset, seconds: float) -> dict:
@@ -122,8 +109,9 @@ def chosen(inspector: Inspector) -> str:
     )
 
 
-def baselines(extractor: Extractor, paths: Sequence[Path], test: Sequence[Sample], seed: int) -> list[dict]:
+def baselines(paths: Sequence[Path], test: Sequence[Sample], seed: int) -> list[dict]:
     """Every single layer, the fixed pair, and the layer that paper A's rule picks, all by PatchCore."""
+    extractor = Extractor()
     images = [resize_image(read_image(path), SIDE) for path in paths]
     names = [layer.name for layer in extractor.layers if not layer.same_as]
     sets: list[LayerSet] = [*((name,) for name in names), extractor.default_pair]
@@ -163,6 +151,14 @@ def baselines(extractor: Extractor, paths: Sequence[Path], test: Sequence[Sample
     ]
 
 
+METHODS: dict[str, Callable[[Sequence[Path], Dataset, int], list[dict]]] = {
+    "singles": baselines,
+    "official": official_pair,
+    "auto": searched,
+}
+MADE_BY = {"singles": "fixed pair", "official": "fixed pair, official", "auto": "auto"}
+
+
 def small_mask(sample: Sample, picture: np.ndarray) -> np.ndarray:
     mask = Masks().of(sample, picture.shape[:2])
     assert mask is not None, f"{sample.path} has no mask"
@@ -183,13 +179,6 @@ def rows_done(table: Path, *columns: str) -> set[tuple]:
     if not table.exists():
         return set()
     return set(pd.read_csv(table)[list(columns)].itertuples(index=False, name=None))
-
-
-def done(table: Path) -> set[tuple[str, str]]:
-    if not table.exists():
-        return set()
-    with table.open(newline="", encoding="utf-8") as file:
-        return {(row["category"], row["seed"]) for row in csv.DictReader(file)}
 
 
 def append_rows(table: Path, columns: Sequence[str], rows: list[dict]) -> None:
@@ -216,6 +205,8 @@ def report(table: Path) -> None:
 
 
 def cell(values: pd.Series) -> str:
+    if values.empty:
+        return "–"
     return f"{values.mean():.1f} ± {values.std(ddof=0):.1f}" if len(values) > 1 else f"{values.mean():.1f}"
 
 

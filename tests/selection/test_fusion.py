@@ -92,7 +92,7 @@ def test_what_any_combination_keeps_to(criteria: dict[Candidate, float], fuse: i
     depth_of = depths(LAYERS)
     assert len({choice.depth for choice in choices}) == len(choices) <= fuse
     for choice in choices:
-        assert choice.candidate == (choice.layer, choice.detector)
+        assert choice.candidate == Candidate(choice.layer, choice.detector)
         rivals = [one for one in criteria if depth_of[one.layer] == choice.depth == depth_of[choice.layer]]
         best = max(criteria[one] for one in rivals)
         assert best - 0.2 <= choice.criterion == criteria[choice.candidate] <= best
@@ -138,7 +138,11 @@ def test_each_depth_may_be_read_by_another_detector() -> None:
         Candidate("layer6", "gaussian"): 1.0,
     }
     found = [choice.candidate for choice in select_per_depth(criteria, LAYERS, 3)]
-    assert found == [("layer1", "gaussian"), ("layer3", "patchcore"), ("layer6", "gaussian")]
+    assert found == [
+        Candidate("layer1", "gaussian"),
+        Candidate("layer3", "patchcore"),
+        Candidate("layer6", "gaussian"),
+    ]
 
 
 def test_a_weak_depth_is_left_out() -> None:

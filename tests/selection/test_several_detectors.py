@@ -14,6 +14,7 @@ from flawsight.features import Extractor
 from flawsight.metrics import aupro
 from flawsight.scoring.maps import upsample
 from flawsight.selection import (
+    Candidate,
     LayerSelection,
     criterion,
     depths,
@@ -55,13 +56,14 @@ def rivals(detectors: dict, network: Extractor, images: list[np.ndarray]) -> Lay
 
 def test_every_detector_is_tried_on_every_layer(rivals: LayerSelection, detectors: dict) -> None:
     unique = [layer.name for layer in rivals.layers_ if not layer.same_as]
-    expected = [(layer, name) for layer in unique for name in detectors]
+    expected = [Candidate(layer, name) for layer in unique for name in detectors]
     coarse = [trial.candidate for trial in rivals.trials_ if trial.stage == "coarse"]
     assert coarse == expected
-    assert [(row.layer, row.detector) for row in rivals.results()] == expected
+    assert [Candidate(row.layer, row.detector) for row in rivals.results()] == expected
     for row in rivals.results():
-        stage = "full" if ("full", (row.layer, row.detector)) in figures(rivals) else "coarse"
-        found = figures(rivals)[stage, (row.layer, row.detector)]["nsa"]
+        candidate = Candidate(row.layer, row.detector)
+        stage = "full" if ("full", candidate) in figures(rivals) else "coarse"
+        found = figures(rivals)[stage, candidate]["nsa"]
         assert (row.stage, row.auroc, row.aupro, row.p_h) == (stage, found.auroc, found.aupro, found.p_h)
 
 
@@ -123,7 +125,7 @@ def test_own_scores_are_what_an_image_is_judged_by(
     full = [trial for trial in rivals.trials_ if trial.stage == "full"]
     assert {one.detector for one in together} == {"distance", "scorer"}, "else little is shown here"
     for trial in full:
-        layer, name = trial.candidate
+        layer, name, _ = trial.candidate
         with torch.inference_mode():
             detector = clone(detectors[name]).fit([network.extract(validation.train, [layer])[layer]])
             features = [network.extract(measured, [layer])[layer]]

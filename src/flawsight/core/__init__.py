@@ -2,7 +2,7 @@
 
 from flawsight.core.errors import FlawsightError, all_of, unknown
 from flawsight.core.files import cache_key, read_model, sha256_of, writable_folder, write_whole, written_whole
-from flawsight.core.layer import INPUT, Layer
+from flawsight.core.layer import INPUT, JOIN, Layer
 from flawsight.core.lazy import lazy_names, warn_renamed
 from flawsight.core.machine import allowed_cores, cores, limit_cores
 from flawsight.core.progress import Progress, Silent, default_progress
@@ -11,6 +11,7 @@ from flawsight.core.text import first_line, readable, readable_document, safe_na
 
 __all__ = [
     "INPUT",
+    "JOIN",
     "FlawsightError",
     "Layer",
     "Progress",

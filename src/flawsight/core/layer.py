@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 INPUT = "image"
 """The name under which detectors that read images are given them, as if they were a layer."""
+JOIN = "+"
+"""Between the names of layers that one detector reads together."""
 
 
 @dataclass(frozen=True)
@@ -27,3 +29,8 @@ class Layer:
     stride: float
     order: int
     same_as: str = ""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the layers it is joined of; its own, where it is one."""
+        return tuple(self.name.split(JOIN))

@@ -116,6 +116,10 @@ class Detector(BaseEstimator, ABC):
         """A cheaper detector of the same kind, not fitted, that serves to rank layers."""
         return clone(self)
 
+    def variants(self) -> Mapping[str, Self]:
+        """Other ways to read a layer, by what differs, whose maps a search averages with its own."""
+        return {}
+
     @abstractmethod
     def anomaly_maps(self, features: FeatureMaps) -> Tensor:
         """Raw anomaly maps (N, h, w) on the detector's own grid."""

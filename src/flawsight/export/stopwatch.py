@@ -17,7 +17,7 @@ from flawsight.export.graph import Answer, InspectionGraph, Tail
 from flawsight.export.onnx_file import INPUT_NAME, as_onnx, onnx_model
 from flawsight.features import Extractor
 from flawsight.features.graph import as_map
-from flawsight.inference import MemberSpec, TorchBackend
+from flawsight.inference import LayerSet, MemberSpec, TorchBackend
 from flawsight.runtime.graph_backend import is_installed
 from flawsight.scoring import MapCalibrator, MemberCalibration, ScoreStandardizer
 
@@ -42,7 +42,7 @@ class Stopwatch:
     def __init__(self, extractor: Extractor, layers: Sequence[Layer], images: Sequence[np.ndarray]) -> None:
         self.extractor = extractor
         self.images = list(images)
-        self._layers = {layer.name: layer for layer in layers}
+        self._layers = {name: extractor.layer(name) for layer in layers for name in layer.parts}
         self._network: Any = None
         self._cut: dict[str, float] = {}
         self._rest: dict[tuple[object, ...], float] = {}
@@ -52,7 +52,7 @@ class Stopwatch:
         return self.network(layer) + self.rest(layer, detector)
 
     def network(self, layer: Layer) -> float:
-        """Of the network, cut after this layer."""
+        """Of the network, cut after this layer, or after those that it is joined of."""
         if layer.name not in self._cut:
             from onnx.utils import Extractor as Cutter
 
@@ -62,29 +62,34 @@ class Stopwatch:
                 module = _Network(self.extractor, list(self._layers.values())).eval()
                 square = torch.zeros(1, side, side, 3, dtype=torch.uint8)
                 self._network = Cutter(as_onnx(module, square, [INPUT_NAME], names, any_batch=False))
-            cut = self._network.extract_model([INPUT_NAME], [layer.name])
-            self._cut[layer.name] = _timed(cut, np.zeros((1, side, side, 3), np.uint8))
+            cut = self._network.extract_model([INPUT_NAME], list(layer.parts))
+            self._cut[layer.name] = _timed(cut, {INPUT_NAME: np.zeros((1, side, side, 3), np.uint8)})
         return self._cut[layer.name]
 
     def rest(self, layer: Layer, detector: Detector) -> float:
         """Of a detector that reads this layer, with the calibration and upsampling of its map."""
         key = (type(detector), repr(detector), layer.channels, layer.height, layer.width)
         if key not in self._rest:
-            features = self.extractor.extract(self.images, [layer.name])[layer.name]
-            module = _Rest(MemberSpec((layer.name,), detector.fit([features])), self.extractor.image_size).eval()
-            model = as_onnx(module, features[:1], ["features"], ["anomaly_map"], any_batch=False)
-            self._rest[key] = _timed(model, features[:1].cpu().numpy())
+            features = list(self.extractor.extract(self.images, layer.parts).values())
+            few = [values[:1] for values in features]
+            module = _Rest(MemberSpec(layer.parts, detector.fit(features)), self.extractor.image_size).eval()
+            model = as_onnx(module, few, list(layer.parts), ["anomaly_map"], any_batch=False)
+            given = zip(layer.parts, few, strict=True)
+            self._rest[key] = _timed(model, {name: values.cpu().numpy() for name, values in given})
         return self._rest[key]
 
-    def whole(self, members: Mapping[str, Detector]) -> float:
+    def whole(self, members: Sequence[tuple[LayerSet, Detector]]) -> float:
         """Of an inspector whose members are these detectors, by the layers that they read: measured as one graph."""
-        names = list(members)
-        features = self.extractor.extract(self.images, names)
-        specs = [MemberSpec((name,), members[name].fit([features[name]]), 1 / len(names)) for name in names]
+        layers = list(dict.fromkeys(name for names, _ in members for name in names))
+        features = self.extractor.extract(self.images, layers)
+        specs = [
+            MemberSpec(names, detector.fit([features[name] for name in names]), 1 / len(members))
+            for names, detector in members
+        ]
         backend = TorchBackend(self.extractor, specs, [_ANY_CALIBRATION] * len(specs))
         side = self.extractor.image_size
         model = onnx_model(InspectionGraph(backend).eval(), side)
-        return _timed(model, np.zeros((1, side, side, 3), np.uint8))
+        return _timed(model, {INPUT_NAME: np.zeros((1, side, side, 3), np.uint8)})
 
 
 class _Network(nn.Module):
@@ -102,20 +107,20 @@ class _Network(nn.Module):
 
 
 class _Rest(nn.Module):
-    """A layer's map (1, C, H, W) to the smoothed anomaly map (1, S, S)."""
+    """Maps (1, C, H, W) of the layers that are read together to the smoothed anomaly map (1, S, S)."""
 
     def __init__(self, member: MemberSpec, side: int) -> None:
         super().__init__()
         self.answer, self.tail = Answer(member), Tail(_ANY_CALIBRATION, side)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: list[Tensor]) -> Tensor:
         """The map."""
-        found: Tensor = self.tail(self.answer([features])[0])
+        found: Tensor = self.tail(self.answer(features)[0])
         return found
 
 
-def _timed(model: Any, given: np.ndarray) -> float:
-    """Median milliseconds of a graph."""
+def _timed(model: Any, given: Mapping[str, np.ndarray]) -> float:
+    """Median milliseconds of a graph with these inputs."""
     run = _runner(model.SerializeToString(), given)
     for _ in range(WARM_UP):
         run()
@@ -127,18 +132,17 @@ def _timed(model: Any, given: np.ndarray) -> float:
     return 1000 * statistics.median(found)
 
 
-def _runner(data: bytes, given: np.ndarray) -> Callable[[], object]:
+def _runner(data: bytes, given: Mapping[str, np.ndarray]) -> Callable[[], object]:
     if is_installed("openvino"):
         import openvino
 
         config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         core = openvino.Core()
         model = core.read_model(data, b"")
-        model.reshape(list(given.shape))
+        model.reshape({name: list(values.shape) for name, values in given.items()})
         request = core.compile_model(model, "CPU", config).create_infer_request()
-        return lambda: request.infer({0: given})
+        return lambda: request.infer(dict(given))
     import onnxruntime
 
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return lambda: session.run(None, {name: given})
+    return lambda: session.run(None, dict(given))

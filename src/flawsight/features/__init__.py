@@ -3,7 +3,7 @@
 from flawsight.core import INPUT, Layer, lazy_names
 from flawsight.features.channels import ChannelSelection, best_channels, channel_losses
 from flawsight.features.extractor import Extractor
-from flawsight.features.layers import default_pair, select_layers
+from flawsight.features.layers import JOINED, default_pair, joined_layer, select_layers
 from flawsight.features.levels import levels, stage_ends
 from flawsight.features.networks import DEFAULT_EXTRACTOR, EXTRACTORS
 
@@ -11,12 +11,14 @@ __all__ = [
     "DEFAULT_EXTRACTOR",
     "EXTRACTORS",
     "INPUT",
+    "JOINED",
     "ChannelSelection",
     "Extractor",
     "Layer",
     "best_channels",
     "channel_losses",
     "default_pair",
+    "joined_layer",
     "levels",
     "select_layers",
     "stage_ends",

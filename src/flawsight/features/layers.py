@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from flawsight.core import FlawsightError, Layer, unknown
+from flawsight.core import JOIN, FlawsightError, Layer, unknown
+
+JOINED = "joined"
+"""The kind of several layers that are read as one."""
 
 
 def select_layers(layers: Sequence[Layer], patterns: str | Sequence[str] = "all") -> tuple[Layer, ...]:
@@ -22,6 +26,27 @@ def select_layers(layers: Sequence[Layer], patterns: str | Sequence[str] = "all"
         if not any(fnmatchcase(name, glob) for name in names):
             raise unknown_layer(glob, names)
     return tuple(layer for layer in layers if any(fnmatchcase(layer.name, glob) for glob in globs))
+
+
+def joined_layer(layers: Sequence[Layer]) -> Layer:
+    """Several layers as one, side by side on the finest grid, as a detector reads them together.
+
+    >>> pair = joined_layer([network.layer(name) for name in network.default_pair])
+    >>> pair.name, pair.kind, pair.channels, pair.height
+    ('blocks.2.1.add+blocks.4.2.add', 'joined', 152, 8)
+    """
+    finest, last = min(layers, key=lambda layer: layer.stride), max(layers, key=lambda layer: layer.order)
+    channels = sum(layer.channels for layer in layers)
+    return replace(
+        last,
+        name=JOIN.join(layer.name for layer in layers),
+        kind=JOINED,
+        block=JOIN.join(dict.fromkeys(layer.block for layer in layers)),
+        channels=channels,
+        height=finest.height,
+        width=finest.width,
+        stride=finest.stride,
+    )
 
 
 def unknown_layer(name: str, known: Sequence[str]) -> FlawsightError:

@@ -14,7 +14,7 @@ from flawsight.core import FlawsightError, Progress
 from flawsight.data import learn_pixel_format
 from flawsight.detectors.patchcore import greedy_k_center
 from flawsight.executors import Executor
-from flawsight.features import Extractor
+from flawsight.features import JOINED, Extractor
 from flawsight.fleet.products import Product
 from flawsight.metrics import Metrics
 from flawsight.pipeline.choose import Networks
@@ -119,7 +119,7 @@ def _best_layers(product: Product) -> list[str]:
     try:
         with (settings.out / "selection.csv").open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
-                if not row["same_as"]:
+                if not row["same_as"] and not row.get("variant") and row.get("kind") != JOINED:
                     metrics = Metrics(float(row["auroc"]), float(row["aupro"]))
                     found[row["layer"], row["detector"]][row["defects"]] = metrics
     except OSError:  # it could not be fitted

@@ -179,8 +179,10 @@ def _selection(settings: FitSettings, plan: Plan, recipe: DefectRecipe) -> Layer
 
 
 def _chosen(plan: Plan, selection: LayerSelection) -> tuple[MemberSpec, ...]:
-    chosen = selection.selected_
-    return tuple(MemberSpec((one.layer,), plan.detectors[one.detector], one.weight) for one in chosen)
+    return tuple(
+        MemberSpec(one.candidate.layers, one.candidate.reader(plan.detectors), one.weight)
+        for one in selection.selected_
+    )
 
 
 def _scenes(settings: FitSettings, good: GoodImages, recipe: DefectRecipe, views: Sequence[View]) -> Scenes:

@@ -50,7 +50,7 @@ def write_selection(path: Path, rows: Sequence[LayerScore]) -> None:
 
     >>> write_selection(tmp / "selection.csv", fitted.record.selection.results())
     >>> (tmp / "selection.csv").read_text().splitlines()[0]
-    'layer,block,kind,order,stride,channels,same_as,detector,stage,defects,auroc,aupro,p_h,seconds,milliseconds'
+    'layer,block,kind,order,stride,channels,same_as,detector,variant,stage,defects,auroc,aupro,p_h,seconds,milliseconds'
     """
     with written_whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(LayerScore)])

@@ -23,8 +23,8 @@ class LayerScore:
     """How one layer did on one kind of synthetic defects, figures from 0 to 1 (NaN: not measured).
 
     One row of selection.csv. `stage` is "coarse" (a quick look at few images) or "full"; `order` counts from the
-    network's input; `detector` is who read it; `same_as` names the earlier layer whose values this one repeats.
-    `milliseconds`: what a picture takes on this machine, where that was asked for.
+    network's input; `detector` is who read it, `variant` how, where not as given; `same_as` names the earlier layer
+    whose values this one repeats. `milliseconds`: what a picture takes on this machine, where that was asked for.
 
     >>> row = fitted.record.selection.results()[0]
     >>> row.layer, row.stride, row.detector, row.defects
@@ -39,6 +39,7 @@ class LayerScore:
     channels: int
     same_as: str = ""
     detector: str = ""
+    variant: str = ""
     stage: str
     defects: str
     auroc: float

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flawsight.features import Layer
+from flawsight.features import JOINED, Layer
 from flawsight.selection.evaluator import Metrics
 from flawsight.selection.trials import Candidate
 
@@ -40,35 +40,43 @@ def _logit(value: float) -> float:
 def depths(layers: Sequence[Layer]) -> dict[str, str]:
     """The depth of each layer: fine below stride 6, coarse above 12; equal thirds where all have one stride.
 
+    Layers that are read as one are "joined".
+
     >>> depth = depths(network.layers)
     >>> depth["blocks.1.1.add"], depth["blocks.2.1.add"], depth["blocks.4.2.add"]
     ('fine', 'medium', 'coarse')
     """
-    if len({layer.stride for layer in layers}) == 1:
-        ordered = sorted(layers, key=lambda layer: layer.order)
-        return {layer.name: DEPTHS[3 * place // len(ordered)] for place, layer in enumerate(ordered)}
-    return {layer.name: DEPTHS[int(np.searchsorted((6.0, 12.0), layer.stride))] for layer in layers}
+    joined = {layer.name: JOINED for layer in layers if layer.kind == JOINED}
+    single = [layer for layer in layers if layer.name not in joined]
+    if len({layer.stride for layer in single}) == 1:
+        ordered = sorted(single, key=lambda layer: layer.order)
+        return joined | {layer.name: DEPTHS[3 * place // len(ordered)] for place, layer in enumerate(ordered)}
+    return joined | {layer.name: DEPTHS[int(np.searchsorted((6.0, 12.0), layer.stride))] for layer in single}
 
 
 @dataclass(frozen=True)
 class SelectedLayer:
     """A chosen layer, who reads it, and its share in the combined map.
 
-    >>> one = SelectedLayer("blocks.2.1.add", "patchcore", depth="medium", criterion=1.4, weight=0.7)
-    >>> one.candidate
-    Candidate(layer='blocks.2.1.add', detector='patchcore')
+    >>> one = Candidate("blocks.2.1.add", "patchcore")
+    >>> SelectedLayer(one, depth="medium", criterion=1.4, weight=0.7).layer
+    'blocks.2.1.add'
     """
 
-    layer: str
-    detector: str
+    candidate: Candidate
     depth: str
     criterion: float
     weight: float
 
     @property
-    def candidate(self) -> Candidate:
-        """The layer and the detector."""
-        return Candidate(self.layer, self.detector)
+    def layer(self) -> str:
+        """The layer's name."""
+        return self.candidate.layer
+
+    @property
+    def detector(self) -> str:
+        """The detector's name."""
+        return self.candidate.detector
 
 
 def select_per_depth(
@@ -79,8 +87,8 @@ def select_per_depth(
     The best one alone for `fuse=1` (paper A). Else the best one of each of up to `fuse` depths: a synthetic defect
     tells well how deep to look, but hardly which of two neighbouring layers is better on the real ones, and errors of
     different depths cancel. Of those within 0.2 of the best of a depth, read by the same detector, the one with the
-    smallest maps is taken: it costs less and sees as much. A candidate weighs exp(difference of its criterion to the
-    best / 0.6), or nothing below 3 %.
+    smallest maps is taken: it costs less and sees as much. Layers read as one join where they see most of all. A
+    candidate weighs exp(difference of its criterion to the best / 0.6), or nothing below 3 %.
 
     >>> criteria = {Candidate("blocks.1.1.add", "patchcore"): 2.0, Candidate("blocks.4.2.add", "gaussian"): 1.6}
     >>> [(one.layer, round(one.weight, 2)) for one in select_per_depth(criteria, network.layers, fuse=3)]
@@ -95,16 +103,25 @@ def select_per_depth(
         leaders.setdefault(depth_of[one.layer], one)
     size = {layer.name: layer.channels * layer.height * layer.width for layer in layers}
     kept = []
+    joined = leaders.pop(JOINED, None)
     for leader in list(leaders.values())[:fuse]:
         rivals = (one for one in ranked if depth_of[one.layer] == depth_of[leader.layer])
         near = [one for one in rivals if one.detector == leader.detector and criteria[one] >= criteria[leader] - slack]
         kept.append(min(near, key=lambda one: (size[one.layer], -criteria[one], order[one.layer])))
-    most = max((criteria[one] for one in kept), default=0.0)
-    weights = {one: math.exp((criteria[one] - most) / TEMPERATURE) for one in kept}
+    if joined is not None and joined == ranked[0]:
+        kept = [joined, *kept] if fuse > 1 else [joined]
+    return weighed({one: criteria[one] for one in kept}, layers)
+
+
+def weighed(criteria: Mapping[Candidate, float], layers: Sequence[Layer]) -> tuple[SelectedLayer, ...]:
+    """All of these, in network order, but those that weigh next to nothing; see `select_per_depth`."""
+    order, depth_of = {layer.name: layer.order for layer in layers}, depths(layers)
+    most = max(criteria.values(), default=0.0)
+    weights = {one: math.exp((value - most) / TEMPERATURE) for one, value in criteria.items()}
     total = sum(weights.values())
     weights = {one: weight for one, weight in weights.items() if weight / total >= LEAST_WEIGHT}
     total = sum(weights.values())
     return tuple(
-        SelectedLayer(*one, depth_of[one.layer], criteria[one], weights[one] / total)
+        SelectedLayer(one, depth_of[one.layer], criteria[one], weights[one] / total)
         for one in sorted(weights, key=lambda one: order[one.layer])
     )

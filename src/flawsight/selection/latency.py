@@ -29,7 +29,7 @@ Together = Callable[[Sequence[SelectedLayer]], dict[str, Metrics]]
 class Option:
     """Layers that could be chosen together, what they cost, and what they see of each kind of synthetic defect.
 
-    >>> choice = SelectedLayer("blocks.2.1.add", "patchcore", depth="medium", criterion=1.4, weight=1.0)
+    >>> choice = SelectedLayer(Candidate("blocks.2.1.add", "patchcore"), depth="medium", criterion=1.4, weight=1.0)
     >>> option = Option((choice,), 4.5, {"nsa": Metrics(0.9, 0.9), "scratch": Metrics(0.7, 0.7)})
     >>> round(option.p_h, 2)
     0.8
@@ -48,7 +48,7 @@ class Option:
 def pareto_front(options: Sequence[Option]) -> list[Option]:
     """The options that see more than all faster ones, fastest first.
 
-    >>> choice = SelectedLayer("blocks.2.1.add", "patchcore", depth="medium", criterion=1.4, weight=1.0)
+    >>> choice = SelectedLayer(Candidate("blocks.2.1.add", "patchcore"), depth="medium", criterion=1.4, weight=1.0)
     >>> options = [Option((choice,), ms, {"nsa": Metrics(p, p)}) for ms, p in ((9, 0.9), (5, 0.8), (7, 0.7))]
     >>> [option.milliseconds for option in pareto_front(options)]
     [5, 9]
@@ -86,17 +86,19 @@ class TimedChoice:
         self.stopwatch = Stopwatch(extractor, layers, images[:TIMED_ON])
         self.parts: dict[Candidate, tuple[float, float]] = {}
 
-    def quick_enough(self, candidates: Sequence[Candidate], progress: Progress) -> list[Candidate]:
-        """Time them all; those that keep to the budget alone. FlawsightError where none does."""
+    def quick_enough(
+        self, candidates: Sequence[Candidate], progress: Progress, is_needed: bool = True
+    ) -> list[Candidate]:
+        """Time them all; those that keep to the budget alone. FlawsightError where none does but one `is_needed`."""
         layers = {layer.name: layer for layer in self.layers}
         with progress.stage(f"Timing {len(candidates)} candidates", len(candidates)) as advance:
             for one in candidates:
-                layer, detector = layers[one.layer], clone(self.detectors[one.detector])
+                layer, detector = layers[one.layer], clone(one.reader(self.detectors))
                 parts = self.stopwatch.network(layer), self.stopwatch.rest(layer, detector)
                 self.parts[one] = self.inputs * parts[0], self.inputs * parts[1]
                 advance(1)
         found = [one for one in candidates if sum(self.parts[one]) <= self.budget]
-        if not found:
+        if not found and is_needed:
             raise self._too_slow(min(sum(parts) for parts in self.parts.values()))
         return found
 
@@ -124,12 +126,20 @@ class TimedChoice:
         fastest = min(option.milliseconds for option in options)
         for one in sorted(options, key=lambda option: criterion(option.figures), reverse=True):
             if one.milliseconds <= PARTS_OVER_WHOLE * self.budget:
-                found = {choice.layer: clone(self.detectors[choice.detector]) for choice in one.choices}
-                measured = self.inputs * self.stopwatch.whole(found)
+                measured = self._measured(one.choices)
                 if measured <= self.budget:
                     return replace(one, milliseconds=measured)
                 fastest = min(fastest, measured)
         raise self._too_slow(fastest)
+
+    def within(self, wider: Option, other: Option) -> Option:
+        """The wider option with its time, if it keeps to the budget; else the other."""
+        measured = self._measured(wider.choices)
+        return replace(wider, milliseconds=measured) if measured <= self.budget else other
+
+    def _measured(self, choices: Sequence[SelectedLayer]) -> float:
+        found = [(one.candidate.layers, clone(one.candidate.reader(self.detectors))) for one in choices]
+        return self.inputs * self.stopwatch.whole(found)
 
     def _too_slow(self, fastest: float) -> FlawsightError:
         return FlawsightError(

@@ -11,7 +11,7 @@ from flawsight.core import FlawsightError
 from flawsight.detectors import Detector
 from flawsight.features import Layer
 from flawsight.inference.feature_pass import BATCH, release
-from flawsight.selection.fidelity import Fidelity
+from flawsight.selection.race.fidelity import Fidelity
 from flawsight.selection.trials import Candidate
 from flawsight.training import n_jobs
 
@@ -81,7 +81,7 @@ def groups_that_fit(
     largest = max(_values(layers[one.layer]) for one in candidates)
     network = 8 * n_jobs() * BATCH * _FLOAT * largest
     for one in candidates:
-        layer, detector = layers[one.layer], stage.detectors[one.detector]
+        layer, detector = layers[one.layer], one.reader(stage.detectors)
         more, passing = _held(layer, detector, stage), _passing(layer, detector, stage)
         needed = network + _SCATTER * (held + more + max(most_passing, passing))
         if groups[-1] and (needed > budget or len(groups[-1]) >= MOST_TOGETHER):

@@ -12,9 +12,9 @@ from flawsight.executors import Executor
 from flawsight.features import Extractor
 from flawsight.inference import release
 from flawsight.inference.feature_pass import Advance
-from flawsight.selection.budget import TOGETHER, Budget
-from flawsight.selection.fidelity import Fidelity
 from flawsight.selection.memory import groups_that_fit, working_memory
+from flawsight.selection.race.budget import TOGETHER, Budget
+from flawsight.selection.race.fidelity import Fidelity
 from flawsight.selection.trials import Candidate, Trial, TrialStore, run_trials
 
 GROUPS_EACH = 2
@@ -50,6 +50,8 @@ class TrialRunner:
 
     def trials(self, candidates: Sequence[Candidate], stage: Fidelity, share: float = 1.0) -> list[Trial]:
         """Trials of these candidates, in their order, those already in the store taken from it."""
+        if not candidates:
+            return []
         missing = [one for one in candidates if self.store.get(stage.name, one) is None]
         groups = self._groups(missing, stage)
         label = {"coarse": f"Trying {len(candidates)} candidates", "full": f"Measuring {len(candidates)} candidates"}

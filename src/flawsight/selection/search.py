@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -16,15 +16,16 @@ from flawsight.core import FlawsightError, Layer, Progress, Silent
 from flawsight.defects import Foreground, defect_kinds
 from flawsight.detectors import DETECTORS, Detector
 from flawsight.executors import Executor
-from flawsight.features import Extractor, select_layers
+from flawsight.features import Extractor, joined_layer, select_layers
 from flawsight.metrics import Metrics
 from flawsight.report import LayerScore
-from flawsight.selection.budget import Budget, bisection_order, round_robin
-from flawsight.selection.coarse import coarse_trials
 from flawsight.selection.evaluator import Evaluator, maxima
-from flawsight.selection.fidelity import Fidelity, high_fidelity, low_fidelity
-from flawsight.selection.fusion import DEPTHS, SelectedLayer, criterion, depths, select_per_depth
+from flawsight.selection.fusion import SelectedLayer, criterion, select_per_depth, weighed
 from flawsight.selection.latency import TIMED_ON, Option, TimedChoice
+from flawsight.selection.race.budget import Budget, bisection_order
+from flawsight.selection.race.coarse import coarse_trials
+from flawsight.selection.race.fidelity import Fidelity, high_fidelity, low_fidelity
+from flawsight.selection.race.survivors import survivors
 from flawsight.selection.runner import TrialRunner
 from flawsight.selection.trials import Candidate, Trial, TrialStore, scaled
 from flawsight.selection.validation import ValidationSet, drawn, make_validation_set
@@ -32,11 +33,6 @@ from flawsight.selection.validation import ValidationSet, drawn, make_validation
 SEARCHES = ("auto", "exhaustive", "once")
 LARGEST_MAP = 128
 """Layers of larger maps cost most, and see what those behind them see at a smaller image size."""
-RACE_MARGIN = 0.45
-"""How far behind the leader of its depth a layer may be after the coarse round and still be measured in full.
-
-Of the layers that full measurement finds best, nine in ten are within it (docs/decisions/0004-race.md).
-"""
 
 
 @dataclass(eq=False, repr=False)
@@ -104,9 +100,11 @@ class LayerSelection(BaseEstimator):
         settings = {"parameters": self._settings(), "extractor": _identity(extractor), "images": cache_key}
         side = extractor.image_size if exhaustive else extractor.image_size // 2
         unique = _unique(chosen, extractor)
+        joined = self._joined(extractor, chosen)
+        layers = [*unique, *joined]
         runner = TrialRunner(
             extractor,
-            {layer.name: layer for layer in unique},
+            {layer.name: layer for layer in layers},
             TrialStore(work_dir, settings),
             watch,
             self.max_memory,
@@ -118,36 +116,56 @@ class LayerSelection(BaseEstimator):
         if self.latency_budget is not None:
             few = self.validation_.train[:TIMED_ON]
             inputs = self.validation_.inputs_per_picture
-            timed = TimedChoice(extractor, unique, detectors, few, self.latency_budget, inputs)
+            timed = TimedChoice(extractor, layers, detectors, few, self.latency_budget, inputs)
             candidates = timed.quick_enough(candidates, watch)
-        self.milliseconds_ = {one: sum(parts) for one, parts in timed.parts.items()} if timed else {}
         ranked: list[Trial] = []
         if self.search == "auto":
             coarse = low_fidelity(detectors, self.validation_, side)
             ranked = coarse_trials(runner, candidates, coarse, unique, self._proposed(extractor, chosen))
             candidates = survivors(ranked, unique, self.finalists, in_order=not budget.is_limited)
+            together = _candidates(joined, detectors)
+            candidates += timed.quick_enough(together, watch, is_needed=False) if timed else together
+        self.milliseconds_ = {one: sum(parts) for one, parts in timed.parts.items()} if timed else {}
         trials = runner.trials(candidates, full)
-        self.trials_: list[Trial] = [*ranked, *trials]
+        self.layers_ = [*chosen, *joined]
+        self.trials_: list[Trial] = [*ranked, *trials, *self._choose(runner, trials, full, timed)]
         self.untried_ = tuple(runner.untried)
-        self.layers_ = chosen
-        self._choose(trials, full, unique, timed)
         return self
 
     def _choose(
-        self, trials: Sequence[Trial], stage: Fidelity, layers: Sequence[Layer], timed: TimedChoice | None
-    ) -> None:
-        """The best of those tried, or the best that are quick enough, and what they see together."""
+        self, runner: TrialRunner, trials: Sequence[Trial], stage: Fidelity, timed: TimedChoice | None
+    ) -> list[Trial]:
+        """The best of those tried, or the best that are quick enough, and what they see together.
+
+        Each is read in other ways, too, where its method has such; returned are the trials of these.
+        """
         criteria = {trial.candidate: criterion(trial.figures) for trial in trials}
-        together = partial(_together, stage.evaluator, trials)
-        self.options_: list[Option] = []
-        if timed is None:
-            self.selected_: tuple[SelectedLayer, ...] = select_per_depth(criteria, layers, self.fuse)
-            self.figures_ = together(self.selected_)
-            return
-        options = timed.options(criteria, self.fuse, together)
-        best = timed.best(options)
-        self.options_ = [*options, best]
-        self.selected_, self.figures_ = best.choices, dict(best.figures)
+        layers = list(runner.layers.values())
+        together = partial(_together, stage.evaluator)
+        options = timed.options(criteria, self.fuse, partial(together, trials)) if timed else []
+        best = timed.best(options) if timed else None
+        selected = best.choices if best else select_per_depth(criteria, layers, self.fuse)
+        more = runner.trials(self._other_readings(selected), stage)
+        criteria |= {trial.candidate: criterion(trial.figures) for trial in more}
+        readings = [*(one.candidate for one in selected), *(trial.candidate for trial in more)]
+        self.selected_: tuple[SelectedLayer, ...] = weighed({one: criteria[one] for one in readings}, layers)
+        self.figures_ = together([*trials, *more], self.selected_)
+        if timed and best:
+            best = timed.within(Option(self.selected_, math.inf, self.figures_), best)
+            self.selected_, self.figures_ = best.choices, dict(best.figures)
+        self.options_: list[Option] = [*options, best] if best else []
+        return more
+
+    def _other_readings(self, selected: Sequence[SelectedLayer]) -> list[Candidate]:
+        """The chosen layers, read in the other ways of their detectors."""
+        if self.search != "auto" or self.fuse == 1:
+            return []
+        detectors = self.detectors()
+        return [
+            one.candidate._replace(variant=variant)
+            for one in selected
+            for variant in detectors[one.detector].variants()
+        ]
 
     def _wanted(self, extractor: Extractor) -> list[Layer]:
         """The layers to choose from; of all those of large images, the ones whose maps are not huge."""
@@ -155,6 +173,15 @@ class LayerSelection(BaseEstimator):
         if self.layers != "all" or self.search == "exhaustive":
             return chosen
         return [layer for layer in chosen if layer.height <= LARGEST_MAP] or chosen
+
+    def _joined(self, extractor: Extractor, chosen: Sequence[Layer]) -> list[Layer]:
+        """The customary pair, read as one, where a race may choose it beside others."""
+        try:
+            pair = extractor.default_pair if self.search == "auto" and self.fuse > 1 else ()
+        except FlawsightError:  # a network without such layers
+            return []
+        parts = [layer for layer in chosen if layer.name in pair]
+        return [joined_layer(parts)] if len(parts) > 1 else []
 
     def _proposed(self, extractor: Extractor, chosen: Sequence[Layer]) -> set[str]:
         """The names of the layers to be tried first, of those to choose from."""
@@ -200,56 +227,41 @@ class LayerSelection(BaseEstimator):
         return {name: repr(parameters[name]) for name in sorted(parameters.keys() - others)}
 
     def results(self) -> list[LayerScore]:
-        """One row for each layer, detector and kind of defect, in network order, from the candidate's fullest trial.
+        """One row for each candidate and kind of defect, in network order, from the candidate's fullest trial.
 
         A layer that repeats another's values shares its trials; what was not tried has no row.
         """
         fullest = {trial.candidate: trial for trial in sorted(self.trials_, key=lambda trial: trial.stage == "full")}
-        found = []
-        for layer in self.layers_:
-            about = {name: value for name, value in asdict(layer).items() if name not in ("height", "width")}
-            for name in self.detectors():
-                trial = fullest.get(Candidate(layer.same_as or layer.name, name))
-                for kind, metrics in trial.figures.items() if trial else ():
-                    assert trial is not None
-                    found.append(
-                        LayerScore(
-                            layer=about["name"],
-                            **{key: value for key, value in about.items() if key != "name"},
-                            detector=name,
-                            stage=trial.stage,
-                            defects=kind,
-                            **{key: getattr(metrics, key) for key in ("auroc", "aupro", "p_h")},
-                            seconds=trial.seconds,
-                            milliseconds=self.milliseconds_.get(trial.candidate, math.nan),
-                        )
-                    )
-        return found
+        of_layer: dict[str, list[Trial]] = {}
+        for trial in fullest.values():
+            of_layer.setdefault(trial.layer, []).append(trial)
+        names = list(self.detectors())
+        return [
+            self._score(layer, trial, kind)
+            for layer in self.layers_
+            for trial in sorted(
+                of_layer.get(layer.same_as or layer.name, []), key=lambda trial: names.index(trial.candidate.detector)
+            )
+            for kind in trial.figures
+        ]
+
+    def _score(self, layer: Layer, trial: Trial, kind: str) -> LayerScore:
+        metrics = trial.figures[kind]
+        return LayerScore(
+            layer=layer.name,
+            **{key: getattr(layer, key) for key in ("block", "kind", "order", "stride", "channels", "same_as")},
+            detector=trial.candidate.detector,
+            variant=trial.candidate.variant,
+            stage=trial.stage,
+            defects=kind,
+            **{key: getattr(metrics, key) for key in ("auroc", "aupro", "p_h")},
+            seconds=trial.seconds,
+            milliseconds=self.milliseconds_.get(trial.candidate, math.nan),
+        )
 
 
 def _candidates(layers: Sequence[Layer], detectors: Mapping[str, Detector]) -> list[Candidate]:
     return [Candidate(layer.name, name) for layer in layers for name in detectors]
-
-
-def survivors(trials: Sequence[Trial], layers: Sequence[Layer], most: int, in_order: bool = True) -> list[Candidate]:
-    """Those who may still be the best of their depth with their detector after the coarse trials.
-
-    At most `most` of a depth, shared by the detectors, but one of each; in network order, or else those with the best
-    prospects first.
-    """
-    value = {trial.candidate: criterion(trial.figures) for trial in trials}
-    depth_of = depths(layers)
-    names = list(dict.fromkeys(one.detector for one in value))
-    ranked = sorted(value, key=lambda one: value[one], reverse=True)
-    teams = []
-    for depth in DEPTHS:
-        for name in names:
-            rivals = [one for one in ranked if depth_of[one.layer] == depth and one.detector == name]
-            near = [one for one in rivals if value[one] >= value[rivals[0]] - RACE_MARGIN]
-            teams.append(near[: max(1, most // len(names))])
-    kept = round_robin(sorted((team for team in teams if team), key=lambda team: ranked.index(team[0])))
-    place = {layer.name: number for number, layer in enumerate(layers)}
-    return sorted(kept, key=lambda one: (place[one.layer], names.index(one.detector))) if in_order else kept
 
 
 def _together(evaluator: Evaluator, trials: Sequence[Trial], choices: Sequence[SelectedLayer]) -> dict[str, Metrics]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -14,25 +14,44 @@ from zipfile import BadZipFile
 import numpy as np
 from sklearn.base import clone
 
-from flawsight.core import writable_folder, write_whole, written_whole
+from flawsight.core import JOIN, writable_folder, write_whole, written_whole
+from flawsight.detectors import Detector
 from flawsight.features import Extractor
-from flawsight.inference import MemberSpec, fit_detectors, predict_raw
+from flawsight.inference import LayerSet, MemberSpec, fit_detectors, predict_raw
 from flawsight.metrics import Metrics
 from flawsight.scoring import MapCalibrator, RawPrediction, ScoreStandardizer
 from flawsight.selection.evaluator import GOOD
-from flawsight.selection.fidelity import Fidelity
+from flawsight.selection.race.fidelity import Fidelity
 from flawsight.training import TrainingContext, parallel_map
 
 
 class Candidate(NamedTuple):
-    """What may be chosen: a layer, and the detector that reads it, by name.
+    """What may be chosen: a layer, or several joined by +, and the detector that reads it, by name.
 
-    >>> Candidate("blocks.2.1.add", "patchcore")
-    Candidate(layer='blocks.2.1.add', detector='patchcore')
+    `variant`: what differs from the detector as it was given, one of its `variants`; empty for nothing.
+
+    >>> Candidate("blocks.2.1.add+blocks.4.2.add", "patchcore", "neighbourhood=1").layers
+    ('blocks.2.1.add', 'blocks.4.2.add')
     """
 
     layer: str
     detector: str
+    variant: str = ""
+
+    @property
+    def layers(self) -> LayerSet:
+        """The layers that are read together."""
+        return tuple(self.layer.split(JOIN))
+
+    def reader(self, detectors: Mapping[str, Detector]) -> Detector:
+        """Its detector, of these by name."""
+        detector = detectors[self.detector]
+        return detector.variants()[self.variant] if self.variant else detector
+
+    @property
+    def label(self) -> str:
+        """A name for files."""
+        return "-".join(part for part in (self.detector, self.variant, self.layer) if part)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +93,8 @@ def run_trials(
     """
     start = time.perf_counter()
     validation = stage.validation
-    members = [MemberSpec((one.layer,), clone(stage.detectors[one.detector])) for one in candidates]
-    trainings = [
-        TrainingContext(folder / f"{stage.name}-{one.detector}-{one.layer}" if folder else None) for one in candidates
-    ]
+    members = [MemberSpec(one.layers, clone(one.reader(stage.detectors))) for one in candidates]
+    trainings = [TrainingContext(folder / f"{stage.name}-{one.label}" if folder else None) for one in candidates]
     fit_detectors(extractor, validation.train, members, advance, trainings)
     found: list[RawPrediction | None] = [*predict_raw(extractor, validation.measured, members, advance)]
     shared = (time.perf_counter() - start) / len(candidates)
@@ -138,11 +155,12 @@ class TrialStore:
         header = {
             "layer": trial.candidate.layer,
             "detector": trial.candidate.detector,
+            "variant": trial.candidate.variant,
             "stage": trial.stage,
             "seconds": trial.seconds,
             "figures": {kind: asdict(figures) for kind, figures in trial.figures.items()},
         }
-        path = self.folder / f"{trial.stage}-{trial.candidate.detector}-{trial.layer}.npz"
+        path = self.folder / f"{trial.stage}-{trial.candidate.label}.npz"
         arrays = {f"map_{kind}": stack for kind, stack in trial.maps.items()}
         arrays |= {f"score_{kind}": values for kind, values in trial.scores.items()}
         with written_whole(path) as partial, partial.open("wb") as file:
@@ -160,7 +178,7 @@ def _read(path: Path) -> Trial | None:
                 for prefix in ("map_", "score_")
             )
         figures = {kind: Metrics(**values) for kind, values in header["figures"].items()}
-        candidate = Candidate(header["layer"], header["detector"])
+        candidate = Candidate(header["layer"], header["detector"], header["variant"])
         return Trial(candidate, header["stage"], header["seconds"], figures, maps, scores)
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
         path.unlink(missing_ok=True)

@@ -66,6 +66,10 @@ class PatchCore(PatchDetector):
         grid = min(COARSE_GRID, self.max_grid or COARSE_GRID)
         return clone(self).set_params(bank_size=bank, max_descriptors=8 * bank, max_grid=grid)
 
+    def variants(self) -> Mapping[str, Self]:
+        """Single positions, beside neighbourhoods."""
+        return {} if self.neighbourhood == 1 else {"neighbourhood=1": clone(self).set_params(neighbourhood=1)}
+
     def _learn(self, descriptors: Tensor, training: TrainingContext | None) -> None:
         """Choose the memory bank."""
         del training

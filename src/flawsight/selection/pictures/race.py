@@ -14,9 +14,9 @@ from flawsight.detectors import Detector
 from flawsight.executors import Executor
 from flawsight.features import Extractor, select_layers
 from flawsight.metrics import Metrics
-from flawsight.selection.budget import bisection_order
 from flawsight.selection.fusion import NEGLIGIBLE, criterion
 from flawsight.selection.pictures.scenes import Scenes
+from flawsight.selection.race.budget import bisection_order
 from flawsight.selection.search import LARGEST_MAP, LayerSelection
 from flawsight.views import View
 

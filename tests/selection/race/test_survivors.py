@@ -12,8 +12,8 @@ from flawsight.selection import (
     Trial,
     criterion,
     depths,
-    search,
 )
+from flawsight.selection.race.survivors import RACE_MARGIN, survivors
 
 
 def by(layer: str) -> Candidate:
@@ -31,17 +31,17 @@ def raced(coarse: dict[Candidate, float], strides: dict[str, float], most: int) 
         for detector in names:
             team = [one for one in coarse if low <= strides[one.layer] < high and one.detector == detector]
             best = sorted(team, key=lambda one: coarse[one], reverse=True)[: max(1, most // len(names))]
-            kept |= {one for one in best if coarse[best[0]] - coarse[one] <= search.RACE_MARGIN}
+            kept |= {one for one in best if coarse[best[0]] - coarse[one] <= RACE_MARGIN}
     return [one for one in coarse if one in kept]
 
 
 def test_auto_measures_all_coarsely_and_those_fully_that_may_be_the_best_of_their_depth(auto: LayerSelection) -> None:
     coarse = {t.candidate: criterion(t.figures) for t in auto.trials_ if t.stage == "coarse"}
-    full = [t.candidate for t in auto.trials_ if t.stage == "full"]
+    full = [t.candidate for t in auto.trials_ if t.stage == "full" and not t.candidate.variant]
     strides = {layer.name: layer.stride for layer in auto.layers_}
     assert list(coarse) == [by(layer.name) for layer in auto.layers_ if not layer.same_as]
     assert full == raced(coarse, strides, 2)
-    assert {choice.candidate for choice in auto.selected_} <= set(full)
+    assert {choice.candidate._replace(variant="") for choice in auto.selected_} <= set(full)
     assert sum(choice.weight for choice in auto.selected_) == pytest.approx(1)
     assert auto.untried_ == ()
 
@@ -63,11 +63,11 @@ def test_finalists(values: list[float], most: int, detectors: int) -> None:
         for candidate, value in zip(candidates, values, strict=False)
     ]
     coarse = {trial.candidate: criterion(trial.figures) for trial in trials}
-    found = search.survivors(trials, layers, most)
+    found = survivors(trials, layers, most)
     assert found == raced(coarse, {layer.name: layer.stride for layer in layers}, most)
     assert 3 * detectors <= len(found) <= 3 * max(most, detectors)
     # With little time the same ones, and who may win comes first: the best of all, then the others' best.
-    hurried = search.survivors(trials, layers, most, in_order=False)
+    hurried = survivors(trials, layers, most, in_order=False)
     assert sorted(hurried) == sorted(found)
     assert hurried[0] == max(coarse, key=lambda one: coarse[one])
     first = hurried[: 3 * detectors]

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 
 from flawsight.core import Layer
-from flawsight.selection.budget import COARSE_SHARE, bisection_order
-from flawsight.selection.fidelity import Fidelity
 from flawsight.selection.fusion import criterion, depths
+from flawsight.selection.race.budget import COARSE_SHARE, bisection_order
+from flawsight.selection.race.fidelity import Fidelity
 from flawsight.selection.runner import TrialRunner
 from flawsight.selection.trials import Candidate, Trial
 

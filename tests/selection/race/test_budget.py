@@ -11,8 +11,9 @@ from sklearn.base import clone
 
 from flawsight.core import FlawsightError
 from flawsight.features import Extractor
-from flawsight.selection import Candidate, LayerSelection, budget, criterion, runner
-from flawsight.selection.budget import Budget, bisection_order, round_robin
+from flawsight.selection import Candidate, LayerSelection, criterion, runner
+from flawsight.selection.race import budget
+from flawsight.selection.race.budget import Budget, bisection_order, round_robin
 
 LAYERS = "blocks.1.0.*,blocks.3.0.*"
 lists = st.lists(st.integers(), max_size=12)
@@ -107,7 +108,7 @@ def test_with_no_time_something_is_measured_in_full_and_the_rest_is_untried(
     assert max(choice.criterion for choice in hurried.selected_) == max(
         criterion(trial.figures) for trial in hurried.trials_ if trial.stage == "full"
     )
-    assert {(row.same_as or row.layer, row.detector) for row in hurried.results()} == set(coarse)
+    assert {Candidate(row.same_as or row.layer, row.detector) for row in hurried.results()} == set(coarse)
     # Called again with as little time, it is content with what it has; with more it goes on from there.
     again = clone(hurried).fit(network, images, tmp_path)
     assert figures(again) == figures(hurried) and again.selected_ == hurried.selected_

@@ -9,7 +9,7 @@ from flawsight.defects import Product
 from flawsight.detectors import Gaussian, PatchCore
 from flawsight.detectors.patchcore.detector import COARSE_BANK, COARSE_GRID
 from flawsight.selection import ValidationSet
-from flawsight.selection.fidelity import high_fidelity, low_fidelity
+from flawsight.selection.race.fidelity import high_fidelity, low_fidelity
 from flawsight.selection.validation import COARSE_BAD, COARSE_GOOD, COARSE_TRAIN, spaced
 
 KINDS = ("nsa", "perlin", "scratch", "simple")
