@@ -13,6 +13,7 @@ import numpy as np
 from flawsight.bundle import Member
 from flawsight.core import readable, written_whole
 from flawsight.data import PixelFormat
+from flawsight.features import JOINED
 from flawsight.health import picture_of
 from flawsight.inspection import Inspector
 from flawsight.pipeline.defect_sources import MadeDefects
@@ -66,18 +67,22 @@ def fit_report(inspector: Inspector, record: FitRecord, folder: Path) -> FitRepo
     ('Inspector bundle', 'auto')
     """
     manifest, selection, maps = inspector.manifest, record.selection, record.held_out_maps
+    readings: dict[tuple[str, ...], list[Member]] = {}
+    for member in manifest.members:
+        readings.setdefault(member.layers, []).append(member)
     return FitReport(
         title=f"Inspector {readable(folder.resolve().name)}",
         # Its name alone: a report travels, and where it was made is nobody's business.
         summary={"good_images": manifest.data.images, "bundle": readable(folder.resolve().name)},
-        scores=[row for row in (selection.results() if selection else ()) if not row.same_as],
-        chosen=list(inspector.layers),
-        shares=[member.calibration.weight for member in manifest.members],
+        scores=[row for row in (selection.results() if selection else ()) if not row.same_as and row.kind != JOINED],
+        chosen=list(readings),
+        shares=[sum(one.calibration.weight for one in members) for members in readings.values()],
         examples=_defect_examples(inspector, record.defects),
         calibration_scores=np.array(manifest.calibration.scores),
         operating_point=manifest.operating_point,
         colour_scale=manifest.colour_scale,
-        detectors=[member.detector.name for member in manifest.members],
+        detectors=[members[0].detector.name for members in readings.values()],
+        ways=[len(members) for members in readings.values()],
         product=selection.validation_.product.to_dict() if selection else {},
         timings=record.timings,
         settings=_settings(inspector, record),
@@ -152,12 +157,16 @@ def _search_settings(selection: LayerSelection) -> dict[str, object]:
 
 
 def _detector_settings(members: Sequence[Member]) -> dict[str, object]:
-    """Each detector once, with its parameters."""
-    settings: dict[str, object] = {}
+    """Each detector once, with its parameters; with all values of those that members differ in."""
+    values: dict[str, dict[str, dict[str, None]]] = {}
     for member in members:
-        name = member.detector.name
-        settings[f"detector {name}"] = ", ".join(f"{key} {value}" for key, value in member.detector.parameters.items())
-    return settings
+        of_detector = values.setdefault(member.detector.name, {})
+        for key, value in member.detector.parameters.items():
+            of_detector.setdefault(key, {})[str(value)] = None
+    return {
+        f"detector {name}": ", ".join(f"{key} {' and '.join(found)}" for key, found in parameters.items())
+        for name, parameters in values.items()
+    }
 
 
 def _defect_examples(inspector: Inspector, defects: MadeDefects) -> list[DefectExample]:

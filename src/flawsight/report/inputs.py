@@ -107,12 +107,12 @@ class FitReport:
 
     summary needs `good_images` (how many were learned from) and may have `bundle` (its path, for the commands); the
     rest of it is listed with the settings. chosen holds the layers of each fused map, shares its weight in the average,
-    detectors who reads them. calibration_scores (n,) are of good images scored as new. timings are in seconds. found
-    may give the figures of the finished choice by kind of defect; without it, the best chosen layer stands in. concerns
-    are what to mind, a sentence each. health is what a check of the pictures found, picture gives one of them to show.
-    options are the choices that a latency_budget (milliseconds) left open, views the ways to see pictures that were
-    tried, region a picture of what is inspected, where that is not all. Raises FlawsightError where these are
-    missing or do not fit together.
+    detectors who reads them, ways in how many ways. calibration_scores (n,) are of good images scored as new. timings
+    are in seconds. found may give the figures of the finished choice by kind of defect; without it, the best chosen
+    layer stands in. concerns are what to mind, a sentence each. health is what a check of the pictures found, picture
+    gives one of them to show. options are the choices that a latency_budget (milliseconds) left open, views the ways
+    to see pictures that were tried, region a picture of what is inspected, where that is not all. FlawsightError where
+    these are missing or do not fit together.
 
     >>> report = fs.pipeline.fit_report(inspector, fitted.record, bundle)
     >>> report.title, report.summary["good_images"], sorted(report.found)
@@ -134,6 +134,7 @@ class FitReport:
     good_examples: Sequence[tuple[Image, AnomalyMap]] = ()
     found: Mapping[str, Metrics] = field(default_factory=dict)
     detectors: Sequence[str] = ()
+    ways: Sequence[int] = ()
     concerns: Sequence[str] = ()
     options: Sequence[SpeedOption] = ()
     latency_budget: float | None = None
