@@ -1,7 +1,8 @@
 """Scores of real pictures before and after something changed on the line, for `drift`.
 
 The good pictures of a product, in order of their names, are cut in the middle: the first half is the lot that is
-learned from and inspected, the second half is the later lot. No picture is both learned from and inspected.
+learned from and inspected, the second half is the later lot. No picture is both learned from and inspected. Scores of
+good pictures are in the order of their names.
 """
 
 from __future__ import annotations
@@ -90,12 +91,12 @@ def scores_of(data: Path, products: Iterable[str], seeds: Iterable[int], kept: P
 def measured(folder: Path, seed: int) -> Scores:
     """One fit of the fixed pair of layers, and its scores."""
     samples = open_dataset(folder)
-    good = sorted((one.path for one in samples if one.label == GOOD), key=lambda path: path.name)
+    good = in_order(one.path for one in samples if one.label == GOOD)
     defective = sorted(one.path for one in samples if one.label == DEFECTIVE)
     rng = np.random.default_rng([seed, 5])
     lot = rng.permutation(np.array(good[: len(good) // 2]))
-    later = rng.permutation(np.array(good[len(good) // 2 :]))[:GOOD_INSPECTED]
-    learned, unseen = lot[:LEARNED].tolist(), lot[LEARNED:][:GOOD_INSPECTED]
+    later = in_order(rng.permutation(np.array(good[len(good) // 2 :]))[:GOOD_INSPECTED])
+    learned, unseen = lot[:LEARNED].tolist(), in_order(lot[LEARNED:][:GOOD_INSPECTED])
     bad = rng.permutation(np.array(defective))[:DEFECTIVE_INSPECTED]
     if len(unseen) < GOOD_INSPECTED / 2:
         raise FlawsightError(f"'{folder}' has too few good pictures: {len(good)}")
@@ -107,8 +108,14 @@ def measured(folder: Path, seed: int) -> Scores:
     return found
 
 
+def in_order(paths: Iterable[Path]) -> list[Path]:
+    return sorted(paths, key=lambda path: path.name)
+
+
 def scored(inspector: Inspector, paths: Iterable[Path], change: Change) -> list[float]:
     images = [change(inspector.read(path)) for path in paths]
     return [
-        result.score for start in range(0, len(images), 16) for result in inspector.inspect_many(images[start : start + 16])
+        result.score
+        for start in range(0, len(images), 16)
+        for result in inspector.inspect_many(images[start : start + 16])
     ]

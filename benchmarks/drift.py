@@ -4,8 +4,9 @@
 
 False alarms: 200 runs of 10,000 pictures of a production that does not change, made up and drawn from real scores.
 Delays: pictures from the change to the alarm, drawn from real scores of good and of defective parts before and after
-the change (`_drift_scores`). Every stream is drawn with replacement, by the seed. --kept FILE holds scores, so that
-streams can be drawn again without a fit.
+the change (`_drift_scores`). Every stream is drawn with replacement, by the seed; and once the good pictures go by in
+the order of their names, neighbours being alike, the later lot after the one that was learned from. --kept FILE holds
+scores, so that streams can be drawn again without a fit.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ STOPS = 1 / (SIZE + 1)
 HORIZON, QUIETS, PATIENCE, SHARES = 10_000, (500, 5_000), 3_000, (0.0, 0.01, 0.05)
 FROZEN, GRADUAL, SLOWLY = "a camera that repeats a picture", "blur, 1.5 pixels, within 1,000", 1_000
 COLUMNS = ("question", "product", "condition", "defective", "quiet", "method", "runs", "alarms", "before", "median",
-           "worst")  # fmt: skip
+           "worst", "since")  # fmt: skip
 Pictures = Iterator[tuple[float, float]]
 """Scores with their p-values."""
 
@@ -46,9 +47,7 @@ class Ours:
 
     def __init__(self, calibration: np.ndarray, seed: int, from_calibration: bool = True) -> None:
         size = len(calibration)
-        self.alarm = DriftAlarm(
-            RATE, stops=STOPS, most_defective=MOST_DEFECTIVE, calibration_size=size, seed=seed
-        )
+        self.alarm = DriftAlarm(RATE, stops=STOPS, most_defective=MOST_DEFECTIVE, calibration_size=size, seed=seed)
         if not from_calibration:
             self.alarm._ranks._edges = 0
 
@@ -129,7 +128,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/studies/drift.csv"))
     parser.add_argument("--products", nargs="*", default=PRODUCTS)
     parser.add_argument("--seeds", type=int, default=3, help="fits of each product")
-    parser.add_argument("--runs", type=int, default=200, help="of unchanged production; a tenth for each delay and fit")
+    parser.add_argument(
+        "--runs", type=int, default=200, help="of unchanged production; a twentieth for each delay and fit"
+    )
     parser.add_argument("--kept", type=Path, help="file of scores, read where it is there, else written")
     options = parser.parse_args(arguments)
     seeds = range(options.seeds)
@@ -140,9 +141,10 @@ def main(arguments: Sequence[str]) -> None:
         limits = [widened(one, seed) for seed, one in enumerate(fits)]
         for share in SHARES[1:]:
             rows += unchanged(product, fits, share, options.runs, limits)
+        rows += in_order(product, fits, limits)
         for quiet in QUIETS:
             for share in SHARES:
-                rows += delays(product, fits, share, quiet, max(1, options.runs // 10), limits)
+                rows += delays(product, fits, share, quiet, max(1, options.runs // 20), limits)
         print(f"drawn {product}", flush=True)
     with_header(rows, options.out)
     report(rows)
@@ -155,8 +157,8 @@ def made_up(share: float, runs: int) -> list[dict]:
         rng = np.random.default_rng([run, 1])
         calibration = np.sort(rng.normal(size=SIZE))
         scores = rng.normal(size=HORIZON) + 6 * (rng.uniform(size=HORIZON) < share)
-        for name in METHODS:
-            alarms[name] += first(METHODS[name](calibration, run), pictures(scores, calibration)) is not None
+        for name, make in METHODS.items():
+            alarms[name] += first(make(calibration, run), pictures(scores, calibration)) is not None
     rows = [row("false alarms", "made up", UNCHANGED, share, 0, name, runs) for name in METHODS]
     return [one | {"alarms": alarms[str(one["method"])]} for one in rows]
 
@@ -179,6 +181,7 @@ def delays(product: str, fits: list[Scores], share: float, quiet: int, runs: int
     """Each run is quiet once, and then goes on in every way."""
     conditions = [*CHANGES, LATER, GRADUAL, FROZEN]
     found: dict[tuple[str, str], list[float]] = {}
+    since: dict[tuple[str, str], list[int]] = {}
     before: dict[str, int] = {}
     for seed, fit in enumerate(fits):
         calibration = calibration_of(fit)
@@ -187,18 +190,35 @@ def delays(product: str, fits: list[Scores], share: float, quiet: int, runs: int
             methods = everyone(calibration, run, limits[seed])
             calm = list(pictures(drawn(fit, UNCHANGED, share, quiet, rng), calibration))
             for name, method in methods.items():
-                is_early = any([method.update(*picture) for picture in calm])
-                before[name] = before.get(name, 0) + is_early
+                early = [method.update(*picture) for picture in calm]  # all of them: the method goes on
+                before[name] = before.get(name, 0) + any(early)
             for condition in conditions:
                 scores = drawn(fit, condition, share, PATIENCE, rng)
                 for name, method in methods.items():
-                    noticed = first(copy.deepcopy(method), pictures(scores, calibration))
+                    noticed = first(goes_on := copy.deepcopy(method), pictures(scores, calibration))
                     found.setdefault((condition, name), []).append(np.inf if noticed is None else noticed)
+                    if isinstance(goes_on, Ours) and goes_on.alarm.drift is not None:
+                        since.setdefault((condition, name), []).append(goes_on.alarm.drift.since - quiet)
     rows = []
     for (condition, name), values in found.items():
         summary = {"alarms": int(np.isfinite(values).sum()), "before": before[name]}
         summary |= {"median": figure(np.median(values)), "worst": figure(np.max(values))}
+        summary["since"] = figure(np.median(since.get((condition, name), [np.inf])))
         rows.append(row("delay", product, condition, share, quiet, name, len(values)) | summary)
+    return rows
+
+
+def in_order(product: str, fits: list[Scores], limits: list[float]) -> list[dict]:
+    """The good pictures as they lie in their folders: the lot that is learned from, then the later one."""
+    rows = []
+    for seed, fit in enumerate(fits):
+        calibration, lot = calibration_of(fit), np.array(fit[UNCHANGED]["good"])
+        for name, method in everyone(calibration, seed, limits[seed]).items():
+            early = [method.update(*picture) for picture in pictures(lot, calibration)]
+            noticed = first(method, pictures(np.array(fit[LATER]["good"]), calibration))
+            given = row("in order", product, f"{LATER}, fit {seed}", 0.0, len(lot), name, 1)
+            summary = {"alarms": int(noticed is not None), "before": int(any(early)), "median": noticed or ""}
+            rows.append(given | summary | {"worst": noticed or ""})
     return rows
 
 
@@ -253,7 +273,7 @@ def figure(value: float) -> int | str:
 
 def row(question: str, product: str, condition: str, share: float, quiet: int, method: str, runs: int) -> dict:
     given = (question, product, condition, share, quiet, method, runs)
-    return dict(zip(COLUMNS, given, strict=False)) | {"alarms": 0, "before": "", "median": "", "worst": ""}
+    return dict(zip(COLUMNS, given, strict=False)) | {"alarms": 0, "before": "", "median": "", "worst": "", "since": ""}
 
 
 def with_header(rows: list[dict], path: Path) -> None:
@@ -267,7 +287,7 @@ def with_header(rows: list[dict], path: Path) -> None:
 def report(rows: list[dict]) -> None:
     """Tables in Markdown."""
     names = [*METHODS, WIDENED]
-    for question in ("false alarms", "delay"):
+    for question in ("false alarms", "in order", "delay"):
         print(f"\n| product | condition | defective | quiet | {' | '.join(names)} |\n|{'---|' * (4 + len(names))}")
         of = [one for one in rows if one["question"] == question]
         for key in dict.fromkeys((one["product"], one["condition"], one["defective"], one["quiet"]) for one in of):
@@ -278,6 +298,8 @@ def report(rows: list[dict]) -> None:
 def cell(one: dict) -> str:
     if one["question"] == "false alarms":
         return f"{one['alarms']} of {one['runs']}"
+    if one["question"] == "in order":
+        return f"{one['median'] or '–'}{', before' if one['before'] else ''}"
     missed = f", {one['runs'] - one['alarms']} not" if one["alarms"] < one["runs"] else ""
     early = f", {one['before']} before" if one["before"] else ""
     return f"{one['median'] or '–'} / {one['worst'] or '–'}{missed}{early}"

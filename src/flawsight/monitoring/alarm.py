@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -129,6 +129,11 @@ class DriftAlarm:
             elif not is_stopped and self._passes(cell) >= 2 / self.rate:
                 self._raise(looks_like(self._passed.best), self._passed)
         return self.drift is not None
+
+    def told(self) -> dict[str, Any]:
+        """Plain JSON values: how many pictures were seen, and the alarm, None where there is none."""
+        alarm = None if self.drift is None else {**self.drift.model_dump(), "text": self.drift.text}
+        return {"pictures": self.seen, "alarm": alarm}
 
     def _passes(self, cell: int) -> float:
         return self._passed.play(on_rank(self._ranks.rank(cell)), self.seen)

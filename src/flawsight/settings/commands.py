@@ -17,6 +17,7 @@ from flawsight.settings.groups import (
     DefectOptions,
     DetectorOptions,
     DeviceOptions,
+    DriftOptions,
     ExportOptions,
     ExtractorOptions,
     Joined,
@@ -128,7 +129,7 @@ class SynthesizeSettings(DefectSettings):
     count: int | None = option(None, "So many defective images of each kind, not one for each good one.", ge=1)
 
 
-class InspectSettings(BackendOptions, PixelOptions):
+class InspectSettings(DriftOptions, BackendOptions, PixelOptions):
     """The options of `inspect`.
 
     >>> settings = InspectSettings.of({"bundle": "inspector", "images": "new.png", "out": "results"})
@@ -141,6 +142,11 @@ class InspectSettings(BackendOptions, PixelOptions):
     out: Path = Field(description=OUT)
     mm_per_pixel: float | None = option(
         None, "Areas are given in mm², too; default: what the fit was told.", gt=0, metavar="MM"
+    )
+    drift: Path | None = option(
+        None,
+        "File that remembers from one inspection to the next whether production drifts; made if absent.",
+        metavar="STATE",
     )
 
 
