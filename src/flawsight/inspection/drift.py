@@ -47,11 +47,11 @@ def open_drift(path: Path, fresh: DriftAlarm) -> DriftAlarm:
             f"the state of drift '{path}' belongs to another bundle, threshold or backend: name another file, in which "
             "a new one is begun"
         )
-    for name in ("rate", "most_defective"):
+    for name, words in (("rate", "drift rate"), ("most_defective", "most defective")):
         if (old := getattr(found, name)) != (new := getattr(fresh, name)):
             raise FlawsightError(
-                f"the state of drift '{path}' was begun with a {name.replace('_', ' ')} of {old:g}, not {new:g}: say "
-                "the same, or name another file"
+                f"the state of drift '{path}' was begun with a {words} of {old:g}, not {new:g}: say the same, or name "
+                "another file"
             )
     return found
 

@@ -55,6 +55,7 @@ class _Bets(_Strict):
     """A `Wealth` as it is kept."""
 
     money: list[float]
+    grown: list[float]
     begun: list[int]
     steps: int
 

@@ -42,14 +42,16 @@ def likely_share(stops: float, size: int, doubt: float) -> float:
     Of `size` calibration scores the threshold is the r-th highest: what lies above it has a share distributed as
     Beta(r, size + 1 - r), which is above x as often as fewer than r of `size` draws of a probability x succeed.
     """
-    rank = round(stops * (size + 1))
+    rank = math.floor(stops * (size + 1) + 1e-6)
+    if rank > size:
+        return 1.0
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2
         chances = (
             math.lgamma(size + 1) - math.lgamma(k + 1) - math.lgamma(size - k + 1)
             + k * math.log(middle) + (size - k) * math.log1p(-middle)
-            for k in range(min(rank, size + 1))
+            for k in range(rank)
         )  # fmt: skip
         low, high = (middle, high) if sum(map(math.exp, chances)) > doubt else (low, middle)
     return high

@@ -22,8 +22,9 @@ class Wealth:
     def __init__(self, shares: Sequence[float]) -> None:
         self.shares = tuple(shares)
         self.money = [0.0] * len(self.shares)
+        self.grown = [1.0] * len(self.shares)
         self.begun = [0] * len(self.shares)
-        """The picture from which on each bet's money has grown: about where a change began."""
+        """Since this picture each bet has grown so many times: about where a change began, as CUSUM tells it."""
         self.steps = 0
 
     def play(self, factors: Sequence[float], picture: int) -> float:
@@ -32,8 +33,9 @@ class Wealth:
         left = (self.steps + 1) ** -HELD_BACK
         added = self.steps**-HELD_BACK - left
         for bet, (share, factor) in enumerate(zip(self.shares, factors, strict=True)):
-            if share * added >= self.money[bet]:
-                self.begun[bet] = picture
+            if self.grown[bet] <= 1:
+                self.grown[bet], self.begun[bet] = 1.0, picture
+            self.grown[bet] *= factor
             self.money[bet] = (self.money[bet] + share * added) * factor
         return left + sum(self.money)
 
@@ -44,10 +46,10 @@ class Wealth:
 
     def kept(self) -> dict[str, Any]:
         """What it takes to go on."""
-        return {"money": self.money, "begun": self.begun, "steps": self.steps}
+        return {"money": self.money, "grown": self.grown, "begun": self.begun, "steps": self.steps}
 
-    def take(self, money: Sequence[float], begun: Sequence[int], steps: int) -> None:
+    def take(self, money: Sequence[float], grown: Sequence[float], begun: Sequence[int], steps: int) -> None:
         """Go on with what was kept; FlawsightError where it is of other bets."""
-        if not len(money) == len(begun) == len(self.shares):
+        if not len(money) == len(grown) == len(begun) == len(self.shares):
             raise FlawsightError(f"there are {len(self.shares)} bets, not {len(money)}: begin anew")
-        self.money, self.begun, self.steps = list(money), list(begun), steps
+        self.money, self.grown, self.begun, self.steps = list(money), list(grown), list(begun), steps
