@@ -40,9 +40,9 @@ def test_the_alarm_of_another_bundle_or_threshold_is_refused(fitted: Inspector, 
     for other in (changed(fitted, threshold=fitted.threshold * 1.5), changed(fitted, judged="A")):
         with pytest.raises(FlawsightError, match=r"drift\.json' belongs to another bundle.*name another file"):
             open_drift(path, drift_alarm(other))
-    with pytest.raises(FlawsightError, match="drift rate of 0.01, not 0.05"):
+    with pytest.raises(FlawsightError, match=r"drift rate of 0\.01, not 0\.05"):
         open_drift(path, drift_alarm(fitted, rate=0.05))
-    with pytest.raises(FlawsightError, match="most defective of 0.05, not 0.2"):
+    with pytest.raises(FlawsightError, match=r"most defective of 0\.05, not 0\.2"):
         open_drift(path, drift_alarm(fitted, most_defective=0.2))
     assert path.read_bytes() == before
 
