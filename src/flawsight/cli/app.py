@@ -188,7 +188,7 @@ def inspect(settings: InspectSettings, as_json: bool) -> None:
         if row.verdict == "error":
             complain(row.reason)
     if alarm is not None and alarm.drift is not None:
-        complain(alarm.drift.text)
+        complain(f"drift: {alarm.drift.text}")
     if counts["error"]:
         raise typer.Exit(BAD_INPUT)
 

@@ -34,7 +34,7 @@ class Drift(_Strict):
     """What an alarm says: how pictures differ from before, at which picture it was noticed, and since about which.
 
     >>> Drift(kind="lower", picture=540, since=512).text
-    'drift: the pictures that pass score lower than before, from about picture 512 on (noticed at 540): look at ...'
+    'the pictures that pass score lower than before, from about picture 512 on (noticed at 540): look at ...'
     """
 
     kind: Kind
@@ -46,7 +46,7 @@ class Drift(_Strict):
         """A sentence for people."""
         look = "the parts, the camera, its lens" if self.kind == "stopped" else "the camera, its lens"
         return (
-            f"drift: {_WORDS[self.kind]}, from about picture {self.since:,} on (noticed at {self.picture:,}): look at "
+            f"{_WORDS[self.kind]}, from about picture {self.since:,} on (noticed at {self.picture:,}): look at "
             f"{look}, the light and the material"
         )
 
