@@ -16,6 +16,7 @@ from flawsight.settings.commands import (
     SynthesizeSettings,
 )
 from flawsight.settings.config import read_config
+from flawsight.settings.drift import DriftOptions
 from flawsight.settings.groups import (
     DEFAULT_EXTRACTOR,
     MAX_PIXELS,
@@ -26,7 +27,6 @@ from flawsight.settings.groups import (
     DefectOptions,
     DetectorOptions,
     DeviceOptions,
-    DriftOptions,
     ExportOptions,
     ExtractorOptions,
     GraphOptions,

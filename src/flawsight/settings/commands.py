@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from flawsight.settings.base import Options, Text, option
+from flawsight.settings.drift import DriftOptions
 from flawsight.settings.groups import (
     DEFAULT_EXTRACTOR,
     BackendOptions,
@@ -17,7 +18,6 @@ from flawsight.settings.groups import (
     DefectOptions,
     DetectorOptions,
     DeviceOptions,
-    DriftOptions,
     ExportOptions,
     ExtractorOptions,
     Joined,

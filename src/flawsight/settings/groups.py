@@ -46,21 +46,6 @@ class PixelOptions(Options):
     max_pixels: int = option(MAX_PIXELS, "Refuse images with more pixels than this.", ge=64)
 
 
-class DriftOptions(Options):
-    """How the alarm of drift is set.
-
-    >>> DriftOptions().drift_rate, DriftOptions().most_defective
-    (0.01, 0.05)
-    """
-
-    drift_rate: float = option(
-        0.01, "Probability of ever raising an alarm of drift while nothing changes.", gt=0, lt=1, metavar="RATE"
-    )
-    most_defective: float = option(
-        0.05, "At most this share of all parts is defective: more is an alarm, too.", gt=0, lt=1, metavar="SHARE"
-    )
-
-
 class DataOptions(PixelOptions):
     """Which images of a data set.
 

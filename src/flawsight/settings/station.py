@@ -9,7 +9,8 @@ from pydantic import BeforeValidator, ByteSize, Field
 
 from flawsight.settings.base import Options, Text, option
 from flawsight.settings.commands import argument, several
-from flawsight.settings.groups import DriftOptions, GraphOptions, PixelOptions
+from flawsight.settings.drift import DriftOptions
+from flawsight.settings.groups import GraphOptions, PixelOptions
 from flawsight.settings.parse import watched_of
 
 Watched = Annotated[tuple[tuple[str, Path], ...], BeforeValidator(watched_of)]
