@@ -11,6 +11,7 @@ These compare with nobody, and have options of their own, such as python -m benc
   strips          strips of 4000 x 300 by tiles against the same strips cut into squares
   image_sizes     the input chosen by itself against a square of 256, on real products
   regions         real defects hit, and false regions, with a contact sheet
+  drift           false alarms and delays of the alarm of drift, against charts that promise less
   scale           many products by several workers: efficiency, kills, memory, warm starts, a simulation
   station         32 programs ask the station at once, against the bare runtime
 """
@@ -25,6 +26,7 @@ from benchmarks import (
     _anomalib,
     aupro,
     bank,
+    drift,
     growth,
     image_sizes,
     inference,
@@ -61,6 +63,7 @@ ALONE = {
     "strips": strips.main,
     "image_sizes": image_sizes.main,
     "regions": regions.main,
+    "drift": drift.main,
     "scale": scale.main,
     "station": station.main,
 }

@@ -29,6 +29,7 @@ PLAIN = (
     "runtime",
     "executors",
     "tracking",
+    "monitoring",
 )
 """Rooms of plain arrays: a bundle is inspected with these alone."""
 IMPORTED_AS = {

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from flawsight.fleet import fit_all
     from flawsight.inference import save
     from flawsight.inspection import Inspector, Result, evaluate, inspect_to_folder
+    from flawsight.monitoring import DriftAlarm
     from flawsight.pipeline import FitResult, fit, run_fit, synthesize
     from flawsight.runtime import load
     from flawsight.settings import FitSettings
 
 __all__ = [
+    "DriftAlarm",
     "FitResult",
     "FitSettings",
     "FlawsightError",
@@ -40,6 +42,7 @@ _ROOMS = {
     "fleet": ("fit_all",),
     "inference": ("save",),
     "inspection": ("Inspector", "Result", "evaluate", "inspect_to_folder"),
+    "monitoring": ("DriftAlarm",),
     "pipeline": ("FitResult", "fit", "run_fit", "synthesize"),
     "runtime": ("load",),
     "settings": ("FitSettings",),

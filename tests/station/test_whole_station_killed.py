@@ -20,6 +20,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from flawsight.monitoring import DriftAlarm
 from flawsight.settings import HistoryOptions
 from flawsight.station.history import History
 
@@ -104,7 +105,9 @@ def test_nothing_is_lost_and_nothing_is_there_twice(tmp_path: Path, plates: Path
     assert process.wait(60) == 0
     history = History(HistoryOptions.of({"history": tmp_path / "history.db"}))
     records = history.latest(10**6)
+    drift = history.drift("plates")
     history.close()
+    assert drift is not None and DriftAlarm.from_json(drift.state).seen == len(records)  # each once, like the verdicts
     ids = [record.id for record in records]
     watched = Counter(record.picture for record in records if record.source == "watch")
     assert answered and set(answered) <= set(ids) and len(set(ids)) == len(ids)

@@ -150,13 +150,18 @@ def check(settings: CheckSettings, as_json: bool) -> None:
 def inspect(settings: InspectSettings, as_json: bool) -> None:
     """Sort images into good and defective: results.csv and heat maps. A bad image does not stop the rest."""
     from flawsight.data import left_out
-    from flawsight.inspection import inspect_to_folder
+    from flawsight.inspection import drift_alarm, follow, inspect_to_folder, open_drift
     from flawsight.runtime import load
 
-    out, found = settings.out, list[str]()
+    out, found, alarm = settings.out, list[str](), None
     inspector = load(settings.bundle, settings.device, settings.backend, settings.threads)
     inspector = inspector.with_mm_per_pixel(settings.mm_per_pixel)
+    if settings.drift is not None:
+        alarm = open_drift(settings.drift, drift_alarm(inspector, settings.drift_rate, settings.most_defective))
     rows = inspect_to_folder(inspector, settings.images, out, settings.max_pixels, warn=found.append)
+    if alarm is not None and settings.drift is not None:
+        follow(alarm, rows)
+        alarm.save(settings.drift)
     counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in ("good", "defective", "error")}
     found += left_out(rows.skipped)
     results, skipped = [row.to_dict() for row in rows], _skipped(rows.skipped)
@@ -167,6 +172,7 @@ def inspect(settings: InspectSettings, as_json: bool) -> None:
         "warnings": found,
         "results": results,
         "skipped": skipped,
+        "drift": None if alarm is None else alarm.told(),
     }
 
     def show() -> None:
@@ -181,6 +187,8 @@ def inspect(settings: InspectSettings, as_json: bool) -> None:
     for row in rows:
         if row.verdict == "error":
             complain(row.reason)
+    if alarm is not None and alarm.drift is not None:
+        complain(f"drift: {alarm.drift.text}")
     if counts["error"]:
         raise typer.Exit(BAD_INPUT)
 

@@ -16,6 +16,7 @@ from flawsight.settings.commands import (
     SynthesizeSettings,
 )
 from flawsight.settings.config import read_config
+from flawsight.settings.drift import DriftOptions
 from flawsight.settings.groups import (
     DEFAULT_EXTRACTOR,
     MAX_PIXELS,
@@ -62,6 +63,7 @@ __all__ = [
     "DetectorOptions",
     "DeviceOptions",
     "DoctorSettings",
+    "DriftOptions",
     "EvaluateSettings",
     "ExportOptions",
     "ExportSettings",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from flawsight.settings.base import Options, Text, option
+from flawsight.settings.drift import DriftOptions
 from flawsight.settings.groups import (
     DEFAULT_EXTRACTOR,
     BackendOptions,
@@ -128,7 +129,7 @@ class SynthesizeSettings(DefectSettings):
     count: int | None = option(None, "So many defective images of each kind, not one for each good one.", ge=1)
 
 
-class InspectSettings(BackendOptions, PixelOptions):
+class InspectSettings(DriftOptions, BackendOptions, PixelOptions):
     """The options of `inspect`.
 
     >>> settings = InspectSettings.of({"bundle": "inspector", "images": "new.png", "out": "results"})
@@ -141,6 +142,11 @@ class InspectSettings(BackendOptions, PixelOptions):
     out: Path = Field(description=OUT)
     mm_per_pixel: float | None = option(
         None, "Areas are given in mm², too; default: what the fit was told.", gt=0, metavar="MM"
+    )
+    drift: Path | None = option(
+        None,
+        "File that remembers from one inspection to the next whether production drifts; made if absent.",
+        metavar="STATE",
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, ByteSize, Field
 
 from flawsight.settings.base import Options, Text, option
 from flawsight.settings.commands import argument, several
+from flawsight.settings.drift import DriftOptions
 from flawsight.settings.groups import GraphOptions, PixelOptions
 from flawsight.settings.parse import watched_of
 
@@ -93,7 +94,14 @@ class LearnAgainOptions(Options):
 
 
 class ServeSettings(
-    LearnAgainOptions, OutboxOptions, HistoryOptions, WatchOptions, AccessOptions, GraphOptions, PixelOptions
+    LearnAgainOptions,
+    DriftOptions,
+    OutboxOptions,
+    HistoryOptions,
+    WatchOptions,
+    AccessOptions,
+    GraphOptions,
+    PixelOptions,
 ):
     """The options of `serve`.
 

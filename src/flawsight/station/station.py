@@ -14,9 +14,10 @@ import numpy as np
 from flawsight.core import FlawsightError
 from flawsight.settings import ServeSettings
 from flawsight.station.bundles import Bundles, Loaded
+from flawsight.station.drift import DriftWatch, Standing
 from flawsight.station.engine import Answer, Engine, Job
 from flawsight.station.engine.inspect import Inspecting
-from flawsight.station.history import History, Source, Watched
+from flawsight.station.history import DriftReset, History, Source, Watched
 from flawsight.station.learning import Learning, settle
 from flawsight.station.live import Live, Watchman
 from flawsight.station.measures import Measures
@@ -47,7 +48,8 @@ class Station:
         self.outbox = Outbox(self.history, sinks)
         self.learning = Learning(settings, self.history, self.bundles)
         self._watchman = Watchman()
-        inspecting = Inspecting(self.history, settings.keep, self._seen, settings.max_pixels)
+        self._drift = DriftWatch(settings, self.history, self.bundles)
+        inspecting = Inspecting(self._drift.keep, settings.keep, self._seen, settings.max_pixels)
         self.engine = Engine(self.bundles, inspecting, settings.queue)
         self.watchers = [
             Watcher(folder, settings.done, partial(self._watched, name or self.bundles.default), self.history)
@@ -105,9 +107,22 @@ class Station:
         """What differs as a whole from the pictures learned; empty for nothing."""
         return self._watchman.drift(self.bundles.get(bundle))
 
+    def standing(self, bundle: str | None = None) -> Standing:
+        """Whether an alarm of drift stands."""
+        return self._drift.standing(self.bundles.get(bundle))
+
+    def reset_drift(self, bundle: str | None, by: str, why: str) -> Standing:
+        """Begin the alarm of drift anew, its cause being mended."""
+        self._drift.reset(self.bundles.get(bundle), by, why)
+        return self.standing(bundle)
+
+    def drift_resets(self, bundle: str | None = None) -> list[DriftReset]:
+        """When it was begun anew, the newest first."""
+        return self._drift.resets(self.bundles.get(bundle).name)
+
     def problems(self) -> list[str]:
         """What people must know: what is not kept, not sent, not watched, or not what it was."""
-        found = [self.history.problem]
+        found = [self.history.problem, *self._drift.problems]
         found += [f"{sink.name}: {sink.problem}" for sink in self.outbox.status() if sink.problem]
         found += [
             f"{status.folder}: {status.problem}" for status in (one.status() for one in self.watchers) if status.problem
@@ -135,8 +150,12 @@ class Station:
             "waiting": ("Pictures in the queue.", self.engine.waiting),
             "history_bytes": ("What the history takes on the disk.", self.history.size),
             "unsent": ("Verdicts that a sink has not got.", sum(sink.waiting for sink in self.outbox.status())),
+            "drift_alarms": ("Bundles with an alarm of drift.", len(self._alarms())),
             "problems": ("What people must look at.", len(self.problems())),
         }
+
+    def _alarms(self) -> list[str]:
+        return [name for name in self.bundles.names if self.standing(name).alarm is not None]
 
     def _prune(self) -> None:
         while not self._stopping.wait(SECONDS_BETWEEN_PRUNES):

@@ -291,3 +291,26 @@ def test_one_chooses_between_the_old_and_the_new(
     answer(tab, "A. Smith", None)
     wait_until(tab, lambda: adopted == [(served.station.bundles.default, "A. Smith")])
     tab.wait_for_selector(".told")
+
+
+def test_an_alarm_of_drift_stands_until_somebody_says_that_its_cause_is_mended(
+    served: Any, open_tab: Callable[..., Any]
+) -> None:
+    tab = open_tab(name="Grace Hopper")
+    assert not tab.locator(".banner.alarm").is_visible()
+    for seed in range(4000, 4040):
+        served.bad(seed)
+    tab.wait_for_selector(".banner.alarm", state="visible")
+    said = served.station.standing().alarm.text
+    assert said in tab.locator(".banner.alarm").inner_text()
+    other = open_tab("/model")
+    assert said in other.locator(".page").inner_text()
+    tab.locator(".banner.alarm button").click()
+    answer(tab, "Grace Hopper", "the lens was <b>wiped</b>")
+    tab.wait_for_selector(".banner.alarm", state="hidden")
+    assert served.station.standing().alarm is None
+    (reset,) = served.station.drift_resets()
+    assert (reset.by, reset.alarm) == ("Grace Hopper", said)
+    other.reload()
+    row = other.locator("table tr", has_text="wiped").inner_text()
+    assert "the lens was <b>wiped</b>" in row and said in row

@@ -156,7 +156,7 @@ def test_a_stopping_station_finishes_what_it_took(make_station: Make, make_clien
 def test_verdicts_go_on_when_nothing_can_be_kept(
     client: TestClient, station: Station, bad_png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(entries: object) -> None:
+    def full(*_: object) -> None:
         raise NotKept("the disk is full")
 
     monkeypatch.setattr(station.history, "add", full)

@@ -15,9 +15,11 @@ from flawsight.inspection import Inspector, Result
 from flawsight.station.bundles import Bundles, Loaded
 from flawsight.station.engine.job import Answer, Job
 from flawsight.station.engine.small import heatmap_png, thumbnail_jpeg
-from flawsight.station.history import Entry, History, NotKept, Record, new_id
+from flawsight.station.history import Entry, NotKept, Record, new_id
 from flawsight.station.history.history import BORDERLINE
 
+Keep = Callable[[Loaded, Sequence[Entry]], None]
+"""Keeps entries of a bundle; NotKept where that fails."""
 Seen = Callable[[Loaded, np.ndarray | None, Answer, float], None]
 """Told of every answer: with the picture's pixels, if it could be read, and the seconds since it was queued."""
 
@@ -26,9 +28,9 @@ class Inspecting:
     """Answers jobs: all that share a call share a transaction of the history, and none is answered before it."""
 
     def __init__(
-        self, history: History, keep: Literal["stopped", "all", "none"], seen: Seen, max_pixels: int = MAX_PIXELS
+        self, add: Keep, keep: Literal["stopped", "all", "none"], seen: Seen, max_pixels: int = MAX_PIXELS
     ) -> None:
-        self._history, self._keep, self._seen, self._max_pixels = history, keep, seen, max_pixels
+        self._add, self._keep, self._seen, self._max_pixels = add, keep, seen, max_pixels
 
     def answer(self, bundles: Bundles, jobs: Sequence[Job]) -> None:
         """Set the futures of jobs of one bundle, whatever happens."""
@@ -46,7 +48,7 @@ class Inspecting:
             self._entry(loaded, job, image, result) for job, image, result in zip(jobs, images, results, strict=True)
         ]
         try:
-            self._history.add(entries)
+            self._add(loaded, entries)
             kept = True
         except NotKept:  # the line goes on; the history says what it lost
             kept = False

@@ -18,8 +18,8 @@ from flawsight.station.history.database import Database, NotKept
 from flawsight.station.history.export import write_marked, write_table
 from flawsight.station.history.pictures import Pictures
 from flawsight.station.history.prune import Pruner
-from flawsight.station.history.record import Entry, Label, Record, Watched
-from flawsight.station.history.rows import INSERT, record_of, row_of
+from flawsight.station.history.record import DriftReset, DriftState, Entry, Label, Record, Watched
+from flawsight.station.history.rows import INSERT, KEEP_DRIFT, record_of, row_of
 
 BORDERLINE = 5.0
 """A picture that passed is near the threshold where its p-value is below so many times the stated rate."""
@@ -64,10 +64,11 @@ class History:
         """Bytes of the database and the pictures."""
         return self._pruner.size()
 
-    def add(self, entries: Sequence[Entry]) -> None:
+    def add(self, entries: Sequence[Entry], drift: DriftState | None = None) -> None:
         """Keep these, all in one transaction, on the disk when this returns; NotKept, and none of them, if it fails.
 
-        Each becomes due to every sink; its picture's file is written first. After a failure, the next call tries anew.
+        Each becomes due to every sink; its picture's file is written first. `drift` has been told of them, and is kept
+        with them. After a failure, the next call tries anew.
         """
         try:
             with self._database.writing() as connection:
@@ -87,6 +88,8 @@ class History:
                             "INSERT OR REPLACE INTO watched VALUES (?, ?, ?, ?)", (*file, entry.record.id)
                         )
                     connection.executemany("INSERT INTO outbox VALUES (?, ?)", [(sink, seq) for sink in self._sinks])
+                if drift is not None:
+                    connection.execute(KEEP_DRIFT, vars(drift))
         except NotKept as error:
             with self._problem_lock:
                 self._lost += len(entries)
@@ -180,6 +183,24 @@ class History:
         )  # fmt: skip
         found = {mark: (count, number) for mark, count, number in rows}
         return Rates(*found.get("good", (0, 0)), *found.get("defective", (0, 0)))
+
+    def drift(self, bundle: str) -> DriftState | None:
+        """What is kept of a bundle's alarm of drift."""
+        found = self._rows("SELECT bundle, state, raised_at FROM drift WHERE bundle = ?", bundle)
+        return DriftState(*found[0]) if found else None
+
+    def reset_drift(self, drift: DriftState, reset: DriftReset) -> None:
+        """Keep a new alarm in the place of the old one, and who began it; NotKept where that fails."""
+        said = {name: readable(value) if isinstance(value, str) else value for name, value in vars(reset).items()}
+        query = "INSERT INTO drift_resets (bundle, at, by, why, alarm) VALUES (:bundle, :at, :by, :why, :alarm)"
+        with self._database.writing() as connection:
+            connection.execute(KEEP_DRIFT, vars(drift))
+            connection.execute(query, {"bundle": drift.bundle, **said})
+
+    def drift_resets(self, bundle: str, count: int = 20) -> list[DriftReset]:
+        """The last times that a bundle's alarm of drift was begun anew, the newest first."""
+        query = "SELECT at, by, why, alarm FROM drift_resets WHERE bundle = ? ORDER BY seq DESC LIMIT ?"
+        return [DriftReset(*row) for row in self._rows(query, bundle, count)]
 
     def export_table(self, path: Path, since: float | None = None) -> int:
         """Write a table, .csv or .parquet by its suffix, and say of how many records it is."""

@@ -50,6 +50,25 @@ class Record:
         return {**vars(self), "regions": list(self.regions), "size": list(self.size) if self.size else None}
 
 
+@dataclass(frozen=True)
+class DriftState:
+    """The state of a bundle's alarm of drift, as text, and when it was raised: seconds since 1970."""
+
+    bundle: str
+    state: str
+    raised_at: float | None = None
+
+
+@dataclass(frozen=True)
+class DriftReset:
+    """An alarm of drift was begun anew: when, by whom and why; `alarm` is what it said, empty where none stood."""
+
+    at: float
+    by: str
+    why: str
+    alarm: str
+
+
 @dataclass(frozen=True, eq=False)
 class Watched:
     """A file in a watched folder, as it was when it was read: by this it is known again after a restart."""

@@ -17,6 +17,7 @@ COLUMNS = (
 )  # fmt: skip
 _SAME = ("id", "at", "bundle", "bundle_digest", "source", "sha256", "verdict", "score", "p_value", "threshold", "mark",
          "marked_by", "marked_at")  # fmt: skip
+KEEP_DRIFT = "INSERT OR REPLACE INTO drift (bundle, state, raised_at) VALUES (:bundle, :state, :raised_at)"
 INSERT = f"INSERT INTO records ({', '.join(COLUMNS)}) VALUES ({', '.join(f':{name}' for name in COLUMNS)})"
 
 

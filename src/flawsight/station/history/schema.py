@@ -35,7 +35,15 @@ CREATE TABLE watched (path BLOB PRIMARY KEY, bytes INTEGER NOT NULL, modified_ns
 CREATE TABLE outbox (sink TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (sink, seq)) WITHOUT ROWID;
 CREATE TABLE clock (own REAL NOT NULL, wall REAL NOT NULL);
 """
-STEPS: tuple[str, ...] = (_FIRST,)
+# One alarm of drift for each bundle, written with the verdicts that it was told of; and who ended one, and why.
+_DRIFT = """
+CREATE TABLE drift (bundle TEXT PRIMARY KEY, state TEXT NOT NULL, raised_at REAL) WITHOUT ROWID;
+CREATE TABLE drift_resets (
+    seq INTEGER PRIMARY KEY, bundle TEXT NOT NULL, at REAL NOT NULL, by TEXT NOT NULL, why TEXT NOT NULL,
+    alarm TEXT NOT NULL
+);
+"""
+STEPS: tuple[str, ...] = (_FIRST, _DRIFT)
 """What makes version n + 1 of version n, from an empty file on."""
 
 

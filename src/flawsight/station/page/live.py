@@ -13,7 +13,7 @@ from flawsight.station.history import Record
 from flawsight.station.page.charts import trend
 from flawsight.station.page.facts.news import Board
 from flawsight.station.page.facts.pictures import shown_of
-from flawsight.station.page.frame import Visit, html, in_background, tell, telling
+from flawsight.station.page.frame import Visit, ask_who, button, html, in_background, tell, telling
 from flawsight.station.page.stage import WORDS, Closeup, Stage, in_words, opacity_slider, symbol, thumbnails, when
 from flawsight.station.page.words import say
 
@@ -28,6 +28,10 @@ class LivePage:
         self._version = 0
         self._defects: tuple[str, ...] = ()
         self._banner = html("").classes("banners")
+        with ui.element("div").classes("banner alarm") as self._alarm:
+            self._alarm_text = html("").classes("said")
+            button(say("live.mended"), telling(self._mended))
+        self._alarm.set_visibility(False)
         with ui.element("div").classes("page live"):
             with ui.element("section").classes("left"):
                 self.stage = Stage("large")
@@ -70,6 +74,14 @@ class LivePage:
         else:
             self._closeup.open(answer.record)
 
+    async def _mended(self) -> None:
+        given = await ask_who(self.seen, say("live.mended"), say("live.mended_explained"))
+        if given is None:
+            return
+        await in_background(self.seen.station.reset_drift, self.seen.bundle, *given)
+        self._alarm.set_visibility(False)
+        tell(say("live.begun_anew"))
+
     async def tick(self) -> None:
         """Show what is new, if anything is."""
         board = await in_background(self.seen.news.board, self.seen.bundle)
@@ -77,6 +89,8 @@ class LivePage:
             return
         self._version = board.version
         self._banner.set_content(banners(board))
+        self._alarm_text.set_content(f"<b>{say('live.alarm')}</b> {escape(board.alarm)}")
+        self._alarm.set_visibility(bool(board.alarm))
         if board.last is not None and board.last != self.stage.record:
             self.stage.show(board.last)
         self._verdict.set_content(verdict_card(board.last, self.seen))

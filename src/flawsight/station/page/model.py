@@ -45,6 +45,7 @@ class ModelPage:
             with ui.element("div").classes("two"):
                 html(_runtime(manifest, loaded.inspector.backend.name)).classes("card")
                 html(_revisions(manifest)).classes("card")
+            html(_drift(self.seen)).classes("card")
             facts = _provenance(manifest)
             facts[say("model.folder")] = str(loaded.folder.absolute())
             facts[say("model.digest")] = loaded.digest
@@ -148,6 +149,18 @@ def _revisions(manifest: Manifest) -> str:
         for one in reversed(manifest.revisions)
     )
     return f"{title}<table><tr>{head}</tr>{rows}</table>"
+
+
+def _drift(seen: Visit) -> str:
+    now, resets = seen.station.standing(seen.bundle), seen.station.drift_resets(seen.bundle)
+    said = escape(now.alarm.text) if now.alarm else say("model.no_alarm", pictures=f"{now.pictures:,}")
+    head = "".join(f"<th>{say(key)}</th>" for key in (*COLUMNS[:3], "model.taken_back"))
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in (when(one.at), one.by, one.why, one.alarm))}</tr>"
+        for one in resets
+    )
+    table = f"<table><tr>{head}</tr>{rows}</table>" if resets else ""
+    return f"<h2>{say('model.drift')}</h2><p>{said}</p>{table}"
 
 
 def _provenance(manifest: Manifest) -> dict[str, str]:

@@ -7,7 +7,16 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from flawsight.station.bundles import Loaded
-from flawsight.station.rest.models import BundleModel, BundlesModel, Change, RevisionModel, ThresholdChange
+from flawsight.station.rest.models import (
+    BundleModel,
+    BundlesModel,
+    Change,
+    DriftAlarmModel,
+    DriftModel,
+    DriftResetModel,
+    RevisionModel,
+    ThresholdChange,
+)
 from flawsight.station.rest.problems import documented
 from flawsight.station.station import Station
 
@@ -45,7 +54,27 @@ def bundle_routes(station: Station) -> APIRouter:
         """Put in force what was before the last change."""
         return _model(station, bundles.undo(name, change.by, change.why))
 
+    @routes.get("/{name}/drift")
+    def drift(name: Name) -> DriftModel:
+        """Whether an alarm of drift stands, and who began it anew."""
+        return _drift(station, name)
+
+    @routes.post("/{name}/drift/reset")
+    def reset_drift(name: Name, change: Change) -> DriftModel:
+        """Begin the alarm of drift anew, its cause being mended."""
+        station.reset_drift(name, change.by, change.why)
+        return _drift(station, name)
+
     return routes
+
+
+def _drift(station: Station, name: str) -> DriftModel:
+    now = station.standing(name)
+    alarm = None
+    if now.alarm is not None:
+        alarm = DriftAlarmModel(**now.alarm.model_dump(), text=now.alarm.text, raised_at=now.raised_at)
+    resets = [DriftResetModel(**vars(one)) for one in station.drift_resets(name)]
+    return DriftModel(pictures=now.pictures, alarm=alarm, resets=resets)
 
 
 def _model(station: Station, loaded: Loaded) -> BundleModel:

@@ -42,11 +42,17 @@ def health_routes(station: Station) -> APIRouter:
             queue=station.engine.size,
             inspected=station.history.counts(),
             problems=station.problems(),
-            drift={name: said for name in station.bundles.names if (said := station.drift(name))},
+            drift={name: "; ".join(said) for name in station.bundles.names if (said := _drift(station, name))},
             history_bytes=station.history.size,
         )
 
     return routes
+
+
+def _drift(station: Station, name: str) -> list[str]:
+    """The alarm, and what differs as a whole."""
+    alarm = station.standing(name).alarm
+    return [said for said in (alarm.text if alarm else "", station.drift(name)) if said]
 
 
 def _text() -> dict:

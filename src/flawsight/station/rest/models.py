@@ -147,6 +147,33 @@ class ThresholdChange(Change):
     threshold: float = Field(allow_inf_nan=False)
 
 
+class DriftAlarmModel(BaseModel):
+    """An alarm of drift: how pictures differ, since about which picture, at which it was noticed, and when."""
+
+    kind: Literal["higher", "lower", "crowded", "stopped"]
+    picture: int
+    since: int
+    text: str
+    raised_at: float | None = Field(description="seconds since 1970")
+
+
+class DriftResetModel(BaseModel):
+    """An alarm was begun anew: who, when, why; `alarm` is what it said, empty where none stood."""
+
+    at: float = Field(description="seconds since 1970")
+    by: str
+    why: str
+    alarm: str
+
+
+class DriftModel(BaseModel):
+    """How it is with drift, over so many pictures since it was begun."""
+
+    pictures: int
+    alarm: DriftAlarmModel | None
+    resets: list[DriftResetModel]
+
+
 class MarkModel(BaseModel):
     """What a person says of a picture; null takes it back."""
 

@@ -31,6 +31,7 @@ class Shown:
 class Board:
     """What Live shows of one bundle. `last` is the last record, an error among them; `trend` is oldest first.
 
+    `alarm` is what that of drift says, and `drift` what differs as a whole.
     `today` and `hour` are counts by verdict. `version` changes when anything else does.
     """
 
@@ -42,6 +43,7 @@ class Board:
     hour: dict[str, int] | None = None
     problems: tuple[str, ...] = ()
     drift: str = ""
+    alarm: str = ""
 
 
 class News:
@@ -89,11 +91,11 @@ class News:
         newest = history.latest(1)
         # The minute, since what is of today, or of the last hour, changes by itself.
         seen = (newest[0].id if newest else "", live.record.id if live else "", int(time.time() // 60))
-        notices, drift = self._problems(), self._station.drift(bundle)
+        notices, drift, alarm = self._problems(), self._station.drift(bundle), self._alarm(bundle)
         if seen == self._seen.get(bundle):
-            if (notices, drift) == (old.problems, old.drift):
+            if (notices, drift, alarm) == (old.problems, old.drift, old.alarm):
                 return old
-            return replace(old, version=old.version + 1, problems=notices, drift=drift)
+            return replace(old, version=old.version + 1, problems=notices, drift=drift, alarm=alarm)
         self._seen[bundle] = seen
         trend = tuple(reversed(history.latest(TREND, bundle=bundle)))
         midnight = datetime.now().replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
@@ -106,7 +108,12 @@ class News:
             hour=history.counts(bundle, time.time() - 3600),
             problems=notices,
             drift=drift,
+            alarm=alarm,
         )
+
+    def _alarm(self, bundle: str) -> str:
+        now = self._station.standing(bundle).alarm
+        return now.text if now is not None else ""
 
     def _last(self, live: Live | None, trend: tuple[Record, ...]) -> Record | None:
         """The last picture seen, be it kept or not, or a later one that could not be inspected."""
