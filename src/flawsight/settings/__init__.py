@@ -45,6 +45,7 @@ from flawsight.settings.station import (
     ServeSettings,
     WatchOptions,
 )
+from flawsight.settings.trust import TrustOptions
 
 __all__ = [
     "DEFAULT_EXTRACTOR",
@@ -83,6 +84,7 @@ __all__ = [
     "ServeSettings",
     "SynthesizeSettings",
     "TrackOptions",
+    "TrustOptions",
     "ViewOptions",
     "WatchOptions",
     "WorkerOptions",
