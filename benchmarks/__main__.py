@@ -12,6 +12,8 @@ These compare with nobody, and have options of their own, such as python -m benc
   image_sizes     the input chosen by itself against a square of 256, on real products
   regions         real defects hit, and false regions, with a contact sheet
   scale           many products by several workers: efficiency, kills, memory, warm starts, a simulation
+  groups          parts photographed five times: the stated rate and the achieved one
+  contamination   defects among the good pictures: what they cost, and what is found of them
   station         32 programs ask the station at once, against the bare runtime
 """
 
@@ -25,6 +27,8 @@ from benchmarks import (
     _anomalib,
     aupro,
     bank,
+    contamination,
+    groups,
     growth,
     image_sizes,
     inference,
@@ -56,6 +60,8 @@ BENCHMARKS = {
     "simplenet": simplenet.run,
 }
 ALONE = {
+    "groups": groups.main,
+    "contamination": contamination.main,
     "odd_inputs": odd_inputs.main,
     "large_pictures": large_pictures.main,
     "strips": strips.main,
