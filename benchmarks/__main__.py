@@ -13,6 +13,8 @@ These compare with nobody, and have options of their own, such as python -m benc
   regions         real defects hit, and false regions, with a contact sheet
   drift           false alarms and delays of the alarm of drift, against charts that promise less
   scale           many products by several workers: efficiency, kills, memory, warm starts, a simulation
+  groups          parts photographed five times: the stated rate and the achieved one
+  contamination   defects among the good pictures: what they cost, and what is found of them
   station         32 programs ask the station at once, against the bare runtime
 """
 
@@ -26,7 +28,9 @@ from benchmarks import (
     _anomalib,
     aupro,
     bank,
+    contamination,
     drift,
+    groups,
     growth,
     image_sizes,
     inference,
@@ -58,6 +62,8 @@ BENCHMARKS = {
     "simplenet": simplenet.run,
 }
 ALONE = {
+    "groups": groups.main,
+    "contamination": contamination.main,
     "odd_inputs": odd_inputs.main,
     "large_pictures": large_pictures.main,
     "strips": strips.main,

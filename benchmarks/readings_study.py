@@ -95,7 +95,7 @@ def read_all(product: Product, seed: int) -> list[Reading]:
     ways: list[tuple[LayerSet, int, int | None]] = [(one, window, None) for one in singles for window in WINDOWS]
     ways += [(extractor.default_pair, window, None) for window in WINDOWS]
     ways += [(extractor.default_pair, 3, OFFICIAL)]
-    validation = make_validation_set(product.good, AUTO_KINDS, seed, keep_originals=True, may_drop=True)
+    validation = make_validation_set(product.good, AUTO_KINDS, seed, may_drop=True).with_originals()
     judge = LayerEvaluator(validation, MAP_SIDE)
     depth_of = depths(extractor.layers)
     found = []

@@ -115,7 +115,7 @@ def stand_in(folder: Path) -> Product:
 
 def try_all(extractor: Extractor, product: Product, seed: int) -> Tried:
     """Every single layer and the fixed pair, a few at a time."""
-    validation = make_validation_set(product.good, AUTO_KINDS, seed, keep_originals=True)
+    validation = make_validation_set(product.good, AUTO_KINDS, seed).with_originals()
     judge = LayerEvaluator(validation, MAP_SIDE)
     layers = [layer for layer in extractor.layers if not layer.same_as]
     sets: list[LayerSet] = [*((layer.name,) for layer in layers), extractor.default_pair]

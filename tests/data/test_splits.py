@@ -46,7 +46,7 @@ def test_split_is_seeded_and_random():
 
 @pytest.mark.parametrize("n", [0, 1, 7])
 def test_too_few(n):
-    with pytest.raises(FlawsightError, match=f"at least 8 good images, found {n}"):
+    with pytest.raises(FlawsightError, match=f"at least 8 good images of different parts, found {n}"):
         split_good(n, 0)
 
 
@@ -72,3 +72,33 @@ def test_folds_partition_evenly(n, k, seed):
 def test_impossible_folds(n, k):
     with pytest.raises(FlawsightError, match="folds"):
         folds(n, k, 0)
+
+
+@given(sizes=st.lists(st.integers(1, 6), min_size=8, max_size=40), seed=st.integers(0, 2**32))
+def test_no_part_is_on_both_sides(sizes, seed):
+    """Parts in an order in which their pictures lie apart."""
+    parts = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    split = split_good(len(parts), seed, parts=parts)
+    sides = [set(parts[side].tolist()) for side in (split.train, split.val_good, split.val_bad)]
+    assert sorted(np.concatenate([split.train, split.val_good, split.val_bad]).tolist()) == list(range(len(parts)))
+    assert sum(map(len, sides)) == len(set.union(*sides)) == len(sizes)
+    held_out = folds(len(parts), 5, seed, parts)
+    assert sorted(np.concatenate(held_out).tolist()) == list(range(len(parts)))
+    of_fold = [set(parts[fold].tolist()) for fold in held_out]
+    assert sum(map(len, of_fold)) == len(sizes)
+    assert max(map(len, of_fold)) - min(map(len, of_fold)) <= 1
+
+
+@given(n=st.integers(8, 200), seed=st.integers(0, 2**32))
+def test_a_part_for_each_picture_splits_as_ever(n, seed):
+    one, other = split_good(n, seed), split_good(n, seed, parts=np.arange(n) + 7)
+    assert np.array_equal(one.train, other.train) and np.array_equal(one.val_bad, other.val_bad)
+    for part, same in zip(folds(n, 5, seed), folds(n, 5, seed, list(range(n))), strict=True):
+        assert np.array_equal(part, same)
+
+
+def test_parts_are_counted_not_pictures():
+    with pytest.raises(FlawsightError, match="different parts, found 7"):
+        split_good(70, 0, parts=np.repeat(np.arange(7), 10))
+    with pytest.raises(FlawsightError, match="9 images, but the parts of 8"):
+        folds(9, 3, 0, range(8))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flawsight.core import FlawsightError
-from flawsight.metrics import OperatingPoint, operating_point, p_values
+from flawsight.metrics import OperatingPoint, one_a_part, operating_point, p_values
 
 TIED = st.integers(0, 6).map(float)
 ANY = st.floats(-1e6, 1e6)
@@ -105,3 +105,41 @@ def test_bad_calibration_is_explained(calibration, message):
 def test_a_score_that_is_nan_has_no_p_value():
     with pytest.raises(FlawsightError, match="NaN"):
         p_values([np.nan], [1.0])
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.data())
+def test_one_score_a_part_is_the_hierarchical_p_value_rounded_up(scores, data):
+    """Against Lee, Barber and Willett's p-value, (1 + sum over parts of their share of scores >= s) / (parts + 1)."""
+    parts = data.draw(st.lists(st.integers(0, 5), min_size=len(scores), max_size=len(scores)))
+    made = one_a_part(scores, parts)
+    names = sorted(set(parts))
+    assert len(made) == len(names) and (np.diff(made) >= 0).all() and set(made) <= set(scores)
+    for new in np.arange(-0.5, 10.5, 0.5):
+        shares = [
+            np.mean([score >= new for score, part in zip(scores, parts, strict=True) if part == one]) for one in names
+        ]
+        rounded_up = np.ceil(1 + np.sum(shares) - 1e-9) / (len(names) + 1)
+        assert p_values([new], made)[0] == pytest.approx(rounded_up)
+
+
+def test_scores_of_different_parts_stay_as_they_are():
+    scores = np.random.default_rng(0).normal(size=30)
+    assert np.array_equal(one_a_part(scores, np.arange(30)), np.sort(scores))
+    assert np.array_equal(one_a_part(scores, [str(number) for number in range(30)]), np.sort(scores))
+    with pytest.raises(FlawsightError, match="30 calibration scores, but the parts of 29"):
+        one_a_part(scores, np.arange(29))
+
+
+def test_the_stated_rate_holds_for_pictures_of_new_parts_and_not_if_pictures_are_counted():
+    """Parts differ much, pictures of a part little, and some parts have many."""
+    rng, rate, alarms = np.random.default_rng(5), 0.1, {"parts": [], "pictures": []}
+    for _ in range(600):
+        sizes = rng.choice([1, 2, 12], 20)
+        scores = np.repeat(rng.gumbel(size=20), sizes) + 0.1 * rng.normal(size=sizes.sum())
+        new = np.repeat(rng.gumbel(size=50), 3) + 0.1 * rng.normal(size=150)
+        for name, known in (("parts", one_a_part(scores, np.repeat(np.arange(20), sizes))), ("pictures", scores)):
+            alarms[name].append(np.mean(new > operating_point(known, rate).threshold))
+    error = np.std(alarms["parts"]) / np.sqrt(600)
+    assert np.mean(alarms["parts"]) <= rate + 3 * error
+    assert np.mean(alarms["parts"]) >= 0.6 * rate  # and not by never alarming
+    assert np.mean(alarms["pictures"]) > rate + 3 * error

@@ -30,7 +30,7 @@ def test_calibration_scores_are_truly_held_out(network: Extractor, good_dir: Pat
     prototype = InThree(bank_size=100_000, max_descriptors=None)
     sets = {("blocks.1.0.bn3",): 0.25, ("blocks.3.0.conv_pw", "blocks.3.0.bn3"): 0.75}
     specs = [MemberSpec(names, prototype, weight) for names, weight in sets.items()]
-    fitted = cross_fit(network, images, specs, seed=5)
+    fitted = cross_fit(network, images, specs, folds(11, 3, 5))
     found = calibrate(fitted.held_out, images, [spec.weight for spec in fitted.members], 0.1)
     assert fitted.folds == 3 and len(fitted.held_out) == 11
     pictures = images[:]
@@ -89,11 +89,12 @@ def test_changed_copies_are_learned_from_and_leave_with_their_fold(network: Extr
     images = squashed(sorted(good_dir.iterdir())[:10], 64)
     layers = ("blocks.3.0.bn3",)
     specs = [MemberSpec(layers, PatchCore(bank_size=100_000, max_descriptors=None))]
-    plain = cross_fit(network, images, specs, seed=5)
-    same = cross_fit(network, images, specs, seed=5, copies=images[:] * 2)
+    held_out = folds(10, 5, 5)
+    plain = cross_fit(network, images, specs, held_out)
+    same = cross_fit(network, images, specs, held_out, copies=images[:] * 2)
     # A copy equal to its image adds nothing: and would give it away if it stayed while its image is held out.
     assert np.allclose(scores(same, images), scores(plain, images), atol=0.05)
-    changed = cross_fit(network, images, specs, seed=5, copies=augmented(images, 2, seed=1))
+    changed = cross_fit(network, images, specs, held_out, copies=augmented(images, 2, seed=1))
     assert len(changed.members[0].detector.bank_) > len(plain.members[0].detector.bank_)
     assert not np.allclose(scores(changed, images), scores(plain, images), atol=0.05)
 

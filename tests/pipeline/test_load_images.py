@@ -28,10 +28,12 @@ def few(good_dir: Path, count: int) -> list[Path]:
     return sorted(good_dir.iterdir())[:count]
 
 
-def test_fewer_than_8_images(good_dir: Path, fit_options: dict) -> None:
-    with pytest.raises(fs.FlawsightError, match=r"7 good images.*at least 8"):
-        fs.fit(few(good_dir, 7), **fit_options)
-    assert fs.fit(few(good_dir, 8), **fit_options, defects="simple").manifest.data.images == 8
+def test_layers_are_chosen_from_8_images_on(good_dir: Path, fit_options: dict) -> None:
+    with pytest.warns(UserWarning, match="7 different parts are too few to choose layers by"):
+        assert fs.fit(few(good_dir, 7), **fit_options).manifest.selection is None
+    assert fs.fit(few(good_dir, 8), **fit_options, defects="simple").manifest.selection is not None
+    with pytest.raises(fs.FlawsightError, match="the list holds no good images"):
+        fs.fit([], **fit_options)
 
 
 def test_a_bad_image_is_named_before_long_work_begins(good_dir: Path, fit_options: dict, tmp_path: Path) -> None:

@@ -95,6 +95,10 @@ class ByHand:
         return np.sum(parts, axis=0)
 
 
+def folded(count: int, shares: Sequence[MemberSpec], seed: int) -> list[np.ndarray]:
+    return folds(count, min(one.detector.tags.cv_folds for one in shares), seed)
+
+
 def squashed(images: Sequence[np.ndarray]) -> Inputs:
     return Inputs(images, [View("squash", SIDE).frame((SIDE, SIDE))] * len(images))
 
@@ -116,7 +120,7 @@ def test_calibration_against_a_recomputation(
     detectors = [quick_detectors[name]() for name in names]
     shares = [MemberSpec(*one) for one in zip(LAYERS, detectors, WEIGHTS, strict=True)]
     inputs = squashed(images)
-    fitted = cross_fit(network, inputs, shares, seed=5)
+    fitted = cross_fit(network, inputs, shares, folded(13, shares, 5))
     found, peaks, level = calibrated(fitted, inputs)
     assert found.has_own_scores
     hand = ByHand(network, images, shares, seed=5)
@@ -142,7 +146,7 @@ def test_members_without_scores_of_their_own_are_as_ever(
 ) -> None:
     images = squashed(ImageCache(sorted(good_dir.iterdir())[:9], SIDE))
     shares = [MemberSpec(layers, quick_detectors["distance"](), 0.5) for layers in LAYERS]
-    found, peaks, _ = calibrated(cross_fit(network, images, shares, seed=0), images)
+    found, peaks, _ = calibrated(cross_fit(network, images, shares, folded(9, shares, 0)), images)
     assert not found.has_own_scores
     assert np.array_equal(found.scores, peaks)
     assert [one.max() for one in found.held_out_maps] == found.scores[:3].tolist()
@@ -209,7 +213,8 @@ def test_verdicts_follow_the_scores_and_heat_maps_the_peaks(
         assert result.p_value == (1 + np.sum(calibration >= result.score)) / (len(calibration) + 1)
     images = record.good.inputs
     shares = [member._replace(detector=clone(member.detector)) for member in inspector.backend.members]
-    again, peaks, level = calibrated(cross_fit(inspector.backend.extractor, images, shares, seed=SEED), images)
+    held_out = folded(len(images), shares, SEED)
+    again, peaks, level = calibrated(cross_fit(inspector.backend.extractor, images, shares, held_out), images)
     assert colours.threshold == np.sort(peaks)[-2] != point.threshold
     assert colours.low == level < colours.threshold
     assert colours == again.colour_scale and np.array_equal(np.sort(again.scores), calibration)

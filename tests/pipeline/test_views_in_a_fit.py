@@ -288,7 +288,9 @@ def test_tiles_of_a_picture_are_left_out_together(cut: Inputs, quick_detectors: 
     copies = [cut[int(number)] for number in numbers] * 2 if how == "copies" else None
     specs = [MemberSpec(("blocks.1.0.bn3",), spied(quick_detectors["distance"], calls))]
     network = Extractor(image_size=48, device="cpu")
-    found = cross_fit(network, cut, specs, 5, learned_from=None if how == "all" else numbers, copies=copies)
+    found = cross_fit(
+        network, cut, specs, folds(11, 2, 5), learned_from=None if how == "all" else numbers, copies=copies
+    )
     assert found.folds == 2 and len(found.held_out) == len(cut) and calls[0] == []
     source = np.resize(cut.picture_of[numbers], len(numbers) * (2 if copies else 1))
     for part, left in zip(folds(11, 2, 5), calls[1:], strict=True):
@@ -300,7 +302,7 @@ def test_tiles_of_a_picture_are_left_out_together(cut: Inputs, quick_detectors: 
 def test_every_tile_is_judged_by_who_has_not_seen_its_picture(cut: Inputs, quick_detectors: dict) -> None:
     network, layer = Extractor(image_size=48, device="cpu"), "blocks.1.0.bn3"
     own = quick_detectors["distance"]()
-    found = cross_fit(network, cut, [MemberSpec((layer,), own)], 5)
+    found = cross_fit(network, cut, [MemberSpec((layer,), own)], folds(11, 2, 5))
     features = network.extract(cut[:], [layer])[layer].clone()
     with torch.inference_mode():
         for part in folds(11, 2, 5):
@@ -319,7 +321,8 @@ def test_calibration_is_of_joined_maps_where_they_are_inspected(
     frame = View("tiles", 40).frame(SIZE, RegionOfInterest(INSIDE))
     inputs = Inputs(Pictures(paths), [frame] * 8)
     network = Extractor(image_size=40, device="cpu")
-    learned = cross_fit(network, inputs, [MemberSpec(("blocks.1.0.bn3",), quick_detectors[name]())], 0)
+    specs = [MemberSpec(("blocks.1.0.bn3",), quick_detectors[name]())]
+    learned = cross_fit(network, inputs, specs, folds(8, 2, 0))
     found = calibrate(learned.held_out, inputs, [1.0], 0.1)
     assert found.has_own_scores == (name == "scorer") and found.scores.shape == (8,)
     # Only what is inspected sets the scale.

@@ -74,7 +74,7 @@ def test_too_few_pictures_are_admitted(report_of_few, page):
     assert "Too few good pictures" not in page.text
     text = Page(render_fit_report(report_of_few)).text
     assert "Too few good pictures" in text
-    assert "no better promise than about 24 in 1,000" in text and "at least 99 good pictures" in text
+    assert "no better promise than about 24 in 1,000" in text and "pictures of at least 99 good parts" in text
 
 
 def test_artificial_defects_come_with_figures_and_a_caution(report, page):

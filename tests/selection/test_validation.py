@@ -54,7 +54,7 @@ def _grown(mask: np.ndarray) -> np.ndarray:
 
 def test_originals_join_the_good_ones_when_asked(images: list[np.ndarray]) -> None:
     split = split_good(len(images), 1)
-    made = make_validation_set(images, ("simple",), seed=1, keep_originals=True)
+    made = make_validation_set(images, ("simple",), seed=1).with_originals()
     expected = [*(images[i] for i in split.val_good), *(images[i] for i in split.val_bad)]
     assert [key(i) for i in made.good] == [key(i) for i in expected]
     assert not {key(i) for i in made.train} & {key(i) for i in made.good}

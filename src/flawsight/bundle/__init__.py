@@ -1,6 +1,14 @@
 """The deliverable on disk: inspector.json and tensors, written whole, checked when read."""
 
-from flawsight.bundle.manifest import DataInfo, DetectorSpec, ExtractorSpec, Manifest, Member, SelectionInfo
+from flawsight.bundle.manifest import (
+    DataInfo,
+    DetectorSpec,
+    ExtractorSpec,
+    Manifest,
+    Member,
+    SelectionInfo,
+    SuspectInfo,
+)
 from flawsight.bundle.revise import restored, revised
 from flawsight.bundle.revision import Revision
 from flawsight.bundle.runtime_model import Parity, RuntimeModel, SampleInfo
@@ -27,6 +35,7 @@ __all__ = [
     "RuntimeModel",
     "SampleInfo",
     "SelectionInfo",
+    "SuspectInfo",
     "check_files",
     "prepare_folder",
     "read_manifest",

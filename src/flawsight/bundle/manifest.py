@@ -69,12 +69,28 @@ class CalibrationInfo(Strict):
     scores: tuple[float, ...] = Field(min_length=1)
 
 
+class SuspectInfo(Strict):
+    """A picture among the good ones that may show a defect.
+
+    `expected`: how many good ones were expected to score as high; `is_left_out`: nothing was learned from it.
+
+    >>> SuspectInfo(file="017.png", score=31.5, expected=1e-9, is_left_out=True).file
+    '017.png'
+    """
+
+    file: str
+    score: float
+    expected: float
+    is_left_out: bool
+
+
 class DataInfo(Strict):
     """Which good images were learned from, and from how many augmented copies of each, by which groups.
 
     `defects`: the kinds that were made on them to learn from, if any; `sources_digest` names the images blended in.
     `pixels`: what the camera delivers, none where an older version did not learn it; `overview`: side of the squares
-    that it was measured on, 0 for the image size.
+    that it was measured on, 0 for the image size. `parts`: how many different parts the images show, none where an
+    older version did not ask; `suspects`: images that may show a defect, the strangest first.
 
     >>> data = read_manifest(bundle).data
     >>> data.images, data.augment
@@ -89,6 +105,8 @@ class DataInfo(Strict):
     sources_digest: str = ""
     pixels: PixelFormat | None = None
     overview: int = 0
+    parts: int | None = Field(None, ge=1)
+    suspects: tuple[SuspectInfo, ...] = ()
 
 
 class SelectionInfo(Strict):

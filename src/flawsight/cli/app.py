@@ -109,6 +109,8 @@ def fit(settings: FitSettings, as_json: bool) -> None:
         "threshold": manifest.operating_point.threshold,
         "false_alarm_rate": manifest.operating_point.rate,
         "images": manifest.data.images,
+        "parts": manifest.data.parts,
+        "suspects": [one.model_dump(mode="json") for one in manifest.data.suspects],
         "pictures": pixels.text if pixels else None,
         "warnings": list(notes),
         "skipped": _skipped(result.record.skipped),

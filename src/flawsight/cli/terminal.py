@@ -43,7 +43,7 @@ def columns(*names: str) -> Table:
 def show_fit(manifest: Manifest, out: Path, concerns: Sequence[str]) -> None:
     """What was learned, what to mind, and what to do next."""
     point = manifest.operating_point
-    say(f"Learned from {manifest.data.images} good images.", "bold")
+    say(f"Learned from {manifest.data.images} good images{_of_parts(manifest)}.", "bold")
     say("Reads: " + ", ".join(f"{'+'.join(one.layers)} ({one.detector.name})" for one in manifest.members))
     if manifest.view.kind != "squash" or manifest.region:
         say(f"Sees: {manifest.view.text}{', within the region of interest' if manifest.region else ''}")
@@ -58,12 +58,18 @@ def show_fit(manifest: Manifest, out: Path, concerns: Sequence[str]) -> None:
     say(f"Operating point: score > {point.threshold:.3f}, at most {point.rate:.2%} of good parts stopped.")
     if not point.is_supported:
         say(
-            f"{manifest.data.images} good images cannot support {point.requested_rate:.2%}: that takes "
-            f"{point.needed_images}. The rate above is the lowest these images support.",
+            f"{point.calibration_size} different parts cannot support {point.requested_rate:.2%}: that takes "
+            f"{point.needed_images}. The rate above is the lowest they support.",
             "yellow",
         )
     say(f"Bundle: {out}\nReport: {out / 'report.html'}")
     say(f"Next:   flawsight inspect {out} NEW_IMAGES --out results")
+
+
+def _of_parts(manifest: Manifest) -> str:
+    """How many different parts they show, which is what the stated rate rests on."""
+    images, parts = manifest.data.images, manifest.data.parts
+    return "" if parts in (None, images) else f" of {parts} different parts"
 
 
 _COLOURS: dict[Severity, str | None] = {"error": "red", "warning": "yellow", "remark": None}

@@ -84,7 +84,11 @@ def _told(name: str, result: FitResult, lost: list[str], seconds: float) -> Prod
     figures = manifest.selection.p_h if manifest.selection else {}
     smallest, found, made = smallest_found(result.inspector, result.record)
     point = manifest.operating_point
-    support = [] if point.is_supported else [f"{manifest.data.images} pictures support no rate below {point.rate:.2%}"]
+    support = (
+        []
+        if point.is_supported
+        else [f"{point.calibration_size} different parts support no rate below {point.rate:.2%}"]
+    )
     return ProductRow(
         name,
         "fitted",

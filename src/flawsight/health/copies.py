@@ -133,7 +133,7 @@ def _said_of_exact(groups: Sequence[tuple[Path, ...]]) -> list[Finding]:
             "warning",
             files,
             f"{extra} {'picture is a copy' if extra == 1 else 'pictures are copies'} of another",
-            "keep one of each, for a copy is no further good part and makes the stated false-alarm rate too low",
+            "keep one of each, for a copy is no further good part: a fit counts it and its original as one",
             tuple(groups),
         )
     ]
@@ -151,8 +151,8 @@ def _said_of_near(groups: Sequence[tuple[Path, ...]], total: int) -> list[Findin
                 files,
                 f"{len(files)} of {total} pictures show nearly the same as another, as frames of a video or repeated "
                 f"shots of one part do, in {len(groups)} groups",
-                "the stated false-alarm rate holds for pictures of different parts and will be higher in truth; keep "
-                "one of each group, or add pictures of other parts",
+                "a fit counts each group as one part, and seldom all that belong together are found; say which show "
+                "one part (--group-by), and add pictures of other parts",
                 tuple(groups),
             )
         ]
@@ -162,7 +162,7 @@ def _said_of_near(groups: Sequence[tuple[Path, ...]], total: int) -> list[Findin
             "warning",
             files,
             f"{len(files)} pictures are nearly the same as another of them",
-            "keep the best of each, unless they are different parts",
+            "a fit counts them as one part; keep the best of each, or say which are different parts (--group-by)",
             tuple(groups),
         )
     ]

@@ -13,7 +13,7 @@ import numpy as np
 from flawsight.core import FlawsightError, Progress, default_progress
 from flawsight.data import MIN_GOOD, PixelFormat, has_colour
 from flawsight.health.facts import PictureFacts, facts_of
-from flawsight.health.findings import Finding, HealthReport, graver_first
+from flawsight.health.findings import Finding, HealthReport, Severity, graver_first
 from flawsight.health.formats import format_findings, learned_format
 from flawsight.health.listed import good_in, left_out_findings
 from flawsight.health.pictures import check_pictures
@@ -118,8 +118,10 @@ def _looked_at(
 def _too_few(count: int) -> list[Finding]:
     if count >= MIN_GOOD:
         return []
-    text = f"{count} pictures can be learned from, and at least {MIN_GOOD} are needed"
-    return [Finding("too_few", "error", (), text, "add pictures of good parts")]
+    severity: Severity = "warning" if count else "error"
+    number = "1 picture" if count == 1 else f"{count or 'no'} pictures"
+    text = f"{number} can be learned from, and {MIN_GOOD} are needed to choose layers by"
+    return [Finding("too_few", severity, (), text, "add pictures of good parts")]
 
 
 def _unreadable(errors: dict[Path, str]) -> list[Finding]:

@@ -5,7 +5,7 @@ from flawsight.metrics._truth import Defect
 from flawsight.metrics.at_threshold import ThresholdCounts, seg_f1, threshold_counts
 from flawsight.metrics.chi_square import chi_square_threshold
 from flawsight.metrics.combined import Metrics, harmonic_mean
-from flawsight.metrics.conformal import OperatingPoint, operating_point, p_values, rate_at
+from flawsight.metrics.conformal import OperatingPoint, one_a_part, operating_point, p_values, rate_at
 from flawsight.metrics.detection import Rates, auroc, f1_max, rates
 from flawsight.metrics.evaluation import evaluate_maps
 from flawsight.metrics.localisation import PixelMetrics, PixelTruth, aupro, aupro_curve, auspro, pixel_auroc
@@ -26,6 +26,7 @@ __all__ = [
     "evaluate_maps",
     "f1_max",
     "harmonic_mean",
+    "one_a_part",
     "operating_point",
     "p_values",
     "pixel_auroc",

@@ -5,6 +5,9 @@ defective with probability at most `OperatingPoint.rate`, whatever the distribut
 over calibration sets, not for each one, and only if the calibration images took no part in fitting (split conformal).
 Scores from cross-validation (cross-conformal) come from detectors that each saw fewer images than the final one: the
 rate is then approximate. Drift of the camera or the product breaks exchangeability, and with it the guarantee.
+
+Pictures of one part are not exchangeable with those of another, but parts are: `one_a_part` makes of all scores as many
+as there are parts, and what is stated then holds for a picture of a new part.
 """
 
 import math
@@ -86,6 +89,31 @@ def operating_point(calibration_scores: ArrayLike, rate: float) -> OperatingPoin
     # p <= alarms / (n + 1) means that fewer than `alarms` calibration scores reach the score.
     threshold = calibration[calibration.size - alarms]
     return OperatingPoint(float(rate), float(attainable[alarms - 1]), float(threshold), calibration.size)
+
+
+def one_a_part(scores: ArrayLike, parts: ArrayLike) -> NDArray[np.float64]:
+    """Return as many calibration scores as there are parts, ascending; `parts` (n,) name the part of each score.
+
+    Each part counts as one, shared by its scores (Lee, Barber and Willett's hierarchical conformal p-value, rounded up
+    to a multiple of 1 / (parts + 1)): if parts are exchangeable, a picture of a new part gets p <= rate with at most
+    that probability, however many pictures each part has. Where every part has one, the scores stay as they are.
+
+    >>> one_a_part([1, 2, 3, 9, 9, 9], parts=["a", "b", "c", "d", "d", "d"])
+    array([1., 2., 3., 9.])
+    >>> one_a_part([1, 2, 3, 7, 8, 9], parts=["a", "a", "a", "b", "b", "b"])
+    array([3., 9.])
+    """
+    values = score_vector(scores, "Calibration scores")
+    _, part_of, sizes = np.unique(np.asarray(parts), return_inverse=True, return_counts=True)
+    if len(part_of) != len(values):
+        raise FlawsightError(f"There are {len(values)} calibration scores, but the parts of {len(part_of)}.")
+    order = np.argsort(values)[::-1]
+    falling = values[order]
+    # How many parts lie above each score, in shares of parts; equal scores are above each other in no order.
+    above = np.concatenate([[0.0], np.cumsum(1 / sizes[part_of[order]])])[np.searchsorted(-falling, -falling)]
+    # The j-th highest of the new ones: the lowest score that at most j - 1 parts exceed.
+    highest = np.searchsorted(above, np.arange(len(sizes)) + 1e-9, side="right") - 1
+    return np.asarray(falling[highest][::-1], np.float64)
 
 
 def rate_at(threshold: float, calibration_scores: ArrayLike) -> float:

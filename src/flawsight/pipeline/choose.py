@@ -16,7 +16,7 @@ from flawsight.executors import Executor, open_executor
 from flawsight.features import Extractor, select_layers, stage_ends
 from flawsight.inference import MemberSpec
 from flawsight.pipeline.defect_sources import LOOKED_AT, DefectRecipe, anomaly_synthesis
-from flawsight.pipeline.load_images import GoodImages
+from flawsight.pipeline.load_images import OVERVIEW, GoodImages
 from flawsight.pipeline.plan import Plan
 from flawsight.pipeline.record import Run
 from flawsight.selection import LayerSelection
@@ -84,19 +84,20 @@ def choose_members(plan: Plan, networks: Networks, good: GoodImages, recipe: Def
     `good` knows its region; its view is decided here.
     """
     views = _views(plan, good)
-    if plan.searches:
+    if plan.searches and not good.parts.is_few:
         with _workers(plan.settings) as executor:
             return _searched(plan, networks, good, recipe, replace(run, executor=executor), views)
     good = good.seen(views[0], good.region)
     network = networks.at(views[0].side)
-    return Ensemble(_STRATEGIES[plan.tags.input, plan.fixed is not None](plan, network, good, recipe), network, good)
+    strategy = _customary if plan.searches else _STRATEGIES[plan.tags.input, plan.fixed is not None]
+    return Ensemble(strategy(plan, network, good, recipe), network, good)
 
 
 def _views(plan: Plan, good: GoodImages) -> list[View]:
     """What to try; pictures are squashed where nothing is said and nothing can be tried."""
     settings = plan.settings
-    if settings.view == "auto" and not plan.searches:
-        return [View("squash", settings.sides[0])]
+    if settings.view == "auto" and (good.parts.is_few or not plan.searches):
+        return [View("squash", settings.sides[0] if settings.sides else OVERVIEW)]
     views = candidate_views(settings, good.sizes, not plan.is_position_bound)
     cut = [view for view in views if view.kind == "tiles"]
     try:
@@ -115,7 +116,7 @@ def _searched(
     """The best view and the best layers on synthetic defects."""
     settings = plan.settings
     trials: list[ViewTrial] = []
-    selection = _selection(settings, plan, recipe)
+    selection = _selection(settings, plan, recipe, good)
     for view in views:
         _ = good.seen(view, good.region).frames  # what does not fit the pictures is refused before long work
     good = good.seen(views[0], good.region)
@@ -158,7 +159,7 @@ def _searched_squares(
     return Ensemble(_chosen(plan, selection), network, good, selection, tuple(trials))
 
 
-def _selection(settings: FitSettings, plan: Plan, recipe: DefectRecipe) -> LayerSelection:
+def _selection(settings: FitSettings, plan: Plan, recipe: DefectRecipe, good: GoodImages) -> LayerSelection:
     return LayerSelection(
         plan.detectors,
         settings.layers,
@@ -175,6 +176,7 @@ def _selection(settings: FitSettings, plan: Plan, recipe: DefectRecipe) -> Layer
         defect_parameters=recipe.parameters,
         latency_budget=settings.latency_budget,
         first=settings.first,
+        parts=None if good.parts.is_each_its_own else tuple(good.parts.of.tolist()),
     )
 
 
@@ -189,17 +191,17 @@ def _scenes(settings: FitSettings, good: GoodImages, recipe: DefectRecipe, views
     """What all views are measured on: pictures in their own pixels, with the same defects."""
     is_exhaustive = settings.search == "exhaustive"
     most = len(good.paths) if is_exhaustive else settings.max_images
-    pictures, numbers = some_pictures(good.pictures, most, settings.seed)
+    pictures, numbers = some_pictures(good.pictures, most, settings.seed, good.parts.of)
     overviews = [good.images[int(number)] for number in numbers[:LOOKED_AT]]
     scenes = make_scenes(
         pictures,
         [good.sizes[number] for number in numbers],
         described_product(overviews, settings.seed, settings.texture, settings.foreground),
         views,
-        defect_kinds(settings.defects),
+        {kind: recipe.parameters.get(kind, {}) for kind in defect_kinds(settings.defects)},
         settings.seed,
         good.region,
-        recipe.parameters,
+        good.parts.of[numbers],
     )
     return scenes.without_originals() if is_exhaustive else scenes
 
@@ -209,6 +211,13 @@ def _named(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecip
     del good, recipe
     sets = _checked(plan, network)
     return tuple(MemberSpec(names, plan.detector, 1 / len(sets)) for names in sets)
+
+
+def _customary(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe) -> tuple[MemberSpec, ...]:
+    """The customary pair of layers, in equal parts: too few parts to measure on which see most."""
+    del good, recipe
+    detector = next(iter(plan.detectors.values()))
+    return tuple(MemberSpec((name,), detector, 0.5) for name in network.default_pair)
 
 
 def _whole_images(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe) -> tuple[MemberSpec, ...]:

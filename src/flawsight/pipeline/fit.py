@@ -17,10 +17,8 @@ from flawsight.defects import defect_kinds
 from flawsight.export import export_inspector
 from flawsight.inference import TorchBackend
 from flawsight.inspection import Inspector
-from flawsight.pipeline.calibrate import calibrate
 from flawsight.pipeline.choose import Ensemble, Networks, choose_members
 from flawsight.pipeline.defect_sources import defect_sources, preview_defects
-from flawsight.pipeline.learn import learn_members
 from flawsight.pipeline.load_images import GoodImages, find_good, load_images
 from flawsight.pipeline.package import make_manifest
 from flawsight.pipeline.plan import Plan, make_plan
@@ -28,6 +26,8 @@ from flawsight.pipeline.record import FitRecord, Run, squares_with_defects
 from flawsight.pipeline.region import region_preview
 from flawsight.pipeline.region.of_fit import inspected_region
 from flawsight.pipeline.reporting import PREVIEW, write_report
+from flawsight.pipeline.trust.said import said_of_suspects
+from flawsight.pipeline.trust.suspects import learn_and_calibrate
 from flawsight.runtime import Samples
 from flawsight.settings import FitSettings
 from flawsight.views import smallest_defect
@@ -102,24 +102,32 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
         may_replace = settings.defects == "auto"
         recipe = defect_sources(settings, plan.kinds, paths, good.pixels, run.progress, may_replace=may_replace)
     ensemble = choose_members(plan, networks, good, recipe, run)
-    network, good, selection = ensemble.network, ensemble.good, ensemble.selection
-    with run.timed("learning and calibrating"):
-        learned = learn_members(plan, network, good, recipe, ensemble, run)
-        weights = [member.weight for member in learned.members]
-        found = calibrate(learned.held_out, good.inputs, weights, settings.false_alarm_rate)
-    manifest = make_manifest(plan, network, good, recipe, ensemble, learned, found)
-    inspector = Inspector(TorchBackend(network, learned.members, found.members), manifest)
+    outcome = learn_and_calibrate(plan, networks, good, recipe, ensemble, run)
+    ensemble, found = outcome.ensemble, outcome.calibration
+    good, selection = ensemble.good, ensemble.selection
+    backend = TorchBackend(ensemble.network, outcome.cross_fit.members, found.members)
+    inspector = Inspector(backend, make_manifest(plan, recipe, outcome))
     defects = selection.validation_.shown if selection else preview_defects(good, recipe, settings)
     notes = (
         *notes,
         *about_region,
         *good.concerns,
+        *said_of_suspects(outcome, settings),
         *recipe.concerns,
         *_left_out(ensemble),
         *_too_small(inspector, good),
     )
     record = FitRecord(
-        selection, good, recipe, defects, found.held_out_maps, run.timings, notes, skipped, ensemble.views
+        selection,
+        good,
+        recipe,
+        defects,
+        found.held_out_maps[: len(good.paths)],
+        run.timings,
+        notes,
+        skipped,
+        ensemble.views,
+        outcome.suspects,
     )
     if plan.folder and plan.work:
         inspector, files, refusal = _with_graph(inspector, record, plan, run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -26,6 +26,8 @@ from flawsight.views import Chosen, Inputs
 
 MOST_TILES = 2000
 """Tiles learned from, where pictures are cut into more; one of each picture at least."""
+COPIES_OF_ONE = 10
+"""Changed copies that stand for several pictures where there is one alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,23 +35,35 @@ class CrossFit:
     """Members fitted on all good images.
 
     `held_out`: for each input what the members' detectors, fitted without its picture's fold, find in it: a grid map
-    (h, w) and their own score. `folds` is how many parts of the pictures were held out in turn.
+    (h, w) and their own score. `folds` is how many parts of the pictures were held out in turn. `inputs` are the good
+    pictures', or those of changed copies where there is one picture alone.
     """
 
     members: tuple[MemberSpec, ...]
     held_out: tuple[tuple[RawPrediction, ...], ...]
     folds: int
+    inputs: Inputs
 
 
 def learn_members(
-    plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe, ensemble: Ensemble, run: Run
+    plan: Plan,
+    network: Extractor,
+    good: GoodImages,
+    recipe: DefectRecipe,
+    ensemble: Ensemble,
+    run: Run,
+    doubted: Collection[int] = (),
 ) -> CrossFit:
     """Learn from the good images, or from augmented copies of them; unfinished trainings go on.
 
+    From those of the numbers `doubted` nobody learns, but they are judged.
+
     The progress counts each input in both passes, and as many steps again while the detectors learn.
     """
-    settings, inputs = plan.settings, good.inputs
+    settings = plan.settings
+    inputs = good.inputs if len(good.paths) > 1 else _changed(good, settings)
     learned_from = _drawn(inputs, settings.seed)
+    learned_from = learned_from[~np.isin(inputs.picture_of[learned_from], list(doubted))]
     copies = None
     if settings.augment:
         chosen = Chosen(inputs, learned_from)
@@ -58,10 +72,25 @@ def learn_members(
     members = [(one.layers, type(one.detector).__name__, one.detector.get_params()) for one in ensemble.members]
     weights = (network.name, network.image_size, network.weights_sha256)
     options = settings.slice(LearnOptions, DefectOptions), settings.seed
-    key = cache_key(weights, members, good.input_key, recipe.kinds, recipe.sources_digest, options)
+    key = cache_key(weights, members, good.input_key, recipe.kinds, recipe.sources_digest, options, *sorted(doubted))
     training = TrainingContext(plan.work / key if plan.work else None)
-    with run.progress.stage("Learning from all good images", steps) as advance:
-        return cross_fit(network, inputs, ensemble.members, settings.seed, advance, training, learned_from, copies)
+    held_out = _held_out_together(good, len(inputs.frames), ensemble.members, settings.seed)
+    title = "Looking again at suspects" if doubted else "Learning from all good images"
+    with run.progress.stage(title, steps) as advance:
+        return cross_fit(network, inputs, ensemble.members, held_out, advance, training, learned_from, copies)
+
+
+def _held_out_together(good: GoodImages, pictures: int, members: Sequence[MemberSpec], seed: int) -> list[np.ndarray]:
+    """Folds of the pictures; all of a part in one, unless there is one part alone, of which nothing can be promised."""
+    count = min(member.detector.tags.cv_folds for member in members)
+    return folds(pictures, count, seed, good.parts.of if good.parts.count > 1 else None)
+
+
+def _changed(good: GoodImages, settings: LearnOptions) -> Inputs:
+    """Changed copies of the one picture: what is not learned from it can be judged by no other."""
+    one = good.inputs
+    copies = augmented(one.pictures, COPIES_OF_ONE, settings.label_preserving, seed=0)
+    return Inputs([np.asarray(image) for image in copies], one.frames * COPIES_OF_ONE)
 
 
 def _drawn(inputs: Inputs, seed: int) -> np.ndarray:
@@ -80,7 +109,7 @@ def cross_fit(
     network: Extractor,
     inputs: Inputs,
     members: Sequence[MemberSpec],
-    seed: int,
+    held_out: Sequence[np.ndarray],
     advance: Advance | None = None,
     training: TrainingContext | None = None,
     learned_from: np.ndarray | None = None,
@@ -88,26 +117,25 @@ def cross_fit(
 ) -> CrossFit:
     """Fit each member on all pictures, and ask of each picture the detectors fitted without its fold.
 
-    Two passes of the network: the first feeds the final detectors and those of all folds, from the inputs of these
-    numbers (default: all), the second maps each input with the detectors of its picture's fold. With `copies` these are
-    learned from instead, of which number k is a copy of input k modulo their number; the copies of a fold are left out
-    with it.
+    `held_out`: the numbers of the pictures of each fold. Two passes of the network: the first feeds the final detectors
+    and those of all folds, from the inputs of these numbers (default: all), the second maps each input with the
+    detectors of its picture's fold. With `copies` these are learned from instead, of which number k is a copy of input
+    k modulo their number; the copies of a fold are left out with it.
     """
     numbers = np.arange(len(inputs)) if learned_from is None else learned_from
-    parts = folds(len(inputs.frames), min(member.detector.tags.cv_folds for member in members), seed)
     fold_of = np.empty(len(inputs.frames), int)
-    for number, part in enumerate(parts):
+    for number, part in enumerate(held_out):
         fold_of[part] = number
     fold_of_input = fold_of[inputs.picture_of]
     fed = [member._replace(detector=clone(member.detector)) for member in members]
     source = copies if copies is not None else inputs if learned_from is None else Chosen(inputs, numbers)
     feed(network, source, fed, advance)
     fold_of_source = np.resize(fold_of_input[numbers], len(source))
-    left_out = [np.flatnonzero(fold_of_source == number) for number in range(len(parts))]
+    left_out = [np.flatnonzero(fold_of_source == number) for number in range(len(held_out))]
     # The final detectors leave nobody out.
-    final, *held_out = _learned(network, fed, [np.array([], int), *left_out], training, advance, len(numbers))
-    found = _held_out(network, inputs, held_out, fold_of_input, advance)
-    return CrossFit(tuple(final), tuple(found), len(parts))
+    final, *of_folds = _learned(network, fed, [np.array([], int), *left_out], training, advance, len(numbers))
+    found = _held_out(network, inputs, of_folds, fold_of_input, advance)
+    return CrossFit(tuple(final), tuple(found), len(held_out), inputs)
 
 
 def _learned(

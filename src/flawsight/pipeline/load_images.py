@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from flawsight.core import FlawsightError, Progress, all_of, cache_key
 from flawsight.data import (
-    MIN_GOOD,
     PixelFormat,
     Skipped,
     fingerprint,
@@ -21,6 +20,7 @@ from flawsight.data import (
     usual_looks,
 )
 from flawsight.health import HealthReport, check_pictures, facts_of
+from flawsight.pipeline.trust.groups import Parts, find_parts, named_parts
 from flawsight.settings import DataOptions, DefectSettings, FitSettings
 from flawsight.views import Frame, ImageCache, Inputs, Pictures, RegionOfInterest, View
 
@@ -31,7 +31,7 @@ OVERVIEW = 256
 @dataclass(frozen=True, eq=False)
 class GoodImages:
     """Overviews, squares, of the good images at these sorted paths, a digest of the files, what their pixels are like,
-    and copies and outliers among them.
+    copies and outliers among them, and which show the same part.
 
     `view` and `region`: how they become the network's inputs, once that is decided.
     """
@@ -40,12 +40,22 @@ class GoodImages:
     fingerprint: str
     pixels: PixelFormat
     health: HealthReport
+    parts: Parts
     view: View | None = None
     region: RegionOfInterest | None = None
 
     def seen(self, view: View, region: RegionOfInterest | None) -> GoodImages:
         """The same through a view."""
         return replace(self, view=view, region=region)
+
+    def without(self, left_out: Collection[int]) -> GoodImages:
+        """The same without the pictures of these numbers."""
+        kept = [number for number in range(len(self.paths)) if number not in left_out]
+        images = self.images.chosen(kept)
+        for place in range(len(kept)):
+            _ = images[place]  # decoded, so that its size is known
+        parts = replace(self.parts, of=self.parts.of[kept])
+        return replace(self, images=images, fingerprint=fingerprint(images.paths), parts=parts)
 
     @cached_property
     def pictures(self) -> Pictures:
@@ -95,7 +105,7 @@ class GoodImages:
         said = self.pixels.concerns
         is_shape_said = any("other proportions" in one for one in said)
         found = [one for one in self.health.findings if not (is_shape_said and one.kind == "proportions")]
-        return (*said, *(one.sentence for one in found))
+        return (*said, *(one.sentence for one in found), *self.parts.concerns)
 
     @property
     def paths(self) -> list[Path]:
@@ -104,8 +114,8 @@ class GoodImages:
 
     @property
     def key(self) -> str:
-        """Names the images as they are read."""
-        return self.fingerprint + self.pixels.key
+        """Names the images as they are read, and which belong together."""
+        return self.fingerprint + self.pixels.key + self.parts.key
 
 
 def find_good(
@@ -113,7 +123,7 @@ def find_good(
 ) -> tuple[list[Path], tuple[str, ...], tuple[Skipped, ...]]:
     """The sorted paths of the good images in a folder or data set, or of a list; what to mind, and what was left out.
 
-    FlawsightError for too few.
+    FlawsightError for none.
     """
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
@@ -123,16 +133,15 @@ def find_good(
         where = f"'{good}'"
     else:
         paths, where = list(good), "the list"
-    if len(paths) < MIN_GOOD:
-        raise FlawsightError(
-            f"{where} holds {len(paths)} good images, but at least {MIN_GOOD} are needed: "
-            + "; ".join(["add pictures of good parts", *notes])
-        )
+    if not paths:
+        raise FlawsightError(f"{where} holds no good images: " + "; ".join(["add pictures of good parts", *notes]))
     return sorted(paths), notes, skipped
 
 
 def load_images(paths: Sequence[Path], settings: FitSettings, progress: Progress) -> GoodImages:
     """Learn what the camera delivers, then decode every image once by it; all that cannot be read are named."""
+    folder = settings.good if isinstance(settings.good, Path) else None
+    names = named_parts(paths, settings.group_by, folder) if settings.group_by is not None else None
     pixels = learned_pixels(paths, settings)
     # A few were looked at: grey among colour is named, with all of them, once all have been seen.
     as_they_are = pixels if pixels.bayer else replace(pixels, is_colour=None)
@@ -149,8 +158,9 @@ def load_images(paths: Sequence[Path], settings: FitSettings, progress: Progress
     mixed = "" if pixels.bayer or pixels.is_colour is None else mixed_colours(colours)
     if mixed:
         pixels = replace(pixels, is_colour=None, concerns=(mixed, *pixels.concerns))
-    looks = usual_looks(rows)
-    return GoodImages(images, fingerprint(paths), replace(pixels, looks=looks), check_pictures(facts))
+    looks, health = usual_looks(rows), check_pictures(facts)
+    parts = find_parts(paths, names, health)
+    return GoodImages(images, fingerprint(paths), replace(pixels, looks=looks), health, parts)
 
 
 def check_images(paths: Sequence[Path], read: Callable[[int], object], progress: Progress) -> None:

@@ -7,20 +7,15 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import numpy as np
-
 from flawsight.bundle import DataInfo, DetectorSpec, ExtractorSpec, Manifest, Member, SelectionInfo
 from flawsight.bundle.manifest import CalibrationInfo
 from flawsight.core import INPUT
 from flawsight.detectors import DETECTORS
-from flawsight.features import Extractor
 from flawsight.inference import MemberSpec
-from flawsight.pipeline.calibrate import Calibration
-from flawsight.pipeline.choose import Ensemble
 from flawsight.pipeline.defect_sources import DefectRecipe
 from flawsight.pipeline.learn import CrossFit
-from flawsight.pipeline.load_images import GoodImages
 from flawsight.pipeline.plan import Plan
+from flawsight.pipeline.trust.suspects import Learned
 from flawsight.scoring import MemberCalibration
 from flawsight.selection import LayerSelection
 
@@ -41,16 +36,10 @@ OF_THE_MACHINE = {
 """Options that say where images and time come from, not what the inspector is."""
 
 
-def make_manifest(
-    plan: Plan,
-    network: Extractor,
-    good: GoodImages,
-    recipe: DefectRecipe,
-    ensemble: Ensemble,
-    learned: CrossFit,
-    calibration: Calibration,
-) -> Manifest:
+def make_manifest(plan: Plan, recipe: DefectRecipe, outcome: Learned) -> Manifest:
     """inspector.json, but for the hashes of the files beside it."""
+    ensemble, learned, calibration = outcome.ensemble, outcome.cross_fit, outcome.calibration
+    network, good = ensemble.network, ensemble.good
     settings, learns_defects = plan.settings, plan.tags.needs_defects
     assert good.view is not None
     names = tuple(dict.fromkeys(name for member in learned.members for name in member.layers if name != INPUT))
@@ -71,7 +60,7 @@ def make_manifest(
         has_own_scores=calibration.has_own_scores,
         members=[_member(plan, spec, own) for spec, own in zip(learned.members, calibration.members, strict=True)],
         operating_point=calibration.operating_point,
-        calibration=CalibrationInfo(folds=learned.folds, scores=tuple(np.sort(calibration.scores).tolist())),
+        calibration=CalibrationInfo(folds=learned.folds, scores=tuple(calibration.part_scores.tolist())),
         colour_scale=calibration.colour_scale,
         data=DataInfo(
             images=len(good.paths),
@@ -82,6 +71,8 @@ def make_manifest(
             sources_digest=recipe.sources_digest if learns_defects else "",
             pixels=good.pixels,
             overview=good.images.side,
+            parts=good.parts.count,
+            suspects=tuple(one.info for one in outcome.suspects or ()),
         ),
         seed=settings.seed,
         selection=_selection_info(ensemble.selection),

@@ -19,7 +19,16 @@ from flawsight.inspection import Inspector
 from flawsight.pipeline.defect_sources import MadeDefects
 from flawsight.pipeline.record import FitRecord
 from flawsight.pipeline.region import region_preview, region_sheet
-from flawsight.report import DefectExample, FitReport, LayerScore, SpeedOption, ViewScore, write_fit_report
+from flawsight.pipeline.trust.suspect import Suspect
+from flawsight.report import (
+    DefectExample,
+    FitReport,
+    LayerScore,
+    SpeedOption,
+    SuspectPicture,
+    ViewScore,
+    write_fit_report,
+)
 from flawsight.report.pages import without_folders
 from flawsight.selection import LayerSelection, pareto_front
 from flawsight.views import resize_image
@@ -100,7 +109,22 @@ def fit_report(inspector: Inspector, record: FitRecord, folder: Path) -> FitRepo
         concerns=[without_folders(note) for note in record.notes],
         health=record.health,
         picture=lambda path: picture_of(record.images, path),
+        parts=manifest.data.parts,
+        suspects=None if record.suspects is None else _suspects(record.suspects),
     )
+
+
+def _suspects(suspects: Sequence[Suspect]) -> list[SuspectPicture]:
+    return [
+        SuspectPicture(
+            one.path.name,
+            resize_image(one.image, one.anomaly_map.shape),
+            one.anomaly_map,
+            one.expected,
+            one.is_left_out,
+        )
+        for one in suspects
+    ]
 
 
 def _options(selection: LayerSelection) -> list[SpeedOption]:

@@ -3,7 +3,7 @@
 from flawsight.report.check_page import render_check_page, write_check_page
 from flawsight.report.fit_report import render_fit_report, write_fit_report
 from flawsight.report.heatmap import outline, overlay
-from flawsight.report.inputs import DefectExample, FitReport, LayerScore, SpeedOption, ViewScore
+from flawsight.report.inputs import DefectExample, FitReport, LayerScore, SpeedOption, SuspectPicture, ViewScore
 from flawsight.scoring import ColourScale
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "FitReport",
     "LayerScore",
     "SpeedOption",
+    "SuspectPicture",
     "ViewScore",
     "outline",
     "overlay",

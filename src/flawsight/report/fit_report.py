@@ -18,6 +18,7 @@ from flawsight.report.findings import shown_findings, shown_typical
 from flawsight.report.heatmap import ColourScale, gradient, outline, overlay
 from flawsight.report.inputs import AnomalyMap, DefectExample, FitReport, Image, LayerScore
 from flawsight.report.pages import render
+from flawsight.report.suspects import shown_suspects
 from flawsight.report.trade_off import trade_off_chart
 
 GALLERY = 24  # pictures at most, so that the page stays small
@@ -78,6 +79,7 @@ def _page(report: FitReport) -> dict[str, Any]:
         "total_seconds": sum(report.timings.values()),
         "findings": shown_findings(report.health, report.picture, None) if report.health else [],
         "typical": shown_typical(report.health, report.picture) if report.health else "",
+        "suspects": shown_suspects(report.suspects or (), scale),
         "tables": [
             (name, words.flatten(values))
             for name, values in (("Settings", report.settings), ("Summary", summary), ("Product", report.product))

@@ -101,6 +101,23 @@ class ViewScore:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class SuspectPicture:
+    """A picture among the good ones that may show a defect: image (H, W, 3) uint8 RGB, anomaly_map (H, W) float32.
+
+    `expected`: how many good pictures would be expected to look as strange; `is_left_out`: nothing was learned from it.
+
+    >>> SuspectPicture("017.png", images[0], images[0].mean(axis=2, dtype=np.float32), 0.001, True).name
+    '017.png'
+    """
+
+    name: str
+    image: Image
+    anomaly_map: AnomalyMap
+    expected: float
+    is_left_out: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class FitReport:
     """All that `write_fit_report` shows.
@@ -111,8 +128,9 @@ class FitReport:
     are in seconds. found may give the figures of the finished choice by kind of defect; without it, the best chosen
     layer stands in. concerns are what to mind, a sentence each. health is what a check of the pictures found, picture
     gives one of them to show. options are the choices that a latency_budget (milliseconds) left open, views the ways
-    to see pictures that were tried, region a picture of what is inspected, where that is not all. FlawsightError where
-    these are missing or do not fit together.
+    to see pictures that were tried, region a picture of what is inspected, where that is not all. parts is how many
+    different parts the pictures show (None: as many as pictures), suspects the pictures that may show a defect (None:
+    nobody looked). FlawsightError where these are missing or do not fit together.
 
     >>> report = fs.pipeline.fit_report(inspector, fitted.record, bundle)
     >>> report.title, report.summary["good_images"], sorted(report.found)
@@ -142,6 +160,8 @@ class FitReport:
     region: Image | None = None
     health: HealthReport | None = None
     picture: Callable[[Path], Image | None] = lambda path: None
+    parts: int | None = None
+    suspects: Sequence[SuspectPicture] | None = None
 
     def __post_init__(self) -> None:
         if "good_images" not in self.summary:

@@ -49,6 +49,7 @@ class LayerSelection(BaseEstimator):
     `options_` holds all choices with what they cost, and the best that keeps to it is chosen.
     `first`: layers that `auto` tries before others, of which a sample, and all of a depth where that sees more.
     `defect_parameters`: of kinds of defects, by kind, such as `sdas` and its pictures.
+    `parts`: the number of the part that each image shows, where several show one: a part is never on both sides.
     Learns `trials_`, `selected_`, `figures_` (what the choices reach together on each kind of synthetic defect) and
     `validation_`.
 
@@ -74,6 +75,7 @@ class LayerSelection(BaseEstimator):
     defect_parameters: Mapping[str, Mapping[str, Any]] | None = None
     latency_budget: float | None = None
     first: str | None = None
+    parts: tuple[int, ...] | None = None
 
     def fit(
         self,
@@ -94,9 +96,10 @@ class LayerSelection(BaseEstimator):
         kinds, detectors = self._checked()
         exhaustive, budget = self.search == "exhaustive", Budget(self.budget)
         chosen = self._wanted(extractor)
-        used = images if exhaustive else [images[int(at)] for at in drawn(len(images), self.max_images, self.seed)]
-        self.validation_: ValidationSet = validation or self._validation(used, kinds)
-        self.images_used_ = validation.images_used if validation else len(used)
+        most = len(images) if exhaustive else self.max_images
+        numbers = drawn(len(images), most, self.seed, self.parts)
+        self.validation_: ValidationSet = validation or self._validation(images, numbers, kinds)
+        self.images_used_ = validation.images_used if validation else len(numbers)
         settings = {"parameters": self._settings(), "extractor": _identity(extractor), "images": cache_key}
         side = extractor.image_size if exhaustive else extractor.image_size // 2
         unique = _unique(chosen, extractor)
@@ -188,17 +191,19 @@ class LayerSelection(BaseEstimator):
         first = select_layers(extractor.layers, self.first) if self.first else ()
         return {layer.same_as or layer.name for layer in first if layer in chosen}
 
-    def _validation(self, images: Sequence[np.ndarray], kinds: Sequence[str]) -> ValidationSet:
-        return make_validation_set(
-            images,
+    def _validation(self, images: Sequence[np.ndarray], numbers: np.ndarray, kinds: Sequence[str]) -> ValidationSet:
+        """Of the images of these numbers."""
+        made = make_validation_set(
+            [images[int(at)] for at in numbers],
             kinds,
             self.seed,
             texture=self.texture,
             foreground=self.foreground,
-            keep_originals=self.search != "exhaustive",
+            parts=None if self.parts is None else np.array(self.parts)[numbers],
             parameters=self.defect_parameters,
             may_drop=self.defects == "auto",
         )
+        return made if self.search == "exhaustive" else made.with_originals()
 
     def _checked(self) -> tuple[tuple[str, ...], dict[str, Detector]]:
         """The kinds of defects and the detectors; FlawsightError where they cannot be searched with."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,14 @@ class ValidationSet:
     good: Sequence[np.ndarray]
     bad: Mapping[str, tuple[Sequence[np.ndarray], Sequence[np.ndarray]]]
     product: Product
+    originals: Sequence[np.ndarray] = field(default=(), kw_only=True)
+
+    def with_originals(self) -> ValidationSet:
+        """The same, with the images of D_V,bad, as they were before, among the good ones.
+
+        A small set then tells good from bad with far less chance in it.
+        """
+        return replace(self, good=[*self.good, *self.originals])
 
     @property
     def shown(self) -> Shown:
@@ -83,9 +92,19 @@ def spaced(count: int, most: int, turn: int = 0, turns: int = 1) -> np.ndarray:
     return (np.arange(most) * turns + turn) * count // (most * turns)
 
 
-def drawn(count: int, most: int, seed: int) -> np.ndarray:
-    """At most so many sorted numbers below `count`, drawn by the seed."""
-    return np.arange(count) if count <= most else np.sort(np.random.default_rng(seed).permutation(count)[:most])
+def drawn(count: int, most: int, seed: int, parts: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
+    """At most so many sorted numbers below `count`, drawn by the seed; one of each of the `parts` (count,) at first."""
+    if count <= most:
+        return np.arange(count)
+    order = np.random.default_rng(seed).permutation(count)
+    if parts is not None:
+        seen: Counter[int] = Counter()
+        turns = []
+        for part in np.asarray(parts)[order].tolist():
+            turns.append(seen[part])
+            seen[part] += 1
+        order = order[np.argsort(turns, kind="stable")]
+    return np.sort(order[:most])
 
 
 def make_validation_set(
@@ -95,23 +114,22 @@ def make_validation_set(
     *,
     texture: bool | None = None,
     foreground: Foreground = "auto",
-    keep_originals: bool = False,
+    parts: Sequence[int] | np.ndarray | None = None,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     may_drop: bool = False,
 ) -> ValidationSet:
     """Split good images as paper A does and make every kind of defect on the same images of D_V,bad.
 
-    `texture` and `foreground` override the estimate of what the product is. `keep_originals` also counts the images of
-    D_V,bad, as they were before, among the good ones: a small set then tells good from bad with far less chance in it.
-    `parameters`: of kinds of defects, by kind. `may_drop`: kinds that find no place on these images are left out,
-    unless none does.
+    `texture` and `foreground` override the estimate of what the product is. `parts` (n,) number the part that each
+    image shows: all of a part fall on one side. `parameters`: of kinds of defects, by kind. `may_drop`: kinds that find
+    no place on these images are left out, unless none does.
 
     >>> validation = make_validation_set(images, ["nsa"], seed=0)
     >>> defective, masks = validation.bad["nsa"]
     >>> len(validation.train), len(validation.good), len(defective)
     (7, 2, 3)
     """
-    split = split_good(len(images), seed)
+    split = split_good(len(images), seed, parts=parts)
     images = list(images)  # decoded once: as sources of material they are all needed for every defect
     train, good, base = ([images[i] for i in part] for part in (split.train, split.val_good, split.val_bad))
     product = described_product(train, seed, texture, foreground)
@@ -124,4 +142,4 @@ def make_validation_set(
             dropped.append(error)
     if dropped and not (may_drop and bad):
         raise dropped[0]
-    return ValidationSet(train, good + base if keep_originals else good, bad, product)
+    return ValidationSet(train, good, bad, product, originals=base)

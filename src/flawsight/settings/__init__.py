@@ -46,6 +46,7 @@ from flawsight.settings.station import (
     ServeSettings,
     WatchOptions,
 )
+from flawsight.settings.trust import TrustOptions
 
 __all__ = [
     "DEFAULT_EXTRACTOR",
@@ -85,6 +86,7 @@ __all__ = [
     "ServeSettings",
     "SynthesizeSettings",
     "TrackOptions",
+    "TrustOptions",
     "ViewOptions",
     "WatchOptions",
     "WorkerOptions",

@@ -30,6 +30,7 @@ from flawsight.settings.groups import (
     ViewOptions,
 )
 from flawsight.settings.scale import TrackOptions, WorkerOptions
+from flawsight.settings.trust import TrustOptions
 
 OUT = "Folder to write to; made if absent."
 
@@ -54,6 +55,7 @@ class DefectSettings(RunOptions, DeviceOptions, CameraOptions, DataOptions, Defe
 
 class InspectorOptions(
     LearnOptions,
+    TrustOptions,
     SearchOptions,
     DefectSettings,
     ExportOptions,

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from flawsight.bundle import SuspectInfo, read_manifest
 from flawsight.core import FlawsightError, sha256_of
 from flawsight.station.history.history import History
-from flawsight.station.learning.pictures import Gathered, gather, is_held_out
+from flawsight.station.learning.pictures import Gathered, gather, is_held_out, learned_from
 from flawsight.station.learning.state import Place
 
 
@@ -17,7 +18,7 @@ def gathered(history: History, good_dir: Path, tmp_path: Path) -> Callable[[], t
     def call() -> tuple[Gathered, Place]:
         place = Place(tmp_path / "place")
         place.clear()
-        return gather(history, "part", good_dir, place, lambda: None), place
+        return gather(history, "part", sorted(good_dir.iterdir()), good_dir, place, lambda: None), place
 
     return call
 
@@ -97,3 +98,14 @@ def test_pictures_are_what_they_were(gathered: Callable, add: Callable, texture:
     _, place = gathered()
     marked = [path for path in place.good.iterdir() if path.name.startswith("marked-")]
     assert marked and all(Image.open(path).size == (96, 80) and path.suffix == ".png" for path in marked)
+
+
+def test_what_a_fit_left_out_is_not_learned_from_again(good_dir: Path, bundle: Path) -> None:
+    data = read_manifest(bundle).data
+    suspects = tuple(
+        SuspectInfo(file=name, score=9.0, expected=0.001, is_left_out=is_out)
+        for name, is_out in (("003.png", True), ("004.png", False))
+    )
+    paths = learned_from(good_dir, data.model_copy(update={"suspects": suspects}))
+    assert {path.name for path in good_dir.iterdir()} - {path.name for path in paths} == {"003.png"}
+    assert learned_from(good_dir, data) == sorted(good_dir.iterdir())

@@ -33,15 +33,16 @@ def make_scenes(
     sizes: Sequence[tuple[int, int]],
     product: Product,
     views: Sequence[View],
-    kinds: Sequence[str],
+    kinds: Sequence[str] | Mapping[str, Mapping[str, Any]],
     seed: int,
     region: RegionOfInterest | None = None,
-    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    parts: Sequence[int] | np.ndarray | None = None,
 ) -> Scenes:
     """Split good pictures as paper A does and plant every kind of defect, in the pictures' own pixels.
 
-    Of large pictures parts are measured, the same for all `views`: several, where pictures are few. Those that carry
-    defects also count, as they were before, among the good ones.
+    Of large pictures sections are measured, the same for all `views`: several, where pictures are few. Those that carry
+    defects also count, as they were before, among the good ones. `kinds` may give each kind its parameters; `parts`
+    (n,) number the part that each picture shows: all of a part fall on one side.
 
     >>> from flawsight.defects import Product
     >>> from flawsight.selection.pictures import make_scenes
@@ -53,15 +54,16 @@ def make_scenes(
     >>> len(seen.train), len(seen.scenes["good"]), len(seen.good), len(seen.scenes["scratch"])
     (63, 5, 45, 3)
     """
-    split = split_good(len(pictures), seed)
+    split = split_good(len(pictures), seed, parts=parts)
     rng = np.random.default_rng([seed, 1])
     often = -(-WANTED // len(split.val_bad))
-    parts = [min(often, _room(size, views)) for size in sizes]
-    numbers = [*split.train, *np.repeat(split.val_good, [parts[one] for one in split.val_good])]
+    times = [min(often, _room(size, views)) for size in sizes]
+    numbers = [*split.train, *np.repeat(split.val_good, [times[one] for one in split.val_good])]
     first_bad = len(numbers)
-    numbers += [*np.repeat(split.val_bad, [parts[one] for one in split.val_bad])]
-    shown, of_parts = Chosen(pictures, numbers), [sizes[number] for number in numbers]
-    sections = [_section(size, views, region, rng) for size in of_parts]
+    numbers += [*np.repeat(split.val_bad, [times[one] for one in split.val_bad])]
+    shown, shown_sizes = Chosen(pictures, numbers), [sizes[number] for number in numbers]
+    sections = [_section(size, views, region, rng) for size in shown_sizes]
+    parameters = kinds if isinstance(kinds, Mapping) else {}
     planter = Planter(shown, sections, product, seed, region, parameters)
     planted = {}
     for kind in kinds:
@@ -71,7 +73,7 @@ def make_scenes(
             raise FlawsightError(f"the kind '{kind}' cannot be made here: {error}") from error
     train = range(len(split.train))
     good = range(len(train), len(numbers))
-    return Scenes(shown, of_parts, sections, train, good, planted, product, region, seed, len(pictures))
+    return Scenes(shown, shown_sizes, sections, train, good, planted, product, region, seed, len(pictures))
 
 
 def _room(size: tuple[int, int], views: Sequence[View]) -> int:
@@ -100,7 +102,9 @@ def _section(
     return left, top, wide, high
 
 
-def some_pictures(pictures: Sequence[np.ndarray], most: int, seed: int) -> tuple[Sequence[np.ndarray], np.ndarray]:
-    """At most so many pictures, drawn by the seed, and their numbers."""
-    numbers = drawn(len(pictures), most, seed)
+def some_pictures(
+    pictures: Sequence[np.ndarray], most: int, seed: int, parts: np.ndarray | None = None
+) -> tuple[Sequence[np.ndarray], np.ndarray]:
+    """At most so many pictures, drawn by the seed, and their numbers; one of each of the `parts` at first."""
+    numbers = drawn(len(pictures), most, seed, parts)
     return Chosen(pictures, numbers), numbers

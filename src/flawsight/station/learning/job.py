@@ -13,13 +13,13 @@ from typing import Protocol
 from flawsight.bundle import Manifest, read_manifest, replace_manifest, revised
 from flawsight.bundle.store import MANIFEST
 from flawsight.core import FlawsightError
-from flawsight.data import fingerprint, good_samples
+from flawsight.data import fingerprint
 from flawsight.inspection import Inspector
 from flawsight.settings import ServeSettings, flag_of
 from flawsight.station.bundles import open_graph
 from flawsight.station.history.history import History
 from flawsight.station.learning.compare import Comparison, compare
-from flawsight.station.learning.pictures import gather
+from flawsight.station.learning.pictures import gather, learned_from
 from flawsight.station.learning.process import FitProcess, reason_of
 from flawsight.station.learning.state import Kept, Place
 
@@ -78,10 +78,12 @@ class Job:
         return self.kept.model_copy(update={"kind": "failed", "reason": reason, "pid": None})
 
     def _learned(self, settings: ServeSettings, history: History) -> Comparison:
-        gathered = gather(history, self.bundle, self.good, self.place, self.check)
+        data = self.loaded.inspector.manifest.data
+        paths = learned_from(self.good, data)
+        gathered = gather(history, self.bundle, paths, self.good, self.place, self.check)
         notes = list(gathered.notes)
-        known = {fingerprint(sample.path for sample in good_samples(self.good)), *self.known}
-        if self.loaded.inspector.manifest.data.fingerprint not in known:
+        known = {fingerprint(paths), *self.known}
+        if data.fingerprint not in known:
             notes.append(f"The old inspector learned from other pictures than lie in {self.good} now: it may know some")
         self._fit(self._command())
         self._step("comparing")
@@ -108,6 +110,13 @@ class Job:
             found += ["--region", "auto"]
         if manifest.settings.get("export") == "none":
             found += ["--export", "onnx"]
+        if manifest.settings.get("group_by"):
+            raise FlawsightError(
+                "the fit read the part from each picture's name (--group-by), and marked pictures have no such names: "
+                "add them to the folder under such names, and fit again by the command"
+            )
+        # What people marked as good is what was odd, and what the fit left out is not there.
+        found.append("--all-good")
         return found
 
     def _keep_what_is_judged(self) -> None:

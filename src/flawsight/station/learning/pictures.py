@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from flawsight.bundle import DataInfo
 from flawsight.core import FlawsightError, sha256_of
 from flawsight.data import good_samples
 from flawsight.station.history.history import History
@@ -33,14 +34,21 @@ def is_held_out(sha256: str) -> bool:
     return bool(int(sha256[:8], 16) % 2)
 
 
-def gather(history: History, bundle: str, good: Path, place: Place, check: Callable[[], None]) -> Gathered:
-    """Lay the pictures out in the place: `good` to learn from, `held` to compare on.
+def learned_from(good: Path, data: DataInfo) -> list[Path]:
+    """The pictures in the folder, but those that the fit left out because they looked as if they showed a defect."""
+    left_out = {one.file for one in data.suspects if one.is_left_out}
+    return [sample.path for sample in good_samples(good) if sample.path.name not in left_out]
+
+
+def gather(
+    history: History, bundle: str, paths: Sequence[Path], good: Path, place: Place, check: Callable[[], None]
+) -> Gathered:
+    """Lay the pictures out in the place: `good` to learn from, those at `paths` among them, `held` to compare on.
 
     `check` is called between pictures and may raise. FlawsightError where nothing new is there to learn.
     """
     place.good.mkdir(parents=True)
     known: set[str] = set()
-    paths = [sample.path for sample in good_samples(good)]
     for number, path in enumerate(paths):
         check()
         known.add(sha256_of(path))

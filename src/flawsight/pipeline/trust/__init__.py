@@ -1,0 +1,1 @@
+"""What good pictures are worth: how many different parts they show."""

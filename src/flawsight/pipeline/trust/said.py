@@ -1,0 +1,49 @@
+"""What is said of suspects, and of what the stated rate is worth because of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flawsight.pipeline.trust.suspect import Suspect
+from flawsight.pipeline.trust.suspects import Learned
+from flawsight.settings import FitSettings
+
+_MOST_NAMED = 5
+
+
+def said_of_suspects(outcome: Learned, settings: FitSettings) -> tuple[str, ...]:
+    """A sentence on those that were left out, and one on the others."""
+    left_out = outcome.left_out
+    others = [one for one in outcome.suspects or () if not one.is_left_out]
+    found = []
+    if left_out:
+        it, they = ("it", "it") if len(left_out) == 1 else ("them", "they")
+        asked = "" if settings.drop_suspects else " because no good picture is expected to score as high"
+        found.append(
+            f"{_count(left_out)} as if {they} showed a defect ({_named(left_out)}): nothing was learned from {it}"
+            f"{asked}, and the stated rate is for good parts like the others; should {they} be good after all, that is "
+            f"about {rate_if_good(outcome):.2%}, and --all-good takes {it} in"
+        )
+    if others:
+        found.append(
+            f"{_count(others)} odd, but not beyond doubt ({_named(others)}): look at the report, and take out what "
+            "shows a defect, or let --drop-suspects do so"
+        )
+    return tuple(found)
+
+
+def rate_if_good(outcome: Learned) -> float:
+    """The stated rate, were the pictures that were left out all good and of different parts: all count as stopped."""
+    point, more = outcome.calibration.operating_point, len(outcome.left_out)
+    stopped = point.rate * (point.calibration_size + 1) + more
+    return min(1.0, stopped / (point.calibration_size + more + 1))
+
+
+def _count(suspects: Sequence[Suspect]) -> str:
+    return "1 picture looks" if len(suspects) == 1 else f"{len(suspects)} pictures look"
+
+
+def _named(suspects: Sequence[Suspect]) -> str:
+    names = ", ".join(one.path.name for one in suspects[:_MOST_NAMED])
+    more = len(suspects) - _MOST_NAMED
+    return f"{names} and {more} more" if more > 0 else names

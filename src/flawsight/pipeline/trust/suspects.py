@@ -1,0 +1,108 @@
+"""Good pictures that look as if they showed a defect: found by detectors that have learned from none of them.
+
+A detector that has learned from defective pictures knows their defects, and what it is measured by is wrong as well. So
+those that score highest are looked at twice: the second time by detectors, and on scales, that know none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from flawsight.pipeline.calibrate import Calibration, calibrate
+from flawsight.pipeline.choose import Ensemble, Networks, choose_members
+from flawsight.pipeline.defect_sources import DefectRecipe
+from flawsight.pipeline.learn import CrossFit, learn_members
+from flawsight.pipeline.load_images import GoodImages
+from flawsight.pipeline.plan import Plan
+from flawsight.pipeline.record import Run
+from flawsight.pipeline.trust.chance import expected
+from flawsight.pipeline.trust.suspect import Suspect
+
+MOST = 0.2
+"""No larger share of the pictures is ever looked at twice, or left out."""
+FEWEST = 16
+"""Fewer pictures show too little of what is usual."""
+LISTED, CLEAR = 0.2, 0.01
+"""So few good pictures are expected to score as high as a suspect, and as one that is left out without being asked."""
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What was learned from which pictures, its calibration, and the suspects, the strangest first; None where
+    nobody looked.
+    """
+
+    ensemble: Ensemble
+    cross_fit: CrossFit
+    calibration: Calibration
+    suspects: tuple[Suspect, ...] | None = None
+
+    @property
+    def left_out(self) -> tuple[Suspect, ...]:
+        """Suspects that were neither learned from nor counted."""
+        return tuple(one for one in self.suspects or () if one.is_left_out)
+
+
+def learn_and_calibrate(
+    plan: Plan, networks: Networks, good: GoodImages, recipe: DefectRecipe, ensemble: Ensemble, run: Run
+) -> Learned:
+    """Learn from all good pictures, and again from all but the suspects that are left out, if there are any.
+
+    Where it was asked to drop them, the layers are chosen again without them, too.
+    """
+    with run.timed("learning and calibrating"):
+        learned = _learn(plan, recipe, ensemble, run)
+    if plan.settings.all_good or len(good.paths) < FEWEST:
+        return learned
+    suspects = find_suspects(plan, recipe, learned, run)
+    left_out = {one.number for one in suspects if one.is_left_out}
+    if not left_out:
+        return replace(learned, suspects=suspects)
+    if plan.settings.drop_suspects:
+        ensemble = choose_members(plan, networks, good.without(left_out), recipe, run)
+    else:
+        ensemble = replace(ensemble, good=ensemble.good.without(left_out))
+    with run.timed("learning and calibrating"):
+        return replace(_learn(plan, recipe, ensemble, run), suspects=suspects)
+
+
+def find_suspects(plan: Plan, recipe: DefectRecipe, learned: Learned, run: Run) -> tuple[Suspect, ...]:
+    """The pictures that are suspects after a second look, the strangest first; the clear ones are to be left out."""
+    ensemble, scores = learned.ensemble, learned.calibration.scores
+    doubted = np.argsort(-scores, kind="stable")[: int(MOST * len(scores))].tolist()
+    again = learned.cross_fit
+    if is_quick := all(member.detector.tags.cv_folds >= 5 for member in ensemble.members):
+        with run.timed("looking for suspects"):
+            again = learn_members(plan, ensemble.network, ensemble.good, recipe, ensemble, run, doubted)
+    found = _calibrated(plan, ensemble, again, doubted)
+    few = expected(found.scores)
+    # Methods that learn for hours are not asked to do it again without being told.
+    limit = LISTED if plan.settings.drop_suspects else CLEAR if is_quick else 0.0
+    good, ranked = ensemble.good, sorted(doubted, key=lambda number: few[number])
+    return tuple(
+        Suspect(
+            good.paths[number],
+            number,
+            good.images[number],
+            found.maps[number],
+            float(found.scores[number]),
+            float(few[number]),
+            bool(few[number] <= limit),
+        )
+        for number in ranked
+        if few[number] <= LISTED
+    )
+
+
+def _learn(plan: Plan, recipe: DefectRecipe, ensemble: Ensemble, run: Run) -> Learned:
+    cross_fit = learn_members(plan, ensemble.network, ensemble.good, recipe, ensemble, run)
+    return Learned(ensemble, cross_fit, _calibrated(plan, ensemble, cross_fit))
+
+
+def _calibrated(plan: Plan, ensemble: Ensemble, cross_fit: CrossFit, doubted: Sequence[int] = ()) -> Calibration:
+    weights, rate = [member.weight for member in cross_fit.members], plan.settings.false_alarm_rate
+    parts = np.resize(ensemble.good.parts.of, len(cross_fit.inputs.frames))  # copies of one picture show one part
+    return calibrate(cross_fit.held_out, cross_fit.inputs, weights, rate, parts, doubted)
