@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from flawsight.inference import MemberSpec
 from flawsight.pipeline.calibrate import Calibration, calibrate
 from flawsight.pipeline.choose import Ensemble, Networks, choose_members
 from flawsight.pipeline.defect_sources import DefectRecipe
@@ -76,12 +77,13 @@ def find_suspects(plan: Plan, recipe: DefectRecipe, learned: Learned, run: Run) 
     again = learned.cross_fit
     if is_quick := all(member.detector.tags.cv_folds >= 5 for member in ensemble.members):
         with run.timed("looking for suspects"):
-            again = learn_members(plan, ensemble.network, ensemble.good, recipe, ensemble, run, doubted)
+            few = replace(ensemble, members=_heaviest(ensemble.members))
+            again = learn_members(plan, ensemble.network, ensemble.good, recipe, few, run, doubted)
     found = _calibrated(plan, ensemble, again, doubted)
-    few = expected(found.scores)
+    chance = expected(found.scores)
     # Methods that learn for hours are not asked to do it again without being told.
     limit = LISTED if plan.settings.drop_suspects else CLEAR if is_quick else 0.0
-    good, ranked = ensemble.good, sorted(doubted, key=lambda number: few[number])
+    good, ranked = ensemble.good, sorted(doubted, key=lambda number: chance[number])
     return tuple(
         Suspect(
             good.paths[number],
@@ -89,12 +91,19 @@ def find_suspects(plan: Plan, recipe: DefectRecipe, learned: Learned, run: Run) 
             good.images[number],
             found.maps[number],
             float(found.scores[number]),
-            float(few[number]),
-            bool(few[number] <= limit),
+            float(chance[number]),
+            bool(chance[number] <= limit),
         )
         for number in ranked
-        if few[number] <= LISTED
+        if chance[number] <= LISTED
     )
+
+
+def _heaviest(members: Sequence[MemberSpec]) -> tuple[MemberSpec, ...]:
+    """The fewest that have half of the weight: a second look costs less, and what is odd is odd to each."""
+    ranked = sorted(members, key=lambda member: -member.weight)
+    count = int(np.searchsorted(np.cumsum([member.weight for member in ranked]), 0.5 - 1e-9)) + 1
+    return tuple(ranked[:count])
 
 
 def _learn(plan: Plan, recipe: DefectRecipe, ensemble: Ensemble, run: Run) -> Learned:
