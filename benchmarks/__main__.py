@@ -10,6 +10,7 @@ These compare with nobody, and have options of their own, such as python -m benc
   large_pictures  defects of 6 to 12 pixels on 12 megapixels: a square of 256 against tiles
   strips          strips of 4000 x 300 by tiles against the same strips cut into squares
   image_sizes     the input chosen by itself against a square of 256, on real products
+  pod             do artificial defects of known size foretell which real ones are found?
   regions         real defects hit, and false regions, with a contact sheet
   scale           many products by several workers: efficiency, kills, memory, warm starts, a simulation
   station         32 programs ask the station at once, against the bare runtime
@@ -31,6 +32,7 @@ from benchmarks import (
     large_pictures,
     memory,
     odd_inputs,
+    pod,
     racing,
     regions,
     resume,
@@ -60,6 +62,7 @@ ALONE = {
     "large_pictures": large_pictures.main,
     "strips": strips.main,
     "image_sizes": image_sizes.main,
+    "pod": pod.main,
     "regions": regions.main,
     "scale": scale.main,
     "station": station.main,

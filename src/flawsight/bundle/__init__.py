@@ -1,6 +1,7 @@
 """The deliverable on disk: inspector.json and tensors, written whole, checked when read."""
 
 from flawsight.bundle.manifest import DataInfo, DetectorSpec, ExtractorSpec, Manifest, Member, SelectionInfo
+from flawsight.bundle.pod import PodInfo, PodOfKind
 from flawsight.bundle.revise import restored, revised
 from flawsight.bundle.revision import Revision
 from flawsight.bundle.runtime_model import Parity, RuntimeModel, SampleInfo
@@ -23,6 +24,8 @@ __all__ = [
     "Manifest",
     "Member",
     "Parity",
+    "PodInfo",
+    "PodOfKind",
     "Revision",
     "RuntimeModel",
     "SampleInfo",

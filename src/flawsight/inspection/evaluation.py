@@ -30,6 +30,7 @@ from flawsight.data import (
     read_image,
 )
 from flawsight.inspection.inspector import Inspector
+from flawsight.inspection.found_by_size import FoundBySize
 from flawsight.inspection.onlooker import Onlooker
 from flawsight.inspection.pixel_truth import PixelResults, Resolution
 from flawsight.metrics import evaluate_maps
@@ -61,7 +62,7 @@ def evaluate(
     truth = _masks(samples, errors)
     labels, scores = [], []
     pixels = PixelResults(dataset, samples, truth, resolution)
-    onlooker = Onlooker(inspector)
+    onlooker, by_size = Onlooker(inspector), FoundBySize(inspector.manifest.pod)
     for start in range(0, len(samples), inspector.at_once):
         chunk = samples[start : start + inspector.at_once]
         images = [one for sample in chunk if (one := _read(sample, max_pixels, inspector, errors)) is not None]
@@ -71,7 +72,7 @@ def evaluate(
         for sample, result in zip(chunk, inspector.inspect_many(images), strict=True):
             labels.append(int(sample.label == DEFECTIVE))
             scores.append(result.score)
-            pixels.add(sample, result.anomaly_map)
+            by_size.add(pixels.add(sample, result.anomaly_map), result.is_defective)
         if advance:
             advance(len(chunk))
     if errors:
@@ -87,7 +88,10 @@ def evaluate(
         pixel_threshold=inspector.pixel_threshold,
         defects=pixels.defects,
     )
-    return figures | {"masks": truth.to_dict(), "warnings": [*dataset.notes, *truth.warnings, *pixels.warnings]}
+    return figures | {
+        "pod": by_size.figures(inspector.threshold),
+        "masks": truth.to_dict(), "warnings": [*dataset.notes, *truth.warnings, *pixels.warnings],
+    }
 
 
 def evaluate_to_folder(

@@ -9,7 +9,7 @@ import numpy as np
 
 from flawsight.metrics import OperatingPoint, operating_point
 from flawsight.scoring import ColourScale, MemberCalibration, RawPrediction, fuse_members
-from flawsight.views import Inputs, resize_image
+from flawsight.views import Frame, Inputs, resize_image
 
 EXAMPLES = 3
 EXAMPLE_SIDE = 512
@@ -52,15 +52,23 @@ def calibrate(
     scores, peaks, levels = (np.empty(count) for _ in range(3))
     examples = []
     for picture, frame in enumerate(inputs.frames):
-        found = [fuse_members(held_out[number], members, side) for number in inputs.of_picture(picture)]
-        joined = frame.join([fused for fused, _ in found])
+        joined, scores[picture] = judged(frame, [held_out[number] for number in inputs.of_picture(picture)], members)
         peaks[picture], levels[picture] = frame.peak(joined), frame.level(joined)
-        scores[picture] = max(score for _, score in found) if has_own else peaks[picture]
         if picture < EXAMPLES:
             examples.append(resize_image(frame.to_picture(joined), min(side, *inputs.frames[0].size, EXAMPLE_SIDE)))
     point = operating_point(scores, false_alarm_rate)
     scale = _colour_scale(peaks, float(levels.mean()), false_alarm_rate)
     return Calibration(members, point, scale, scores, examples, has_own)
+
+
+def judged(
+    frame: Frame, found: Sequence[Sequence[RawPrediction]], members: Sequence[MemberCalibration]
+) -> tuple[np.ndarray, float]:
+    """A picture's joined map and score, from what the members found in each of its squares."""
+    fused = [fuse_members(one, members, frame.side) for one in found]
+    joined = frame.join([values for values, _ in fused])
+    has_own = any(one.scores is not None for one in found[0])
+    return joined, max(score for _, score in fused) if has_own else frame.peak(joined)
 
 
 def _colour_scale(peaks: np.ndarray, level: float, rate: float) -> ColourScale:

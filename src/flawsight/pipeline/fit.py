@@ -28,6 +28,7 @@ from flawsight.pipeline.record import FitRecord, Run, squares_with_defects
 from flawsight.pipeline.region import region_preview
 from flawsight.pipeline.region.of_fit import inspected_region
 from flawsight.pipeline.reporting import PREVIEW, write_report
+from flawsight.pipeline.trust.pod import measure_pod
 from flawsight.runtime import Samples
 from flawsight.settings import FitSettings
 from flawsight.views import smallest_defect
@@ -107,7 +108,13 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
         learned = learn_members(plan, network, good, recipe, ensemble, run)
         weights = [member.weight for member in learned.members]
         found = calibrate(learned.held_out, good.inputs, weights, settings.false_alarm_rate)
-    manifest = make_manifest(plan, network, good, recipe, ensemble, learned, found)
+    study = None
+    if settings.pod:
+        with run.timed("trying artificial defects"):
+            study = measure_pod(network, good, learned, found, settings, run)
+    manifest = make_manifest(
+        plan, network, good, recipe, ensemble, learned, found, study.info if study else None
+    )
     inspector = Inspector(TorchBackend(network, learned.members, found.members), manifest)
     defects = selection.validation_.shown if selection else preview_defects(good, recipe, settings)
     notes = (
@@ -119,7 +126,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
         *_too_small(inspector, good),
     )
     record = FitRecord(
-        selection, good, recipe, defects, found.held_out_maps, run.timings, notes, skipped, ensemble.views
+        selection, good, recipe, defects, found.held_out_maps, run.timings, notes, skipped, ensemble.views, study
     )
     if plan.folder and plan.work:
         inspector, files, refusal = _with_graph(inspector, record, plan, run)

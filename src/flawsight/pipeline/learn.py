@@ -33,12 +33,18 @@ class CrossFit:
     """Members fitted on all good images.
 
     `held_out`: for each input what the members' detectors, fitted without its picture's fold, find in it: a grid map
-    (h, w) and their own score. `folds` is how many parts of the pictures were held out in turn.
+    (h, w) and their own score. `by_fold` are those members, `fold_of` (n,) says by which of them a picture was not seen.
     """
 
     members: tuple[MemberSpec, ...]
     held_out: tuple[tuple[RawPrediction, ...], ...]
-    folds: int
+    by_fold: tuple[tuple[MemberSpec, ...], ...]
+    fold_of: np.ndarray
+
+    @property
+    def folds(self) -> int:
+        """How many parts of the pictures were held out in turn."""
+        return len(self.by_fold)
 
 
 def learn_members(
@@ -106,8 +112,8 @@ def cross_fit(
     left_out = [np.flatnonzero(fold_of_source == number) for number in range(len(parts))]
     # The final detectors leave nobody out.
     final, *held_out = _learned(network, fed, [np.array([], int), *left_out], training, advance, len(numbers))
-    found = _held_out(network, inputs, held_out, fold_of_input, advance)
-    return CrossFit(tuple(final), tuple(found), len(parts))
+    found = find_held_out(network, inputs, held_out, fold_of_input, advance)
+    return CrossFit(tuple(final), tuple(found), tuple(tuple(members) for members in held_out), fold_of)
 
 
 def _learned(
@@ -131,7 +137,7 @@ def _learned(
     return [list(islice(learned, len(fed))) for _ in left_out]
 
 
-def _held_out(
+def find_held_out(
     network: Extractor,
     images: Sequence[np.ndarray],
     held_out: Sequence[Sequence[MemberSpec]],

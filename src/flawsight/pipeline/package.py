@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from flawsight.bundle import DataInfo, DetectorSpec, ExtractorSpec, Manifest, Member, SelectionInfo
+from flawsight.bundle import DataInfo, DetectorSpec, ExtractorSpec, Manifest, Member, PodInfo, SelectionInfo
 from flawsight.bundle.manifest import CalibrationInfo
 from flawsight.core import INPUT
 from flawsight.detectors import DETECTORS
@@ -49,6 +49,7 @@ def make_manifest(
     ensemble: Ensemble,
     learned: CrossFit,
     calibration: Calibration,
+    pod: PodInfo | None = None,
 ) -> Manifest:
     """inspector.json, but for the hashes of the files beside it."""
     settings, learns_defects = plan.settings, plan.tags.needs_defects
@@ -85,6 +86,7 @@ def make_manifest(
         ),
         seed=settings.seed,
         selection=_selection_info(ensemble.selection),
+        pod=pod,
     )
 
 

@@ -15,6 +15,7 @@ from flawsight.executors import Executor
 from flawsight.health import HealthReport
 from flawsight.pipeline.defect_sources import DefectRecipe, MadeDefects
 from flawsight.pipeline.load_images import GoodImages
+from flawsight.pipeline.trust.study import PodStudy
 from flawsight.selection import LayerSelection
 from flawsight.selection.pictures import ViewTrial
 from flawsight.views import ImageCache
@@ -26,7 +27,8 @@ class FitRecord:
 
     `recipe`: which kinds of defects were made, of what; `defects` are the search's, or else a few to look at.
     `held_out_maps`, squares, show the first few images to detectors that had not seen them. `notes` say what to mind;
-    `skipped` is what lay beside the images and was left out; `views` are those that were tried.
+    `skipped` is what lay beside the images and was left out; `views` are those that were tried; `pod` is what
+    defects of known size told.
 
     >>> record = fitted.record
     >>> len(record.images), record.recipe.kinds, len(record.defects["nsa"][0])
@@ -42,6 +44,7 @@ class FitRecord:
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     views: tuple[ViewTrial, ...] = ()
+    pod: PodStudy | None = None
 
     @property
     def images(self) -> ImageCache:

@@ -273,6 +273,7 @@ class CalibrationOptions(Options):
     """
 
     false_alarm_rate: float = option(0.01, "Share of good parts that may be stopped.", gt=0, lt=1)
+    pod: bool = option(True, "Measure how large artificial defects must be to be found.", flags="--pod/--no-pod")
 
 
 class RunOptions(Options):

@@ -1,0 +1,1 @@
+"""How far an inspector can be trusted: what artificial defects of known size tell."""
