@@ -24,9 +24,9 @@ import flawsight as fs
 from benchmarks._inputs import good_paths
 from flawsight.bundle import PodInfo
 from flawsight.data import DEFECTIVE, GOOD, Sample, learn_masks, open_dataset, read_image
+from flawsight.defects import side_of
 from flawsight.inspection import Inspector
 from flawsight.inspection.found_by_size import compared
-from flawsight.defects import side_of
 from flawsight.metrics import Pod, pod_curve
 
 PRODUCTS = ("cookie", "kolektorsdd_tiles", "magnetic_tile", "paper_pa_bft01_tl", "paper_pa_gla01_tl")
@@ -90,7 +90,9 @@ def stopped(inspector: Inspector, samples: Sequence[Sample]) -> float:
 
 def table(rows: Sequence[Row]) -> str:
     """By product, over the seeds: what was found and what had been foretold, and the sizes from which nine in ten are."""
-    head = "| product | real defects | found | foretold | off by, bin by bin | a90 real | a90 artificial | false alarms |"
+    head = (
+        "| product | real defects | found | foretold | off by, bin by bin | a90 real | a90 artificial | false alarms |"
+    )
     lines = [head, "|---" * 8 + "|"]
     for product in dict.fromkeys(row["product"] for row in rows):
         own = [row for row in rows if row["product"] == product]
@@ -108,7 +110,11 @@ def table(rows: Sequence[Row]) -> str:
 
 def shown(row: Row, name: str) -> str:
     a90 = row[f"{name}_a90"]
-    return f"{float(a90):.1f}" if a90 not in ("", None) else row[f"{name}_outcome"] + (", beyond" if row[f"{name}_outcome"] == "fitted" else "")
+    return (
+        f"{float(a90):.1f}"
+        if a90 not in ("", None)
+        else row[f"{name}_outcome"] + (", beyond" if row[f"{name}_outcome"] == "fitted" else "")
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

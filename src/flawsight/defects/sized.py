@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -32,22 +33,23 @@ Outline = Callable[[Mask, tuple[int, int], int, float, np.random.Generator], Mas
 
 @dataclass(frozen=True)
 class SizedKind:
-    """What a kind is called, which way it is measured, and how it looks.
+    """What many and one of a kind are called, which way it is measured, and how it looks.
 
     >>> SIZED["scratch"].title, SIZED["scratch"].measured
     ('Scratches', 'wide')
     """
 
     title: str
+    single: str
     measured: str
     looks: str
     is_foreign: bool = False
 
 
 SIZED = {
-    "scratch": SizedKind("Scratches", "wide", "winding lines, darker or brighter"),
-    "spot": SizedKind("Spots", "across", "darker or brighter places, through which the surface shows"),
-    "patch": SizedKind("Patches", "across", "turned pieces of another good picture, darker or brighter", True),
+    "scratch": SizedKind("Scratches", "scratch", "wide", "winding lines, darker or brighter"),
+    "spot": SizedKind("Spots", "spot", "across", "darker or brighter places, through which the surface shows"),
+    "patch": SizedKind("Patches", "patch", "across", "turned pieces of another good picture, darker or brighter", True),
 }
 """Kinds of defects that can be made at a size: the width of a scratch, the side of a square as large as the others."""
 
@@ -133,7 +135,7 @@ def _line(room: Mask, centre: tuple[int, int], size: int, longest: float, rng: n
     path = np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
     path += np.array(centre) - path[SEGMENTS // 2]
     found = np.zeros(room.shape, bool)
-    for start, end in zip(path[:-1], path[1:], strict=True):
+    for start, end in pairwise(path):
         low = np.maximum(np.floor(np.minimum(start, end) - size / 2), 0).astype(int)
         high = np.ceil(np.maximum(start, end) + size / 2 + 1).astype(int)
         part = np.s_[low[0] : max(high[0], 0), low[1] : max(high[1], 0)]
@@ -154,7 +156,7 @@ def _near(start: NDArray[np.floating], end: NDArray[np.floating], shape: tuple[i
 def _foreign(image: Image, source: Image | None, shape: Mask, rng: np.random.Generator) -> NDArray[np.floating]:
     """The image with a turned piece of the source where the shape is, as bright as what was there."""
     left, top, width, height = cv2.boundingRect(shape.astype(np.uint8))
-    other = np.rot90(image if source is None else source, int(rng.integers(1, 4)))
+    other: NDArray[np.generic] = np.rot90(image if source is None else source, int(rng.integers(1, 4)))
     if other.shape[0] < height or other.shape[1] < width:
         other = cv2.resize(np.ascontiguousarray(other), (max(width, other.shape[1]), max(height, other.shape[0])))
     y, x = (int(rng.integers(have - need + 1)) for have, need in zip(other.shape, (height, width), strict=False))
@@ -166,9 +168,7 @@ def _foreign(image: Image, source: Image | None, shape: Mask, rng: np.random.Gen
     return filled
 
 
-def _shifted(
-    image: Image, filling: NDArray[np.generic], shape: Mask, shift: float, rng: np.random.Generator
-) -> Image:
+def _shifted(image: Image, filling: NDArray[np.generic], shape: Mask, shift: float, rng: np.random.Generator) -> Image:
     """The image with the filling, darker or brighter, in the shape; the other way where saturation leaves more."""
     sign = rng.choice([-1.0, 1.0])
     pixels = filling[shape].astype(np.float32)

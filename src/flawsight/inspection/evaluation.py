@@ -29,8 +29,8 @@ from flawsight.data import (
     learn_masks,
     read_image,
 )
-from flawsight.inspection.inspector import Inspector
 from flawsight.inspection.found_by_size import FoundBySize
+from flawsight.inspection.inspector import Inspector
 from flawsight.inspection.onlooker import Onlooker
 from flawsight.inspection.pixel_truth import PixelResults, Resolution
 from flawsight.metrics import evaluate_maps
@@ -90,7 +90,8 @@ def evaluate(
     )
     return figures | {
         "pod": by_size.figures(inspector.threshold),
-        "masks": truth.to_dict(), "warnings": [*dataset.notes, *truth.warnings, *pixels.warnings],
+        "masks": truth.to_dict(),
+        "warnings": [*dataset.notes, *truth.warnings, *pixels.warnings],
     }
 
 

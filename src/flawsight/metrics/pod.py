@@ -28,8 +28,8 @@ _STEPS = 60
 class Pod:
     """How many defects of each size were found, and the curve through them.
 
-    `a90`: the size of which nine in ten are found; `a90_95`: the size of which that is so with 95 % confidence. Both are
-    None beyond the sizes that were tried. Where no curve fits because all smaller ones are missed and all larger ones
+    `a90`: the size of which nine in ten are found; `a90_95`: that of which it is so with 95 % confidence. Both are None
+    beyond the sizes that were tried. Where no curve fits because all smaller ones are missed and all larger ones
     found (`separated`), `between` says where the change lies. `no trend`: larger ones are not found more often.
 
     >>> found = [0, 0, 0, 0] + [1, 0, 0, 0] + [1, 0, 1, 1] + [1] * 20

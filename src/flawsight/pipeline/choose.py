@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 
 from flawsight.core import INPUT, FlawsightError
-from flawsight.defects import defect_kinds, described_product
+from flawsight.defects import SIZED, defect_kinds, described_product
 from flawsight.detectors import Detector
 from flawsight.executors import Executor, open_executor
 from flawsight.features import Extractor, select_layers, stage_ends
@@ -19,6 +19,7 @@ from flawsight.pipeline.defect_sources import LOOKED_AT, DefectRecipe, anomaly_s
 from flawsight.pipeline.load_images import GoodImages
 from flawsight.pipeline.plan import Plan
 from flawsight.pipeline.record import Run
+from flawsight.pipeline.trust.smallest import smallest_in_pixels, warn_if_unseen
 from flawsight.selection import LayerSelection
 from flawsight.selection.memory import check_cut_pictures
 from flawsight.selection.pictures import (
@@ -119,9 +120,11 @@ def _searched(
     for view in views:
         _ = good.seen(view, good.region).frames  # what does not fit the pictures is refused before long work
     good = good.seen(views[0], good.region)
-    if len(views) == 1 and good.is_overview:
+    size = smallest_in_pixels(settings)
+    warn_if_unseen(size, views, good)
+    if len(views) == 1 and good.is_overview and size is None:
         return _searched_squares(plan, networks, good, recipe, run, selection)
-    key = "".join([good.key, recipe.sources_digest, good.region.key if good.region else "", *map(repr, views)])
+    key = "".join([good.key, recipe.sources_digest, good.region.key if good.region else "", *map(repr, (size, *views))])
     start = perf_counter()
     with run.timed("planting defects"):
         scenes = _scenes(settings, good, recipe, views)
@@ -133,7 +136,7 @@ def _searched(
     good = good.seen(view, good.region)
     if selection.budget:
         selection.set_params(budget=max(1.0, selection.budget - (perf_counter() - start)))
-    if good.is_overview:
+    if good.is_overview and size is None:
         return _searched_squares(plan, networks, good, recipe, run, selection, trials)
     with run.timed("choosing layers"):
         network = networks.at(view.side)
@@ -189,15 +192,16 @@ def _scenes(settings: FitSettings, good: GoodImages, recipe: DefectRecipe, views
     most = len(good.paths) if is_exhaustive else settings.max_images
     pictures, numbers = some_pictures(good.pictures, most, settings.seed)
     overviews = [good.images[int(number)] for number in numbers[:LOOKED_AT]]
+    size = smallest_in_pixels(settings)
     scenes = make_scenes(
         pictures,
         [good.sizes[number] for number in numbers],
         described_product(overviews, settings.seed, settings.texture, settings.foreground),
         views,
-        defect_kinds(settings.defects),
+        defect_kinds(settings.defects) if size is None else tuple(SIZED),
         settings.seed,
         good.region,
-        recipe.parameters,
+        recipe.parameters if size is None else {kind: {"size": size} for kind in SIZED},
     )
     return scenes.without_originals() if is_exhaustive else scenes
 

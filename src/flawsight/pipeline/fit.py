@@ -21,7 +21,7 @@ from flawsight.pipeline.calibrate import calibrate
 from flawsight.pipeline.choose import Ensemble, Networks, choose_members
 from flawsight.pipeline.defect_sources import defect_sources, preview_defects
 from flawsight.pipeline.learn import learn_members
-from flawsight.pipeline.load_images import GoodImages, find_good, load_images
+from flawsight.pipeline.load_images import find_good, load_images
 from flawsight.pipeline.package import make_manifest
 from flawsight.pipeline.plan import Plan, make_plan
 from flawsight.pipeline.record import FitRecord, Run, squares_with_defects
@@ -29,9 +29,9 @@ from flawsight.pipeline.region import region_preview
 from flawsight.pipeline.region.of_fit import inspected_region
 from flawsight.pipeline.reporting import PREVIEW, write_report
 from flawsight.pipeline.trust.pod import measure_pod
+from flawsight.pipeline.trust.smallest import size_notes
 from flawsight.runtime import Samples
 from flawsight.settings import FitSettings
-from flawsight.views import smallest_defect
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +112,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
     if settings.pod:
         with run.timed("trying artificial defects"):
             study = measure_pod(network, good, learned, found, settings, run)
-    manifest = make_manifest(
-        plan, network, good, recipe, ensemble, learned, found, study.info if study else None
-    )
+    manifest = make_manifest(plan, network, good, recipe, ensemble, learned, found, study.info if study else None)
     inspector = Inspector(TorchBackend(network, learned.members, found.members), manifest)
     defects = selection.validation_.shown if selection else preview_defects(good, recipe, settings)
     notes = (
@@ -122,8 +120,8 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
         *about_region,
         *good.concerns,
         *recipe.concerns,
-        *_left_out(ensemble),
-        *_too_small(inspector, good),
+        *_left_out(ensemble, settings),
+        *size_notes(inspector, good, settings, study),
     )
     record = FitRecord(
         selection, good, recipe, defects, found.held_out_maps, run.timings, notes, skipped, ensemble.views, study
@@ -166,9 +164,9 @@ def _write(inspector: Inspector, files: dict[str, bytes], record: FitRecord, fol
         raise
 
 
-def _left_out(ensemble: Ensemble) -> list[str]:
+def _left_out(ensemble: Ensemble, settings: FitSettings) -> list[str]:
     """Kinds of defects that found no place."""
-    if ensemble.selection is None:
+    if ensemble.selection is None or settings.smallest_defect is not None:
         return []
     missing = [kind for kind in defect_kinds(ensemble.selection.defects) if kind not in ensemble.selection.figures_]
     if not missing:
@@ -176,22 +174,4 @@ def _left_out(ensemble: Ensemble) -> list[str]:
     return [
         f"artificial defects of the kind {', '.join(missing)} found no place on these pictures and were left out: are "
         "they nearly uniform at this size?"
-    ]
-
-
-def _too_small(inspector: Inspector, good: GoodImages) -> list[str]:
-    """How small a defect may be, where pictures are shrunk a lot."""
-    layers = inspector.manifest.extractor.layers
-    frames = good.inputs.frames
-    seen = [(frame.box[3], frame.box[2]) for frame in frames] if not good.is_overview else good.sizes
-    side = inspector.view.side
-    if inspector.view.kind == "tiles":
-        seen = [(inspector.view.cut, inspector.view.cut)]
-    found = smallest_defect(seen, side, min((layer.stride for layer in layers), default=1.0))
-    if found is None:
-        return []
-    shrunk, pixels = found
-    return [
-        f"pictures are shrunk {shrunk:.3g} times: defects smaller than about {pixels:.0f} pixels will hardly be found; "
-        "a larger --image-size finds smaller ones, and --view tiles those of a few pixels"
     ]

@@ -33,7 +33,7 @@ class CrossFit:
     """Members fitted on all good images.
 
     `held_out`: for each input what the members' detectors, fitted without its picture's fold, find in it: a grid map
-    (h, w) and their own score. `by_fold` are those members, `fold_of` (n,) says by which of them a picture was not seen.
+    (h, w) and their own score. `by_fold` are those members, `fold_of` (n,) says which of them have not seen a picture.
     """
 
     members: tuple[MemberSpec, ...]

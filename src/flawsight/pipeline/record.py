@@ -60,9 +60,10 @@ class FitRecord:
 def squares_with_defects(record: FitRecord, most: int = 24) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
     """For some defects of each kind the network's input that shows most of it, and the mask of that."""
     good, found = record.good, {}
-    if good.is_overview:
-        return {kind: (list(images), list(masks)) for kind, (images, masks) in record.defects.items()}
     assert good.view is not None
+    square = (good.view.side, good.view.side)
+    if good.is_overview and all(masks[0].shape == square for _, masks in record.defects.values()):
+        return {kind: (list(images), list(masks)) for kind, (images, masks) in record.defects.items()}
     for kind, (images, masks) in record.defects.items():
         squares, drawn = [], []
         for at in np.linspace(0, len(images) - 1, min(len(images), most // len(record.defects))).round().astype(int):

@@ -3,15 +3,17 @@
 from flawsight.report.check_page import render_check_page, write_check_page
 from flawsight.report.fit_report import render_fit_report, write_fit_report
 from flawsight.report.heatmap import outline, overlay
-from flawsight.report.inputs import DefectExample, FitReport, LayerScore, SpeedOption, ViewScore
+from flawsight.report.inputs import DefectExample, FitReport, FoundBySize, LayerScore, SpeedOption, Trust, ViewScore
 from flawsight.scoring import ColourScale
 
 __all__ = [
     "ColourScale",
     "DefectExample",
     "FitReport",
+    "FoundBySize",
     "LayerScore",
     "SpeedOption",
+    "Trust",
     "ViewScore",
     "outline",
     "overlay",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zlib import crc32
 
 import numpy as np
@@ -13,6 +13,7 @@ from flawsight.bundle import PodInfo, PodOfKind
 from flawsight.core import FlawsightError
 from flawsight.defects import SIZED, described_product, side_of
 from flawsight.features import Extractor
+from flawsight.inference.feature_pass import Advance
 from flawsight.metrics import Pod, pod_curve
 from flawsight.pipeline.calibrate import Calibration, judged
 from flawsight.pipeline.defect_sources import LOOKED_AT
@@ -20,15 +21,16 @@ from flawsight.pipeline.learn import CrossFit, find_held_out
 from flawsight.pipeline.load_images import GoodImages
 from flawsight.pipeline.record import Run
 from flawsight.pipeline.trust.study import PodStudy, Shown
+from flawsight.scoring import RawPrediction
 from flawsight.selection.pictures import PlantedDefect, PlantedPictures, Planter
 from flawsight.selection.pictures.planted import CONTRAST
 from flawsight.settings import DefectSettings
-from flawsight.views import Chosen, Frame, Inputs
+from flawsight.views import Frame, Inputs
 
-TRIALS = 60
-"""Defects of a kind, as many as MIL-HDBK-1823A asks of a hit/miss study; each on a picture of its own, if there are."""
-FEWEST = 24
-"""Of fewer pictures each carries as many defects of a kind as it takes to reach this."""
+ROUNDS = 2
+"""The first tries all sizes, the next those around which it changes from missed to found: it tells most there."""
+TRIALS = 20
+"""Defects of a kind in a round; of each kind on a picture of its own, if there are so many."""
 SIZES = 10
 SHARE = 0.1
 """Sizes go from one pixel to this share of the short side of what is inspected."""
@@ -39,6 +41,9 @@ class _Trial:
     kind: str
     size: int
     planted: PlantedDefect
+    is_found: bool = False
+    frame: Frame | None = None
+    squares: tuple[tuple[RawPrediction, ...], ...] = ()
 
 
 def measure_pod(
@@ -50,33 +55,22 @@ def measure_pod(
     """
     threshold = found.operating_point.threshold
     calm = np.flatnonzero(found.scores <= threshold)
-    trials = _trials(good, calm, settings)
-    if not trials:
+    layout = _Layout.of(good, calm, settings)
+    wanted = dict.fromkeys(SIZED, sizes_to_try(SHARE * layout.short_side))
+    tried: list[_Trial] = []
+    with run.progress.stage("Trying artificial defects", ROUNDS * TRIALS * len(SIZED)) as advance:
+        for turn in range(ROUNDS):
+            planted = layout.planted(wanted, turn)
+            if planted:
+                tried += _inspected(planted, network, good, learned, found, advance)
+            wanted = {kind: narrowed(sizes, *_of(kind, tried)) for kind, sizes in wanted.items() if _of(kind, tried)[0]}
+    if not tried:
         return None
-    assert good.view is not None
-    planted = [one.planted for one in trials]
-    frames = [good.view.frame(good.sizes[one.base], good.region) for one in planted]
-    changed = [frame.touching(one.box) for frame, one in zip(frames, planted, strict=True)]
-    inputs = Inputs(PlantedPictures(good.pictures, planted), frames, changed)
-    fold_of = learned.fold_of[[planted[picture].base for picture in inputs.picture_of]]
-    with run.progress.stage("Trying artificial defects", len(inputs)) as advance:
-        own = find_held_out(network, inputs, learned.by_fold, fold_of, advance)
-
-    def answer(number: int) -> tuple[np.ndarray, float]:
-        """The joined map and the score: squares that the defect does not touch are as they were."""
-        squares = [learned.held_out[at] for at in good.inputs.of_picture(planted[number].base)]
-        for tile, at in zip(changed[number], inputs.of_picture(number), strict=True):
-            squares[tile] = own[at]
-        return judged(frames[number], squares, found.members)
-
-    scores = np.array([answer(number)[1] for number in range(len(trials))])
-    kinds = tuple(_of_kind(kind, trials, scores > threshold) for kind in dict.fromkeys(one.kind for one in trials))
-    shown = {}
-    for one in kinds:
-        number = _typical(one.curve, one.kind, trials, scores > threshold)
-        if number is not None:
-            shown[one.kind] = _shown(good, trials[number], frames[number], answer(number)[0])
-    pictures = len({one.base for one in planted})
+    kinds = tuple(_of_kind(kind, tried) for kind in wanted)
+    shown = {
+        one.kind: _shown(good, typical, found) for one in kinds if (typical := _typical(one.curve, one.kind, tried))
+    }
+    pictures = len({one.planted.base for one in tried})
     return PodStudy(PodInfo(kinds=kinds, contrast=CONTRAST, pictures=pictures, threshold=threshold), shown)
 
 
@@ -85,44 +79,97 @@ def sizes_to_try(largest: float) -> list[int]:
     return np.unique(np.round(np.geomspace(1, max(2.0, largest), SIZES)).astype(int)).tolist()
 
 
-def _trials(good: GoodImages, calm: np.ndarray, settings: DefectSettings) -> list[_Trial]:
-    """What is planted where, picture after picture, so that each is decoded once; kinds without room are left out."""
-    boxes = [(0, 0, width, height) if good.region is None else good.region.box for height, width in good.sizes]
-    sizes = sizes_to_try(SHARE * float(np.median([min(box[2:]) for box in boxes])))
-    product = described_product(good.images[:LOOKED_AT], settings.seed, settings.texture, settings.foreground)
-    planter = Planter(good.pictures, boxes, product, settings.seed, good.region)
-    drawn = np.random.default_rng([settings.seed, 2]).permutation(calm)[:TRIALS]
-    times = -(-FEWEST // len(drawn)) if len(drawn) else 0
-    wanted = []
-    for kind in SIZED:
-        # Every size as often, on whichever picture.
-        order = np.random.default_rng([settings.seed, crc32(kind.encode())]).permutation(len(drawn) * times)
-        wanted += [(int(drawn[at % len(drawn)]), kind, sizes[turn % len(sizes)], int(at)) for turn, at in enumerate(order)]
-    found = []
-    for picture, kind, size, at in sorted(wanted):
-        rng = np.random.default_rng([settings.seed, crc32(kind.encode()), at])
-        with suppress(FlawsightError):
-            found.append(_Trial(kind, size, planter.plant_sized(kind, picture, size, rng)))
-    return sorted(found, key=lambda one: list(SIZED).index(one.kind))
+def narrowed(sizes: Sequence[int], tried: Sequence[float], found: Sequence[bool]) -> list[int]:
+    """Of the sizes those from the largest below which none was found to the smallest above which all were."""
+    hit = [size for size, is_found in zip(tried, found, strict=True) if is_found]
+    missed = [size for size, is_found in zip(tried, found, strict=True) if not is_found]
+    low, high = min(hit, default=sizes[-1]), max(missed, default=sizes[0])
+    low, high = min(low, high), max(low, high)
+    first, last = (int(np.argmin(np.abs(np.subtract(sizes, size)))) for size in (low, high))
+    return list(sizes[max(0, first - 1) : last + 2])
 
 
-def _of_kind(kind: str, trials: Sequence[_Trial], is_found: np.ndarray) -> PodOfKind:
-    own = [number for number, one in enumerate(trials) if one.kind == kind]
-    curve = pod_curve([trials[number].size for number in own], is_found[own])
+def _of(kind: str, tried: Sequence[_Trial]) -> tuple[list[float], list[bool]]:
+    own = [one for one in tried if one.kind == kind]
+    return [float(one.size) for one in own], [one.is_found for one in own]
+
+
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    """Where defects may go: the pictures that carry some, in which order each kind takes them, and who plants."""
+
+    planter: Planter
+    pictures: np.ndarray
+    short_side: float
+    seed: int
+
+    @classmethod
+    def of(cls, good: GoodImages, calm: np.ndarray, settings: DefectSettings) -> _Layout:
+        boxes = [(0, 0, width, height) if good.region is None else good.region.box for height, width in good.sizes]
+        product = described_product(good.images[:LOOKED_AT], settings.seed, settings.texture, settings.foreground)
+        planter = Planter(good.pictures, boxes, product, settings.seed, good.region)
+        drawn = np.random.default_rng([settings.seed, 2]).permutation(calm)[: ROUNDS * TRIALS]
+        return cls(planter, drawn, float(np.median([min(box[2:]) for box in boxes])), settings.seed)
+
+    def planted(self, wanted: Mapping[str, Sequence[int]], turn: int) -> list[_Trial]:
+        """The defects of a round, picture after picture, so that each is decoded once; without those that lack room."""
+        places = []
+        for kind, sizes in wanted.items() if len(self.pictures) else ():
+            order = np.random.default_rng([self.seed, crc32(kind.encode())]).permutation(self.pictures)
+            numbers = range(turn * TRIALS, (turn + 1) * TRIALS)
+            places += [(int(order[at % len(order)]), kind, sizes[at % len(sizes)], at) for at in numbers]
+        found = []
+        for picture, kind, size, at in sorted(places):
+            rng = np.random.default_rng([self.seed, crc32(kind.encode()), at])
+            with suppress(FlawsightError):
+                found.append(_Trial(kind, size, self.planter.plant_sized(kind, picture, size, rng)))
+        return found
+
+
+def _inspected(
+    trials: Sequence[_Trial],
+    network: Extractor,
+    good: GoodImages,
+    learned: CrossFit,
+    found: Calibration,
+    advance: Advance,
+) -> Iterator[_Trial]:
+    """The same with what was found. Squares that a defect does not touch are as they were."""
+    assert good.view is not None
+    planted = [one.planted for one in trials]
+    frames = [good.view.frame(good.sizes[one.base], good.region) for one in planted]
+    changed = [frame.touching(one.box) for frame, one in zip(frames, planted, strict=True)]
+    inputs = Inputs(PlantedPictures(good.pictures, planted), frames, changed)
+    fold_of = learned.fold_of[[planted[picture].base for picture in inputs.picture_of]]
+    share = len(trials) / len(inputs)
+    own = find_held_out(network, inputs, learned.by_fold, fold_of, lambda steps: advance(steps * share))
+    for number, one in enumerate(trials):
+        squares = [learned.held_out[at] for at in good.inputs.of_picture(one.planted.base)]
+        for tile, at in zip(changed[number], inputs.of_picture(number), strict=True):
+            squares[tile] = own[at]
+        _, score = judged(frames[number], squares, found.members)
+        is_found = score > found.operating_point.threshold
+        yield replace(one, is_found=is_found, frame=frames[number], squares=tuple(squares))
+
+
+def _of_kind(kind: str, tried: Sequence[_Trial]) -> PodOfKind:
+    curve = pod_curve(*_of(kind, tried))
     sides = [
-        float(np.mean([side_of(trials[number].planted.mask) for number in own if trials[number].size == size]))
+        float(np.mean([side_of(one.planted.mask) for one in tried if one.kind == kind and one.size == size]))
         for size in curve.sizes
     ]
     return PodOfKind(kind=kind, curve=curve, sides=tuple(sides))
 
 
-def _typical(curve: Pod, kind: str, trials: Sequence[_Trial], is_found: np.ndarray) -> int | None:
-    """The number of a trial that was found, of about the size from which nine in ten are; of the largest, else."""
+def _typical(curve: Pod, kind: str, tried: Sequence[_Trial]) -> _Trial | None:
+    """One that was found, of about the size from which nine in ten are; of the largest, where that is not reached."""
     size = curve.found_from or curve.sizes[-1]
-    own = [number for number, one in enumerate(trials) if one.kind == kind and is_found[number]]
-    return min(own, key=lambda number: abs(np.log(trials[number].size / size)), default=None)
+    own = [one for one in tried if one.kind == kind and one.is_found]
+    return min(own, key=lambda one: abs(np.log(one.size / size)), default=None)
 
 
-def _shown(good: GoodImages, trial: _Trial, frame: Frame, joined: np.ndarray) -> Shown:
+def _shown(good: GoodImages, trial: _Trial, found: Calibration) -> Shown:
+    assert trial.frame is not None
+    joined, _ = judged(trial.frame, trial.squares, found.members)
     image = trial.planted.on(good.pictures[trial.planted.base])
-    return Shown(image, trial.planted.mask_in(image.shape[:2]), frame.to_picture(joined), trial.size)
+    return Shown(image, trial.planted.mask_in(image.shape[:2]), trial.frame.to_picture(joined), trial.size)
