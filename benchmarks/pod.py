@@ -56,7 +56,7 @@ def measured(folder: Path, seed: int, options: argparse.Namespace) -> Iterator[R
     by_kind = {kind: compared(sides, found, one) for kind, one in kinds.items()}
     for number, row in enumerate(compared(sides, found, together)):
         each = {f"expected_{kind}": rows[number]["expected"] for kind, rows in by_kind.items()}
-        yield {**{name: value for name, value in row.items()}, **each, **about}
+        yield {**row, **each, **about}
 
 
 def curve(pod: PodInfo) -> Pod:
@@ -89,7 +89,7 @@ def stopped(inspector: Inspector, samples: Sequence[Sample]) -> float:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """By product, over the seeds: what was found and what had been foretold, and the sizes from which nine in ten are."""
+    """By product, over the seeds: what was found, what had been foretold, and from which sizes nine in ten are."""
     head = (
         "| product | real defects | found | foretold | off by, bin by bin | a90 real | a90 artificial | false alarms |"
     )
@@ -109,12 +109,10 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def shown(row: Row, name: str) -> str:
-    a90 = row[f"{name}_a90"]
-    return (
-        f"{float(a90):.1f}"
-        if a90 not in ("", None)
-        else row[f"{name}_outcome"] + (", beyond" if row[f"{name}_outcome"] == "fitted" else "")
-    )
+    a90, outcome = row[f"{name}_a90"], row[f"{name}_outcome"]
+    if a90 not in ("", None):
+        return f"{float(a90):.1f}"
+    return "not reached" if outcome == "fitted" else str(outcome)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

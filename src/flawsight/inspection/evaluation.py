@@ -34,7 +34,10 @@ from flawsight.inspection.inspector import Inspector
 from flawsight.inspection.onlooker import Onlooker
 from flawsight.inspection.pixel_truth import PixelResults, Resolution
 from flawsight.metrics import evaluate_maps
+from flawsight.report import write_found_page
 from flawsight.settings import EvaluateSettings
+
+FOUND_PAGE = "pod.html"
 
 
 def evaluate(
@@ -98,13 +101,17 @@ def evaluate(
 def evaluate_to_folder(
     inspector: Inspector, dataset: Dataset, settings: EvaluateSettings, progress: Progress | None = None
 ) -> tuple[dict[str, Any], Path]:
-    """`evaluate`, with its figures and warnings in metrics.json of the settings' folder, and that file."""
+    """`evaluate`, with its figures and warnings in metrics.json of the settings' folder, and that file.
+
+    Where masks mark the defects, pod.html beside it shows how many were found of which size."""
     found: list[str] = []
     path = writable_folder(settings.out) / "metrics.json"
     with (progress or default_progress()).stage("Inspecting", len(test_samples(dataset))) as advance:
         figures = evaluate(inspector, dataset, settings.resolution, settings.max_pixels, advance, found.append)
     figures["warnings"] += found
     write_whole(path, json.dumps(readable_document(figures), indent=2) + "\n")
+    if figures["pod"] is not None:
+        write_found_page(path.with_name(FOUND_PAGE), dataset.root.resolve().name, figures["pod"])
     return figures, path
 
 

@@ -44,16 +44,11 @@ class FoundBySize:
             artificial = pod_curve(*known.together())
         real = pod_curve(self.sides, self.found)
         return {
-            "real": summary(real),
-            "artificial": None if artificial is None else summary(artificial),
+            "real": asdict(real),
+            "artificial": None if artificial is None else asdict(artificial),
+            "contrast": None if known is None else known.contrast,
             "by_size": compared(np.array(self.sides), np.array(self.found), artificial),
         }
-
-
-def summary(pod: Pod) -> dict[str, Any]:
-    """A curve in plain values, without its single trials."""
-    found = {name: value for name, value in asdict(pod).items() if name not in ("sizes", "hits", "trials")}
-    return {"defects": sum(pod.trials), "found": sum(pod.hits), **found}
 
 
 def compared(sides: np.ndarray, found: np.ndarray, artificial: Pod | None) -> list[dict[str, Any]]:

@@ -41,7 +41,7 @@ class FitResult:
     >>> fitted.inspector.manifest.data.images
     12
     >>> list(fitted.record.timings)
-    ['checking images', 'choosing layers', 'learning and calibrating', 'exporting']
+    ['checking images', 'choosing layers', 'learning and calibrating', 'trying artificial defects', 'exporting']
     """
 
     inspector: Inspector
@@ -82,7 +82,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
     >>> settings = fs.FitSettings(good=good, out=None, image_size=64, fixed_layers="blocks.2.1.add")
     >>> result = run_fit(settings)
     >>> result.inspector.layers, sorted(result.record.timings)
-    ((('blocks.2.1.add',),), ['checking images', 'learning and calibrating'])
+    ((('blocks.2.1.add',),), ['checking images', 'learning and calibrating', 'trying artificial defects'])
     """
     run = Run(progress or default_progress())
     plan = make_plan(settings, work)

@@ -4,6 +4,7 @@ from flawsight.report.check_page import render_check_page, write_check_page
 from flawsight.report.fit_report import render_fit_report, write_fit_report
 from flawsight.report.heatmap import outline, overlay
 from flawsight.report.inputs import DefectExample, FitReport, FoundBySize, LayerScore, SpeedOption, Trust, ViewScore
+from flawsight.report.trust import write_found_page
 from flawsight.scoring import ColourScale
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "render_fit_report",
     "write_check_page",
     "write_fit_report",
+    "write_found_page",
 ]

@@ -141,8 +141,8 @@ class FitReport:
     may give the figures of the finished choice by kind of defect; without it, the best chosen layer stands in. concerns
     are what to mind, a sentence each. health is what a check of the pictures found, picture gives one of them to show.
     options are the choices that a latency_budget (milliseconds) left open, views the ways to see pictures that were
-    tried, region a picture of what is inspected, where that is not all; trust is what was measured of what it finds. Raises FlawsightError where these are
-    missing or do not fit together.
+    tried, region a picture of what is inspected, where that is not all; trust is what was measured of what it finds.
+    Raises FlawsightError where these are missing or do not fit together.
 
     >>> report = fs.pipeline.fit_report(inspector, fitted.record, bundle)
     >>> report.title, report.summary["good_images"], sorted(report.found)

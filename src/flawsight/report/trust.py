@@ -1,20 +1,23 @@
-"""Can I trust it? What artificial defects of known size tell, in a chart and plain sentences."""
+"""Can I trust it? What is found of defects by their size, in charts and plain sentences."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from flawsight.core import readable, write_whole
 from flawsight.defects import SIZED
 from flawsight.metrics import Pod
 from flawsight.report.charts import WIDTH, axis_text, svg
 from flawsight.report.data_uri import data_uri
 from flawsight.report.heatmap import ColourScale, outline, overlay
 from flawsight.report.inputs import FoundBySize, Trust
+from flawsight.report.pages import render
 from flawsight.report.plain_language import percent
 
 TOP, BASE, LEFT, GAP = 44, 232, 44, 30
@@ -96,6 +99,31 @@ def _shown(one: FoundBySize, trust: Trust, scale: ColourScale) -> dict[str, str]
         "outlined": data_uri(outline(example.image, example.mask, (0, 229, 255), width=2), 224),
         "heat": data_uri(overlay(example.image, example.anomaly_map, scale), 224),
     }
+
+
+def write_found_page(path: Path, name: str, pod: Mapping[str, Any]) -> Path:
+    """A page about what was found of real defects, beside what artificial ones had foretold.
+
+    `pod` is what `evaluate` says under this name.
+
+    >>> pod = fs.evaluate(inspector, fs.data.open_dataset(dataset))["pod"]
+    >>> write_found_page(tmp / "pod.html", "Bottles", pod).name
+    'pod.html'
+    """
+    real, artificial = Pod(**pod["real"]), pod["artificial"] and Pod(**pod["artificial"])
+    panels = [("Real defects", real), *([("Artificial defects", artificial)] if artificial else [])]
+    page = render(
+        "found.html.jinja",
+        name=readable(name),
+        defects=sum(real.trials),
+        found=sum(real.hits),
+        real=in_words(real, "real defects", "across"),
+        artificial=in_words(artificial, "artificial defects", "across") if artificial else "",
+        contrast=f"{pod['contrast']:g} standard deviations darker or brighter than what is around them",
+        chart=pod_chart(panels, "side of a square as large as the defect, in pixels of the picture"),
+        rows=pod["by_size"],
+    )
+    return write_whole(path, page)
 
 
 def pod_chart(panels: Sequence[tuple[str, Pod]], across: str = "size in pixels of the picture") -> str:

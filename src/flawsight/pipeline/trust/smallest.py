@@ -24,9 +24,7 @@ def smallest_in_pixels(settings: InspectorOptions) -> float | None:
     if said.endswith("px"):
         return float(said.removesuffix("px"))
     if settings.mm_per_pixel is None:
-        raise FlawsightError(
-            f"--smallest-defect {said} needs to know how large a pixel is: add --mm-per-pixel, or say px"
-        )
+        raise FlawsightError(f"--smallest-defect {said}: how large is a pixel? Add --mm-per-pixel, or say it in px")
     return float(said.removesuffix("mm")) / settings.mm_per_pixel
 
 
