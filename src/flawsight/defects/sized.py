@@ -24,6 +24,8 @@ NEAR = 8
 LONG = (8.0, 32.0)
 """A scratch is so many times as long as it is wide, and no longer than `LONGEST` of the picture's short side."""
 LONGEST = 0.6
+WHOLE = 0.8
+"""So much of a defect must lie where it may, in one piece, and show."""
 BEND = 0.12
 SEGMENTS = 16
 _REDRAWS = 20
@@ -90,7 +92,7 @@ def draw_sized(
         filling = _foreign(image, source, shape, rng) if SIZED[kind].is_foreign else image
         bad = _shifted(image, filling, shape, contrast * max(sigma, LOWEST_SIGMA), rng)
         mask = changed(image, bad)
-        if 2 * np.count_nonzero(mask) >= np.count_nonzero(shape):
+        if side_of(mask) ** 2 >= WHOLE * np.count_nonzero(shape):
             return bad, mask
     raise FlawsightError(
         f"no {kind} of {size} pixels could be placed on an image of {image.shape[1]}x{image.shape[0]} pixels: is it "
@@ -134,13 +136,16 @@ def _line(room: Mask, centre: tuple[int, int], size: int, longest: float, rng: n
     steps = length / SEGMENTS * np.stack([np.sin(heading), np.cos(heading)], axis=1)
     path = np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
     path += np.array(centre) - path[SEGMENTS // 2]
+    if (path.min(axis=0) < 0).any() or (path.max(axis=0) > np.subtract(room.shape, 1)).any():
+        return np.zeros(room.shape, bool)
     found = np.zeros(room.shape, bool)
     for start, end in pairwise(path):
         low = np.maximum(np.floor(np.minimum(start, end) - size / 2), 0).astype(int)
         high = np.ceil(np.maximum(start, end) + size / 2 + 1).astype(int)
         part = np.s_[low[0] : max(high[0], 0), low[1] : max(high[1], 0)]
         found[part] |= _near(start - low, end - low, found[part].shape, size / 2)
-    return found & room
+    is_inside = np.count_nonzero(found & room) >= WHOLE * np.count_nonzero(found)
+    return found & room if is_inside else np.zeros(room.shape, bool)
 
 
 def _near(start: NDArray[np.floating], end: NDArray[np.floating], shape: tuple[int, ...], reach: float) -> Mask:
