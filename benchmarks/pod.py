@@ -5,7 +5,7 @@
 For each product and seed a fit on at most --most-good pictures measures its probability of detection; then real
 defects of the test set are inspected (at most --most-test, drawn by the seed). Real and artificial ones are compared by
 the side of a square as large as the largest connected part of the mask. Rows of OUT/pod.csv are bins of real defects
-by size; it goes on where it stopped. The fit reads the ends of blocks alone (blocks.*.add), to be quick.
+by size; it goes on where it stopped. The fit reads the ends of blocks alone (blocks.*.add), to be quick. --coverage needs no data: how often a90/95 holds for made-up curves.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from flawsight.defects import side_of
 from flawsight.inspection import Inspector
 from flawsight.inspection.found_by_size import compared
 from flawsight.metrics import Pod, pod_curve
+from flawsight.pipeline.trust.pod import ROUNDS, TRIALS, narrowed, sizes_to_try
 
 PRODUCTS = ("cookie", "kolektorsdd_tiles", "magnetic_tile", "paper_pa_bft01_tl", "paper_pa_gla01_tl")
 OPTIONS: dict[str, Any] = {"layers": "blocks.*.add", "max_images": 60, "export": "none", "device": "cpu"}
@@ -115,8 +116,33 @@ def shown(row: Row, name: str) -> str:
     return "not reached" if outcome == "fitted" else str(outcome)
 
 
+def coverage(repeat: int = 400) -> str:
+    """How often a90/95 is no smaller than the true a90, where defects are tried as a fit tries them."""
+    rng, sizes = np.random.default_rng(1), sizes_to_try(26)
+    lines = ["| true a90 | slope | curves | a90/95 holds | a90/95 beyond the sizes tried |", "|---|---|---|---|---|"]
+    for true, slope in ((4.0, 3.0), (8.0, 3.0), (8.0, 1.5), (13.0, 3.0), (8.0, 6.0)):
+        bounds = []
+        for _ in range(repeat):
+            tried, found, some = list[int](), list[bool](), sizes
+            for turn in range(ROUNDS):
+                own = [some[at % len(some)] for at in range(turn * TRIALS, (turn + 1) * TRIALS)]
+                odds = np.log(9) + slope * (np.log(own) - np.log(true))
+                tried, found = tried + own, found + (rng.random(TRIALS) < 1 / (1 + np.exp(-odds))).tolist()
+                some = narrowed(sizes, tried, found)
+            pod = pod_curve(tried, found)
+            bounds += [pod.a90_95 or np.inf] if pod.outcome == "fitted" else []
+        held, beyond = np.mean(np.array(bounds) >= true), np.mean(np.isinf(bounds))
+        lines.append(f"| {true:g} | {slope:g} | {len(bounds)} of {repeat} | {held:.1%} | {beyond:.0%} |")
+    return "\n".join(lines)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
+    if options.coverage:
+        print(coverage())
+        return
+    if options.data is None:
+        raise SystemExit("pod needs real pictures: give DATA")
     path = options.out / "pod.csv"
     rows: list[Row] = []
     if path.exists() and not options.fresh:
@@ -148,7 +174,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks pod", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--coverage", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("docs/studies"))
     parser.add_argument("--products", nargs="+", default=list(PRODUCTS))
     parser.add_argument("--seeds", type=int, default=3)

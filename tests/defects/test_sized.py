@@ -94,7 +94,7 @@ def test_without_room_it_is_refused() -> None:
     for wrong in (0, -1):
         with pytest.raises(FlawsightError, match="size of 1 pixel"):
             draw_sized("spot", small, wrong, 4.0, np.random.default_rng(0))
-    with pytest.raises(FlawsightError, match="unknown kind of defect that can be sized 'scrach'.*scratch"):
+    with pytest.raises(FlawsightError, match=r"unknown kind of defect that can be sized 'scrach'.*scratch"):
         draw_sized("scrach", small, 2, 4.0, np.random.default_rng(0))
 
 

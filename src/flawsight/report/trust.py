@@ -119,7 +119,7 @@ def write_found_page(path: Path, name: str, pod: Mapping[str, Any]) -> Path:
         found=sum(real.hits),
         real=in_words(real, "real defects", "across"),
         artificial=in_words(artificial, "artificial defects", "across") if artificial else "",
-        contrast=f"{pod['contrast']:g} standard deviations darker or brighter than what is around them",
+        contrast=pod["contrast"],
         chart=pod_chart(panels, "side of a square as large as the defect, in pixels of the picture"),
         rows=pod["by_size"],
     )
