@@ -5,7 +5,8 @@
 For each product and seed a fit on at most --most-good pictures measures its probability of detection; then real
 defects of the test set are inspected (at most --most-test, drawn by the seed). Real and artificial ones are compared by
 the side of a square as large as the largest connected part of the mask. Rows of OUT/pod.csv are bins of real defects
-by size; it goes on where it stopped. The fit reads the ends of blocks alone (blocks.*.add), to be quick. --coverage needs no data: how often a90/95 holds for made-up curves.
+by size; it goes on where it stopped. The fit reads the ends of blocks alone (blocks.*.add), to be quick. --coverage
+needs no data: how often a90/95 holds for made-up curves.
 """
 
 from __future__ import annotations
