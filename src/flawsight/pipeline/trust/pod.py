@@ -141,7 +141,7 @@ def _inspected(
     changed = [frame.touching(one.box) for frame, one in zip(frames, planted, strict=True)]
     inputs = Inputs(PlantedPictures(good.pictures, planted), frames, changed)
     fold_of = learned.fold_of[[planted[picture].base for picture in inputs.picture_of]]
-    share = len(trials) / len(inputs)
+    share = len(trials) / max(1, len(inputs))
     own = find_held_out(network, inputs, learned.by_fold, fold_of, lambda steps: advance(steps * share))
     for number, one in enumerate(trials):
         squares = [learned.held_out[at] for at in good.inputs.of_picture(one.planted.base)]
