@@ -109,6 +109,7 @@ def test_the_unit_of_length_does_not_matter() -> None:
         ([1, 2, 4, 6], [0, 0, 0, 1], "separated", (4, 6), 6),
         ([1, 2, 2, 4], [0, 0, 1, 1], "separated", (1, 4), 4),  # one size is both: no slope is steep enough
         ([1, 1, 2, 4], [0, 1, 1, 1], "separated", (1, 2), 2),
+        ([1] * 10 + [2], [0] + [1] * 10, "separated", (1, 2), 1),  # nine in ten of the size in which it changes
         ([1, 2, 4, 4], [0, 0, 0, 1], "separated", None, None),  # the change may lie beyond
         ([1, 2, 4], [1, 1, 1], "all found", None, 1),
         ([1, 2, 4], [0, 0, 0], "all missed", None, None),

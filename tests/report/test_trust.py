@@ -30,6 +30,11 @@ def typical(a90: float = 7.0, slope: float = 4.0) -> Pod:
             pod_curve([1, 4, 6, 9], [0, 0, 1, 1]),
             "It begins between 4 px and 6 px wide: all smaller scratches were",
         ),
+        (pod_curve([1, 1, 2, 4], [0, 1, 1, 1]), "All scratches 2 px wide or more were found, 50 % of those 1 px."),
+        (
+            pod_curve([1, 2, 2, 4], [0, 0, 1, 1]),
+            "All scratches 4 px wide or more were found, 50 % of those 2 px, and none",
+        ),
         (pod_curve([1, 26, 26], [0, 1, 0]), "Not reached: even of scratches 26 px wide only 50 % are found."),
         (pod_curve([1, 2] * 10, [1] * 19 + [0]), "Size makes no difference here: 95 % of all scratches were found"),
         (typical(40, 2), "Not reached: even of scratches 16 px wide only"),

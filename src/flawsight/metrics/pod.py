@@ -59,7 +59,16 @@ class Pod:
         """The size from which nine in ten are found, as far as the trials say; None where they do not reach that."""
         if self.intercept is None and not self.between and self.outcome != "separated":
             return self.sizes[0] if self.rate >= 0.9 else None
+        if self.mixed is not None and self.mixed[1] >= 0.9:
+            return self.mixed[0]
         return self.between[1] if self.between else self.a90
+
+    @property
+    def mixed(self) -> tuple[float, float] | None:
+        """Of `separated` trials the one size of which some were found and some missed, and the share; if there is one."""
+        rows = zip(self.sizes, self.hits, self.trials, strict=True)
+        some = [(size, hits / trials) for size, hits, trials in rows if 0 < hits < trials]
+        return some[0] if some and self.outcome == "separated" else None
 
     @property
     def rate(self) -> float:

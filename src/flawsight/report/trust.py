@@ -61,12 +61,20 @@ def in_words(pod: Pod, name: str, measured: str, mm_per_pixel: float | None = No
     if pod.outcome == "no trend":
         return f"Size makes no difference here: {percent(pod.rate)} of all {name} were found, large or small."
     if pod.between is not None:
-        low, high = (size(value) for value in pod.between)
-        return f"It begins between {low} and {high} {measured}: all smaller {name} were missed, all larger ones found."
+        return _where_it_begins(pod, pod.between, name, measured, size)
     if pod.a90 is None:
         rate = percent(float(pod.at(pod.sizes[-1])))
         return f"Not reached: even of {name} {largest} {measured} only {rate} are found."
     return f"9 of 10 {name} {size(pod.a90)} {measured} are found{_surely(pod, size)}.{_below(pod, size)}"
+
+
+def _where_it_begins(pod: Pod, between: tuple[float, float], name: str, measured: str, size: Any) -> str:
+    """Where all larger ones were found, and all smaller ones missed, but for one size at most."""
+    low, high = (size(value) for value in between)
+    if pod.mixed is None:
+        return f"It begins between {low} and {high} {measured}: all smaller {name} were missed, all larger ones found."
+    share, none = percent(pod.mixed[1]), "" if pod.mixed[0] == pod.sizes[0] else ", and none smaller"
+    return f"All {name} {high} {measured} or more were found, {share} of those {size(pod.mixed[0])}{none}."
 
 
 def _surely(pod: Pod, size: Any) -> str:
@@ -165,17 +173,10 @@ def _panel(title: str, pod: Pod, left: float, wide: float, bounds: tuple[float, 
     ]
     if pod.a90 is not None:
         at = float(x(pod.a90))
-        is_right = at < left + wide / 2
+        # To the right of the size the curve is above, and leaves room.
+        side, anchor = (-6, "end") if at > left + wide - 90 else (6, "start")
         parts.append(f'<line class="cut" x1="{at:.1f}" x2="{at:.1f}" y1="{y(0.9):.1f}" y2="{BASE}"/>')
-        parts.append(
-            axis_text(
-                at + (6 if is_right else -6),
-                BASE - 8,
-                f"9 of 10: {length(pod.a90)}",
-                "start" if is_right else "end",
-                "strong",
-            )
-        )
+        parts.append(axis_text(at + side, BASE - 24, f"9 of 10: {length(pod.a90)}", anchor, "strong"))
     return "".join(parts)
 
 
