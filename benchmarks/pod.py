@@ -6,7 +6,7 @@ For each product and seed a fit on at most --most-good pictures measures its pro
 defects of the test set are inspected (at most --most-test, drawn by the seed). Real and artificial ones are compared by
 the side of a square as large as the largest connected part of the mask. Rows of OUT/pod.csv are bins of real defects
 by size; it goes on where it stopped. The fit reads the ends of blocks alone (blocks.*.add), to be quick. --coverage
-needs no data: how often a90/95 holds for made-up curves.
+needs no data: how often a90/95 holds for made-up curves. --cost: processor time in a default fit of 140 pictures.
 """
 
 from __future__ import annotations
@@ -15,21 +15,23 @@ import argparse
 import csv
 import statistics
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
 import flawsight as fs
-from benchmarks._inputs import good_paths
+from benchmarks._inputs import CATEGORY, good_paths
 from flawsight.bundle import PodInfo
 from flawsight.data import DEFECTIVE, GOOD, Sample, learn_masks, open_dataset, read_image
 from flawsight.defects import side_of
 from flawsight.inspection import Inspector
 from flawsight.inspection.found_by_size import compared
 from flawsight.metrics import Pod, pod_curve
-from flawsight.pipeline.trust.pod import ROUNDS, TRIALS, narrowed, sizes_to_try
+from flawsight.pipeline.trust.pod import ROUNDS, TRIALS, measure_pod, narrowed, sizes_to_try
 
 PRODUCTS = ("cookie", "kolektorsdd_tiles", "magnetic_tile", "paper_pa_bft01_tl", "paper_pa_gla01_tl")
 OPTIONS: dict[str, Any] = {"layers": "blocks.*.add", "max_images": 60, "export": "none", "device": "cpu"}
@@ -137,6 +139,22 @@ def coverage(repeat: int = 400) -> str:
     return "\n".join(lines)
 
 
+def cost(folder: Path) -> str:
+    """Processor seconds of a default fit, and of the artificial defects of known size in it."""
+    stage, spent = sys.modules["flawsight.pipeline.fit"], list[float]()
+
+    def timed(*given: Any) -> Any:
+        start = time.process_time()
+        found = measure_pod(*given)
+        spent.append(time.process_time() - start)
+        return found
+
+    start = time.process_time()
+    with patch.object(stage, "measure_pod", timed):
+        fs.fit(good_paths(folder, 140, 0), device="cpu")
+    return f"{spent[0]:.1f} of {time.process_time() - start:.1f} s"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     if options.coverage:
@@ -144,6 +162,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if options.data is None:
         raise SystemExit("pod needs real pictures: give DATA")
+    if options.cost:
+        print(cost(options.data / CATEGORY))
+        return
     path = options.out / "pod.csv"
     rows: list[Row] = []
     if path.exists() and not options.fresh:
@@ -177,6 +198,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--coverage", action="store_true")
+    parser.add_argument("--cost", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("docs/studies"))
     parser.add_argument("--products", nargs="+", default=list(PRODUCTS))
     parser.add_argument("--seeds", type=int, default=3)

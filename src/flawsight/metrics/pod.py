@@ -65,7 +65,7 @@ class Pod:
 
     @property
     def mixed(self) -> tuple[float, float] | None:
-        """Of `separated` trials the one size of which some were found and some missed, and the share; if there is one."""
+        """Of `separated` trials the one size of which some were found and some missed, if any, and the share."""
         rows = zip(self.sizes, self.hits, self.trials, strict=True)
         some = [(size, hits / trials) for size, hits, trials in rows if 0 < hits < trials]
         return some[0] if some and self.outcome == "separated" else None
