@@ -10,6 +10,7 @@ These compare with nobody, and have options of their own, such as python -m benc
   large_pictures  defects of 6 to 12 pixels on 12 megapixels: a square of 256 against tiles
   strips          strips of 4000 x 300 by tiles against the same strips cut into squares
   image_sizes     the input chosen by itself against a square of 256, on real products
+  pod             do artificial defects of known size foretell which real ones are found?
   regions         real defects hit, and false regions, with a contact sheet
   drift           false alarms and delays of the alarm of drift, against charts that promise less
   scale           many products by several workers: efficiency, kills, memory, warm starts, a simulation
@@ -37,6 +38,7 @@ from benchmarks import (
     large_pictures,
     memory,
     odd_inputs,
+    pod,
     racing,
     regions,
     resume,
@@ -68,6 +70,7 @@ ALONE = {
     "large_pictures": large_pictures.main,
     "strips": strips.main,
     "image_sizes": image_sizes.main,
+    "pod": pod.main,
     "regions": regions.main,
     "drift": drift.main,
     "scale": scale.main,

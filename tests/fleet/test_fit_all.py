@@ -25,9 +25,9 @@ from flawsight.core import FlawsightError
 from flawsight.fleet import Product, ProductRow
 from flawsight.fleet import job as of_job
 from flawsight.fleet.index import write_index
-from flawsight.fleet.job import smallest_found
 from flawsight.fleet.kept import product_key
 from flawsight.fleet.row import write_summary
+from flawsight.metrics import pod_curve
 
 
 def statuses(result: Any) -> dict[str, str]:
@@ -184,7 +184,7 @@ def test_whoever_is_killed_before_it_is_said_that_he_is_done_was_not(
         raise KeyboardInterrupt  # the bundle is there, and nobody has said so
 
     with monkeypatch.context() as patch:
-        patch.setattr(of_job, "smallest_found", killed)
+        patch.setattr(of_job, "pod_curve", killed)
         with pytest.raises(KeyboardInterrupt):
             fs.fit_all(plant, out, **other)
     assert tensors(out) != before
@@ -249,19 +249,16 @@ def test_it_goes_on_after_kill_9(
     assert not list(out.glob("*/.search")) and not list(temporary.iterdir())
 
 
-def test_the_smallest_defect_is_one_that_is_stopped(quick: dict[str, Any], plant: Path) -> None:
-    result = fs.run_fit(fs.FitSettings.of({"good": plant / "cap", **quick}))
-    smallest, found, made = smallest_found(result.inspector, result.record)
-    enlarged = np.sqrt(80 * 96) / 64
-    sides = [
-        np.sqrt(mask.sum()) * enlarged
-        for images, masks in result.record.defects.values()
-        for image, mask in zip(images, masks, strict=True)
-        if result.inspector.inspect(image).verdict == "defective"
-    ]
-    total = sum(len(images) for images, _ in result.record.defects.values())
-    assert total <= 12 and (found, made) == (len(sides), total)
-    assert smallest == (pytest.approx(min(sides)) if sides else None)
+def test_the_row_says_from_which_size_nine_in_ten_are_found(plant: Path, tmp_path: Path, quick: dict[str, Any]) -> None:
+    rows = fs.fit_all(plant, tmp_path / "bundles", **quick).rows
+    for row in rows:
+        pod = read_manifest(tmp_path / "bundles" / row.name).pod
+        assert pod is not None
+        sides, found = pod.together()
+        assert (row.found, row.made) == (sum(found), len(found)) and row.smallest == pod_curve(sides, found).found_from
+    plain = fs.fit_all(plant, tmp_path / "plain", **quick, pod=False)
+    assert [(row.smallest, row.found, row.made) for row in plain.rows] == [(None, None, None)] * len(rows)
+    assert "not measured" in (tmp_path / "plain" / "index.html").read_text()
 
 
 def test_the_command(plant: Path, tmp_path: Path, quick: dict[str, Any]) -> None:

@@ -240,7 +240,7 @@ def test_a_training_on_other_defects_is_not_gone_on_with(
         raise PulledError
 
     with monkeypatch.context() as patch:
-        patch.setattr("flawsight.pipeline.learn._held_out", pulled)
+        patch.setattr("flawsight.pipeline.learn.find_held_out", pulled)
         with pytest.raises(PulledError):
             fs.fit(good_dir, tmp_path / "killed", **given, textures=textures)
     found = fs.fit(good_dir, tmp_path / "killed", **given, textures=others)

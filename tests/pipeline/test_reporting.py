@@ -114,7 +114,7 @@ def test_without_a_search_a_few_artificial_defects_are_shown(
 ) -> None:
     """Of the kinds that a search would try, with heat maps, but without figures; layers read together in one row."""
     names = ["blocks.1.0.bn2", "blocks.3.0.bn3"]
-    record = run(good_dir, tmp_path, **fixed_options, fixed_layers=[names, names[:1]], export="none").record
+    record = run(good_dir, tmp_path, **fixed_options, fixed_layers=[names, names[:1]], export="none", pod=False).record
     assert record.defects.keys() == fit_result.record.defects.keys() == {"nsa", "perlin", "scratch"}
     for images, masks in record.defects.values():
         assert len(images) == len(masks) == 4 and all(mask.any() for mask in masks)

@@ -123,7 +123,7 @@ def test_trainings_go_on_where_they_stopped_and_checkpoints_vanish(
         raise PulledError
 
     with monkeypatch.context() as patch:
-        patch.setattr("flawsight.pipeline.learn._held_out", pulled)
+        patch.setattr("flawsight.pipeline.learn.find_held_out", pulled)
         with pytest.raises(PulledError):
             fs.fit(good_dir, tmp_path / "killed", **options)
     kept = list((tmp_path / "killed" / ".search").rglob("checkpoint.safetensors"))
@@ -157,7 +157,7 @@ def test_checkpoints_of_another_training_are_not_taken(
     changed = options | {"detector_parameters": {"seed": 7} | change.pop("detector_parameters", {})} | change
     expected = fs.fit(few, tmp_path / "expected", **changed)
     with monkeypatch.context() as patch:
-        patch.setattr("flawsight.pipeline.learn._held_out", lambda *_: (_ for _ in ()).throw(PulledError))
+        patch.setattr("flawsight.pipeline.learn.find_held_out", lambda *_: (_ for _ in ()).throw(PulledError))
         with pytest.raises(PulledError):
             fs.fit(few, tmp_path / "killed", **options)
     found = fs.fit(few, tmp_path / "killed", **changed)

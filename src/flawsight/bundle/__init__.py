@@ -9,6 +9,7 @@ from flawsight.bundle.manifest import (
     SelectionInfo,
     SuspectInfo,
 )
+from flawsight.bundle.pod import PodInfo, PodOfKind
 from flawsight.bundle.revise import restored, revised
 from flawsight.bundle.revision import Revision
 from flawsight.bundle.runtime_model import Parity, RuntimeModel, SampleInfo
@@ -31,6 +32,8 @@ __all__ = [
     "Manifest",
     "Member",
     "Parity",
+    "PodInfo",
+    "PodOfKind",
     "Revision",
     "RuntimeModel",
     "SampleInfo",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from flawsight.bundle.parts import Strict
+from flawsight.bundle.pod import PodInfo
 from flawsight.bundle.revision import Revision
 from flawsight.bundle.runtime_model import RuntimeModel, SampleInfo
 from flawsight.bundle.upgrade import CURRENT, upgraded
@@ -134,6 +135,7 @@ class Manifest(Strict):
     `has_own_scores`: scores are not the maxima of maps, because the method has its own. `view` makes squares of a
     picture, `region` is a PNG in base64 of what is inspected, where that is not all; `mm_per_pixel` of the pictures.
     `runtime` is the graph that runs without torch, `samples` the pictures by which it was compared with torch.
+    `pod` is how large artificial defects must be to be found, where that was measured.
     `judged` is a PNG in base64 of the pixels that count in maps and scores, where not all that are inspected do;
     `revisions` are the changes since the fit, the last of them in force.
 
@@ -158,6 +160,7 @@ class Manifest(Strict):
     data: DataInfo
     seed: int
     selection: SelectionInfo | None
+    pod: PodInfo | None = None
     samples: SampleInfo | None = None
     runtime: RuntimeModel | None = None
     judged: str = ""

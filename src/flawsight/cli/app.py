@@ -108,6 +108,7 @@ def fit(settings: FitSettings, as_json: bool) -> None:
         "layers": [list(layers) for layers in manifest.layers],
         "threshold": manifest.operating_point.threshold,
         "false_alarm_rate": manifest.operating_point.rate,
+        "pod": manifest.pod.model_dump(mode="json") if manifest.pod else None,
         "images": manifest.data.images,
         "parts": manifest.data.parts,
         "suspects": [one.model_dump(mode="json") for one in manifest.data.suspects],

@@ -42,6 +42,9 @@ def columns(*names: str) -> Table:
 
 def show_fit(manifest: Manifest, out: Path, concerns: Sequence[str]) -> None:
     """What was learned, what to mind, and what to do next."""
+    from flawsight.defects import SIZED
+    from flawsight.report.trust import in_words
+
     point = manifest.operating_point
     say(f"Learned from {manifest.data.images} good images{_of_parts(manifest)}.", "bold")
     say("Reads: " + ", ".join(f"{'+'.join(one.layers)} ({one.detector.name})" for one in manifest.members))
@@ -62,6 +65,9 @@ def show_fit(manifest: Manifest, out: Path, concerns: Sequence[str]) -> None:
             f"{point.needed_images}. The rate above is the lowest they support.",
             "yellow",
         )
+    for one in manifest.pod.kinds if manifest.pod else ():
+        kind = SIZED[one.kind]
+        say(in_words(one.curve, kind.title.lower(), kind.measured, manifest.mm_per_pixel))
     say(f"Bundle: {out}\nReport: {out / 'report.html'}")
     say(f"Next:   flawsight inspect {out} NEW_IMAGES --out results")
 
@@ -144,7 +150,7 @@ def show_bench(report: BenchReport) -> None:
 
 def show_products(rows: Sequence[ProductRow], notes: Sequence[str], out: Path) -> None:
     """A line for each product, and where its bundle and the page about all are."""
-    table = columns("product", "", "good pictures", "P_h", "smallest found", "threshold", "to mind")
+    table = columns("product", "", "good pictures", "P_h", "found from", "threshold", "to mind")
     for row in rows:
         figures = (
             "-" if row.p_h is None else f"{100 * row.p_h:.1f}",

@@ -16,13 +16,11 @@ from flawsight.core import FlawsightError, Silent, cache_key
 from flawsight.fleet.kept import is_ours, keep_row, kept_row, product_key
 from flawsight.fleet.products import Product
 from flawsight.fleet.row import ProductRow
-from flawsight.inspection import Inspector
-from flawsight.pipeline import FitRecord, FitResult, run_fit
+from flawsight.metrics import pod_curve
+from flawsight.pipeline import FitResult, run_fit
 from flawsight.report.data_uri import data_uri
 from flawsight.runtime.measure import peak_mib
 
-TRIED_EACH = 12
-"""Artificial defects of each kind that the finished inspector is shown."""
 PICTURE_SIDE = 72
 
 
@@ -82,7 +80,7 @@ def _approved(product: Product) -> list[str]:
 def _told(name: str, result: FitResult, lost: list[str], seconds: float) -> ProductRow:
     manifest = result.inspector.manifest
     figures = manifest.selection.p_h if manifest.selection else {}
-    smallest, found, made = smallest_found(result.inspector, result.record)
+    pod = manifest.pod
     point = manifest.operating_point
     support = (
         []
@@ -94,9 +92,9 @@ def _told(name: str, result: FitResult, lost: list[str], seconds: float) -> Prod
         "fitted",
         manifest.data.images,
         float(np.mean(list(figures.values()))) if figures else None,
-        smallest,
-        found,
-        made,
+        pod_curve(*pod.together()).found_from if pod else None,
+        sum(sum(one.curve.hits) for one in pod.kinds) if pod else None,
+        sum(sum(one.curve.trials) for one in pod.kinds) if pod else None,
         point.threshold,
         point.rate,
         " ".join("+".join(layers) for layers in manifest.layers),
@@ -105,28 +103,3 @@ def _told(name: str, result: FitResult, lost: list[str], seconds: float) -> Prod
         peak_mib(),
         picture=data_uri(np.asarray(result.record.images[0]), PICTURE_SIDE),
     )
-
-
-def smallest_found(inspector: Inspector, record: FitRecord) -> tuple[float | None, int, int]:
-    """Show the inspector artificial defects of all sizes: the smallest that it stops, as the side of a square of as
-    many pixels of the picture, how many it stops, and of how many.
-
-    They lie on pictures that it has learned from.
-    """
-    sizes, made = [], 0
-    for images, masks in record.defects.values():
-        areas = [float(np.count_nonzero(mask)) for mask in masks]
-        order = np.argsort(areas)
-        for at in order[np.linspace(0, len(order) - 1, min(len(order), TRIED_EACH)).round().astype(int)]:
-            made += 1
-            if inspector.inspect(images[int(at)]).verdict == "defective":
-                sizes.append(areas[at] ** 0.5 * _enlarged(record))
-    return (min(sizes) if sizes else None), len(sizes), made
-
-
-def _enlarged(record: FitRecord) -> float:
-    """Pixels of a picture for one of those that defects were made on."""
-    if not record.good.is_overview:
-        return 1.0
-    height, width = np.median(record.good.sizes, axis=0)
-    return float((height * width) ** 0.5 / record.good.images.side)

@@ -18,10 +18,10 @@ SUMMARY = "summary.csv"
 class ProductRow:
     """What came of a product.
 
-    `p_h` is on artificial defects, the mean over their kinds. Of the `made` ones that were inspected in the end the
-    inspector stopped `found`; `smallest` (pixels) is the side of a square as large as the smallest of these. None where
-    nothing was measured. `peak_mib` is the most memory its worker had taken by then. `picture` is a good one, small, as
-    an address for a page.
+    `p_h` is on artificial defects, the mean over their kinds. Of the `made` ones of known size `found` were stopped;
+    `smallest` (pixels) is the side of a square as large as those from which on nine in ten are. None where nothing was
+    measured, or that is not reached. `peak_mib` is the most memory its worker had taken by then. `picture` is a good
+    one, small, as an address for a page.
 
     >>> ProductRow("cap", "failed", error="no picture").is_fitted
     False

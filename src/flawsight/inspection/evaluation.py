@@ -29,11 +29,15 @@ from flawsight.data import (
     learn_masks,
     read_image,
 )
+from flawsight.inspection.found_by_size import FoundBySize
 from flawsight.inspection.inspector import Inspector
 from flawsight.inspection.onlooker import Onlooker
 from flawsight.inspection.pixel_truth import PixelResults, Resolution
 from flawsight.metrics import evaluate_maps
+from flawsight.report import write_found_page
 from flawsight.settings import EvaluateSettings
+
+FOUND_PAGE = "pod.html"
 
 
 def evaluate(
@@ -61,7 +65,7 @@ def evaluate(
     truth = _masks(samples, errors)
     labels, scores = [], []
     pixels = PixelResults(dataset, samples, truth, resolution)
-    onlooker = Onlooker(inspector)
+    onlooker, by_size = Onlooker(inspector), FoundBySize(inspector.manifest.pod)
     for start in range(0, len(samples), inspector.at_once):
         chunk = samples[start : start + inspector.at_once]
         images = [one for sample in chunk if (one := _read(sample, max_pixels, inspector, errors)) is not None]
@@ -71,7 +75,7 @@ def evaluate(
         for sample, result in zip(chunk, inspector.inspect_many(images), strict=True):
             labels.append(int(sample.label == DEFECTIVE))
             scores.append(result.score)
-            pixels.add(sample, result.anomaly_map)
+            by_size.add(pixels.add(sample, result.anomaly_map), result.is_defective)
         if advance:
             advance(len(chunk))
     if errors:
@@ -87,19 +91,27 @@ def evaluate(
         pixel_threshold=inspector.pixel_threshold,
         defects=pixels.defects,
     )
-    return figures | {"masks": truth.to_dict(), "warnings": [*dataset.notes, *truth.warnings, *pixels.warnings]}
+    return figures | {
+        "pod": by_size.figures(inspector.threshold),
+        "masks": truth.to_dict(),
+        "warnings": [*dataset.notes, *truth.warnings, *pixels.warnings],
+    }
 
 
 def evaluate_to_folder(
     inspector: Inspector, dataset: Dataset, settings: EvaluateSettings, progress: Progress | None = None
 ) -> tuple[dict[str, Any], Path]:
-    """`evaluate`, with its figures and warnings in metrics.json of the settings' folder, and that file."""
+    """`evaluate`, with its figures and warnings in metrics.json of the settings' folder, and that file.
+
+    Where masks mark the defects, pod.html beside it shows how many were found of which size."""
     found: list[str] = []
     path = writable_folder(settings.out) / "metrics.json"
     with (progress or default_progress()).stage("Inspecting", len(test_samples(dataset))) as advance:
         figures = evaluate(inspector, dataset, settings.resolution, settings.max_pixels, advance, found.append)
     figures["warnings"] += found
     write_whole(path, json.dumps(readable_document(figures), indent=2) + "\n")
+    if figures["pod"] is not None:
+        write_found_page(path.with_name(FOUND_PAGE), dataset.root.resolve().name, figures["pod"])
     return figures, path
 
 

@@ -47,10 +47,10 @@ class PixelResults:
                 f"figures were measured at {self._scale:.0%} of their width and height (--resolution N for N x N)"
             )
 
-    def add(self, sample: Sample, anomaly_map: np.ndarray) -> None:
-        """Take the next image's map (H, W), at the image's own size."""
+    def add(self, sample: Sample, anomaly_map: np.ndarray) -> np.ndarray | None:
+        """Take the next image's map (H, W), at the image's own size; its mask (H, W), where there is one."""
         if self.maps is None or self.masks is None:
-            return
+            return None
         mask = self._truth.of(sample, anomaly_map.shape)
         self.maps.append(self._resized(anomaly_map, cv2.INTER_LINEAR))
         self.masks.append(None if mask is None else self._marked(mask))
@@ -59,6 +59,7 @@ class PixelResults:
             found = self._rules.defects(sample, anomaly_map.shape)
             defects = [Defect(self._marked(own), saturation * shares) for own, saturation in found]
             self.defects.append([one for one in defects if one.mask.any()])
+        return mask
 
     def _marked(self, mask: np.ndarray) -> np.ndarray:
         return self._resized(mask.view(np.uint8), cv2.INTER_NEAREST) > 0

@@ -9,6 +9,7 @@ from flawsight.metrics.conformal import OperatingPoint, one_a_part, operating_po
 from flawsight.metrics.detection import Rates, auroc, f1_max, rates
 from flawsight.metrics.evaluation import evaluate_maps
 from flawsight.metrics.localisation import PixelMetrics, PixelTruth, aupro, aupro_curve, auspro, pixel_auroc
+from flawsight.metrics.pod import Pod, pod_curve
 
 __all__ = [
     "Defect",
@@ -16,6 +17,7 @@ __all__ = [
     "OperatingPoint",
     "PixelMetrics",
     "PixelTruth",
+    "Pod",
     "Rates",
     "ThresholdCounts",
     "aupro",
@@ -30,6 +32,7 @@ __all__ = [
     "operating_point",
     "p_values",
     "pixel_auroc",
+    "pod_curve",
     "rate_at",
     "rates",
     "seg_f1",

@@ -9,7 +9,7 @@ import numpy as np
 
 from flawsight.metrics import OperatingPoint, one_a_part, operating_point
 from flawsight.scoring import ColourScale, MemberCalibration, RawPrediction, fuse_members
-from flawsight.views import Inputs, resize_image
+from flawsight.views import Frame, Inputs, resize_image
 
 EXAMPLES = 3
 EXAMPLE_SIDE = 512
@@ -68,10 +68,8 @@ def calibrate(
     maps = {}
     shown = {*np.flatnonzero(counts)[:EXAMPLES].tolist(), *doubted}
     for picture, frame in enumerate(inputs.frames):
-        found = [fuse_members(held_out[number], members, side) for number in inputs.of_picture(picture)]
-        joined = frame.join([fused for fused, _ in found])
+        joined, scores[picture] = judged(frame, [held_out[number] for number in inputs.of_picture(picture)], members)
         peaks[picture], levels[picture] = frame.peak(joined), frame.level(joined)
-        scores[picture] = max(score for _, score in found) if has_own else peaks[picture]
         if picture in shown:
             maps[picture] = resize_image(frame.to_picture(joined), min(side, *inputs.frames[0].size, EXAMPLE_SIDE))
     of_part = np.arange(count) if parts is None else np.asarray(parts)
@@ -79,6 +77,16 @@ def calibrate(
     point = operating_point(part_scores, false_alarm_rate)
     scale = _colour_scale(part_peaks, float(levels[counts].mean()), false_alarm_rate)
     return Calibration(members, point, scale, scores, part_scores, maps, has_own)
+
+
+def judged(
+    frame: Frame, found: Sequence[Sequence[RawPrediction]], members: Sequence[MemberCalibration]
+) -> tuple[np.ndarray, float]:
+    """A picture's joined map and score, from what the members found in each of its squares."""
+    fused = [fuse_members(one, members, frame.side) for one in found]
+    joined = frame.join([values for values, _ in fused])
+    has_own = any(one.scores is not None for one in found[0])
+    return joined, max(score for _, score in fused) if has_own else frame.peak(joined)
 
 
 def _colour_scale(peaks: np.ndarray, level: float, rate: float) -> ColourScale:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from flawsight.core import INPUT, FlawsightError
-from flawsight.defects import defect_kinds, described_product
+from flawsight.defects import SIZED, defect_kinds, described_product
 from flawsight.detectors import Detector
 from flawsight.executors import Executor, open_executor
 from flawsight.features import Extractor, select_layers, stage_ends
@@ -19,6 +20,7 @@ from flawsight.pipeline.defect_sources import LOOKED_AT, DefectRecipe, anomaly_s
 from flawsight.pipeline.load_images import OVERVIEW, GoodImages
 from flawsight.pipeline.plan import Plan
 from flawsight.pipeline.record import Run
+from flawsight.pipeline.trust.smallest import smallest_in_pixels, warn_if_unseen
 from flawsight.selection import LayerSelection
 from flawsight.selection.memory import check_cut_pictures
 from flawsight.selection.pictures import (
@@ -120,9 +122,11 @@ def _searched(
     for view in views:
         _ = good.seen(view, good.region).frames  # what does not fit the pictures is refused before long work
     good = good.seen(views[0], good.region)
-    if len(views) == 1 and good.is_overview:
+    size = smallest_in_pixels(settings)
+    warn_if_unseen(size, views, good)
+    if len(views) == 1 and good.is_overview and size is None:
         return _searched_squares(plan, networks, good, recipe, run, selection)
-    key = "".join([good.key, recipe.sources_digest, good.region.key if good.region else "", *map(repr, views)])
+    key = "".join([good.key, recipe.sources_digest, good.region.key if good.region else "", *map(repr, (size, *views))])
     start = perf_counter()
     with run.timed("planting defects"):
         scenes = _scenes(settings, good, recipe, views)
@@ -134,7 +138,7 @@ def _searched(
     good = good.seen(view, good.region)
     if selection.budget:
         selection.set_params(budget=max(1.0, selection.budget - (perf_counter() - start)))
-    if good.is_overview:
+    if good.is_overview and size is None:
         return _searched_squares(plan, networks, good, recipe, run, selection, trials)
     with run.timed("choosing layers"):
         network = networks.at(view.side)
@@ -198,12 +202,20 @@ def _scenes(settings: FitSettings, good: GoodImages, recipe: DefectRecipe, views
         [good.sizes[number] for number in numbers],
         described_product(overviews, settings.seed, settings.texture, settings.foreground),
         views,
-        {kind: recipe.parameters.get(kind, {}) for kind in defect_kinds(settings.defects)},
+        _kinds_to_plant(settings, recipe),
         settings.seed,
         good.region,
         good.parts.of[numbers],
     )
     return scenes.without_originals() if is_exhaustive else scenes
+
+
+def _kinds_to_plant(settings: FitSettings, recipe: DefectRecipe) -> dict[str, Mapping[str, Any]]:
+    """Kinds of defects with their parameters: those asked for, or those that have the size asked for."""
+    size = smallest_in_pixels(settings)
+    if size is not None:
+        return {kind: {"size": size} for kind in SIZED}
+    return {kind: recipe.parameters.get(kind, {}) for kind in defect_kinds(settings.defects)}
 
 
 def _named(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe) -> tuple[MemberSpec, ...]:

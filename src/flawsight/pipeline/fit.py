@@ -19,18 +19,19 @@ from flawsight.inference import TorchBackend
 from flawsight.inspection import Inspector
 from flawsight.pipeline.choose import Ensemble, Networks, choose_members
 from flawsight.pipeline.defect_sources import defect_sources, preview_defects
-from flawsight.pipeline.load_images import GoodImages, find_good, load_images
+from flawsight.pipeline.load_images import find_good, load_images
 from flawsight.pipeline.package import make_manifest
 from flawsight.pipeline.plan import Plan, make_plan
 from flawsight.pipeline.record import FitRecord, Run, squares_with_defects
 from flawsight.pipeline.region import region_preview
 from flawsight.pipeline.region.of_fit import inspected_region
 from flawsight.pipeline.reporting import PREVIEW, write_report
+from flawsight.pipeline.trust.pod import measure_pod
 from flawsight.pipeline.trust.said import said_of_suspects
+from flawsight.pipeline.trust.smallest import size_notes
 from flawsight.pipeline.trust.suspects import learn_and_calibrate
 from flawsight.runtime import Samples
 from flawsight.settings import FitSettings
-from flawsight.views import smallest_defect
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,7 @@ class FitResult:
     >>> fitted.inspector.manifest.data.images
     12
     >>> list(fitted.record.timings)
-    ['checking images', 'choosing layers', 'learning and calibrating', 'exporting']
+    ['checking images', 'choosing layers', 'learning and calibrating', 'trying artificial defects', 'exporting']
     """
 
     inspector: Inspector
@@ -81,7 +82,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
     >>> settings = fs.FitSettings(good=good, out=None, image_size=64, fixed_layers="blocks.2.1.add")
     >>> result = run_fit(settings)
     >>> result.inspector.layers, sorted(result.record.timings)
-    ((('blocks.2.1.add',),), ['checking images', 'learning and calibrating'])
+    ((('blocks.2.1.add',),), ['checking images', 'learning and calibrating', 'trying artificial defects'])
     """
     run = Run(progress or default_progress())
     plan = make_plan(settings, work)
@@ -104,9 +105,13 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
     ensemble = choose_members(plan, networks, good, recipe, run)
     outcome = learn_and_calibrate(plan, networks, good, recipe, ensemble, run)
     ensemble, found = outcome.ensemble, outcome.calibration
-    good, selection = ensemble.good, ensemble.selection
-    backend = TorchBackend(ensemble.network, outcome.cross_fit.members, found.members)
-    inspector = Inspector(backend, make_manifest(plan, recipe, outcome))
+    network, good, selection = ensemble.network, ensemble.good, ensemble.selection
+    study = None
+    if settings.pod:
+        with run.timed("trying artificial defects"):
+            study = measure_pod(network, good, outcome.cross_fit, found, settings, run)
+    manifest = make_manifest(plan, recipe, outcome, study.info if study else None)
+    inspector = Inspector(TorchBackend(network, outcome.cross_fit.members, found.members), manifest)
     defects = selection.validation_.shown if selection else preview_defects(good, recipe, settings)
     notes = (
         *notes,
@@ -114,8 +119,8 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
         *good.concerns,
         *said_of_suspects(outcome, settings),
         *recipe.concerns,
-        *_left_out(ensemble),
-        *_too_small(inspector, good),
+        *_left_out(ensemble, settings),
+        *size_notes(inspector, good, settings, study),
     )
     record = FitRecord(
         selection,
@@ -128,6 +133,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
         skipped,
         ensemble.views,
         outcome.suspects,
+        study,
     )
     if plan.folder and plan.work:
         inspector, files, refusal = _with_graph(inspector, record, plan, run)
@@ -167,9 +173,9 @@ def _write(inspector: Inspector, files: dict[str, bytes], record: FitRecord, fol
         raise
 
 
-def _left_out(ensemble: Ensemble) -> list[str]:
+def _left_out(ensemble: Ensemble, settings: FitSettings) -> list[str]:
     """Kinds of defects that found no place."""
-    if ensemble.selection is None:
+    if ensemble.selection is None or settings.smallest_defect is not None:
         return []
     missing = [kind for kind in defect_kinds(ensemble.selection.defects) if kind not in ensemble.selection.figures_]
     if not missing:
@@ -177,22 +183,4 @@ def _left_out(ensemble: Ensemble) -> list[str]:
     return [
         f"artificial defects of the kind {', '.join(missing)} found no place on these pictures and were left out: are "
         "they nearly uniform at this size?"
-    ]
-
-
-def _too_small(inspector: Inspector, good: GoodImages) -> list[str]:
-    """How small a defect may be, where pictures are shrunk a lot."""
-    layers = inspector.manifest.extractor.layers
-    frames = good.inputs.frames
-    seen = [(frame.box[3], frame.box[2]) for frame in frames] if not good.is_overview else good.sizes
-    side = inspector.view.side
-    if inspector.view.kind == "tiles":
-        seen = [(inspector.view.cut, inspector.view.cut)]
-    found = smallest_defect(seen, side, min((layer.stride for layer in layers), default=1.0))
-    if found is None:
-        return []
-    shrunk, pixels = found
-    return [
-        f"pictures are shrunk {shrunk:.3g} times: defects smaller than about {pixels:.0f} pixels will hardly be found; "
-        "a larger --image-size finds smaller ones, and --view tiles those of a few pixels"
     ]

@@ -35,14 +35,20 @@ class CrossFit:
     """Members fitted on all good images.
 
     `held_out`: for each input what the members' detectors, fitted without its picture's fold, find in it: a grid map
-    (h, w) and their own score. `folds` is how many parts of the pictures were held out in turn. `inputs` are the good
-    pictures', or those of changed copies where there is one picture alone.
+    (h, w) and their own score. `by_fold` are those members, `fold_of` (n,) says which of them have not seen a picture.
+    `inputs` are the good pictures', or those of changed copies where there is one picture alone.
     """
 
     members: tuple[MemberSpec, ...]
     held_out: tuple[tuple[RawPrediction, ...], ...]
-    folds: int
+    by_fold: tuple[tuple[MemberSpec, ...], ...]
+    fold_of: np.ndarray
     inputs: Inputs
+
+    @property
+    def folds(self) -> int:
+        """How many parts of the pictures were held out in turn."""
+        return len(self.by_fold)
 
 
 def learn_members(
@@ -134,8 +140,9 @@ def cross_fit(
     left_out = [np.flatnonzero(fold_of_source == number) for number in range(len(held_out))]
     # The final detectors leave nobody out.
     final, *of_folds = _learned(network, fed, [np.array([], int), *left_out], training, advance, len(numbers))
-    found = _held_out(network, inputs, of_folds, fold_of_input, advance)
-    return CrossFit(tuple(final), tuple(found), len(held_out), inputs)
+    found = find_held_out(network, inputs, of_folds, fold_of_input, advance)
+    by_fold = tuple(tuple(one) for one in of_folds)
+    return CrossFit(tuple(final), tuple(found), by_fold, fold_of, inputs)
 
 
 def _learned(
@@ -159,7 +166,7 @@ def _learned(
     return [list(islice(learned, len(fed))) for _ in left_out]
 
 
-def _held_out(
+def find_held_out(
     network: Extractor,
     images: Sequence[np.ndarray],
     held_out: Sequence[Sequence[MemberSpec]],

@@ -7,7 +7,7 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from flawsight.bundle import DataInfo, DetectorSpec, ExtractorSpec, Manifest, Member, SelectionInfo
+from flawsight.bundle import DataInfo, DetectorSpec, ExtractorSpec, Manifest, Member, PodInfo, SelectionInfo
 from flawsight.bundle.manifest import CalibrationInfo
 from flawsight.core import INPUT
 from flawsight.detectors import DETECTORS
@@ -36,7 +36,7 @@ OF_THE_MACHINE = {
 """Options that say where images and time come from, not what the inspector is."""
 
 
-def make_manifest(plan: Plan, recipe: DefectRecipe, outcome: Learned) -> Manifest:
+def make_manifest(plan: Plan, recipe: DefectRecipe, outcome: Learned, pod: PodInfo | None = None) -> Manifest:
     """inspector.json, but for the hashes of the files beside it."""
     ensemble, learned, calibration = outcome.ensemble, outcome.cross_fit, outcome.calibration
     network, good = ensemble.network, ensemble.good
@@ -76,6 +76,7 @@ def make_manifest(plan: Plan, recipe: DefectRecipe, outcome: Learned) -> Manifes
         ),
         seed=settings.seed,
         selection=_selection_info(ensemble.selection),
+        pod=pod,
     )
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from flawsight.bundle import prepare_folder
 from flawsight.core import FlawsightError
 from flawsight.data import check_label_preserving
-from flawsight.defects import defect_kinds
+from flawsight.defects import SIZED, defect_kinds
 from flawsight.detectors import Detector, DetectorTags, detector_name, make_detectors
 from flawsight.inference import LayerSet
+from flawsight.pipeline.trust.smallest import smallest_in_pixels
 from flawsight.settings import (
     DefectOptions,
     ExtractorOptions,
@@ -127,6 +128,8 @@ def _refuse_unusable(plan: Plan) -> None:
         usable |= {"budget"}
     if settings.search == "exhaustive":
         usable -= {"budget", "max_images", "finalists", "first"}
+    if smallest_in_pixels(settings) is not None:
+        usable -= {"defects", "textures", "generator"}
     for name in settings.changed(SearchOptions, DefectOptions, ExtractorOptions, WorkerOptions):
         if name not in usable:
             raise FlawsightError(f"{flag_of(name)} has no effect here: {_why(plan, name)}; leave it out")
@@ -150,6 +153,8 @@ def _refuse_views(plan: Plan) -> None:
 
 def _why(plan: Plan, name: str) -> str:
     names = ",".join(plan.detectors)
+    if plan.searches and plan.settings.smallest_defect is not None and name in DefectOptions.model_fields:
+        return f"with --smallest-defect the search makes defects of that size ({', '.join(SIZED)})"
     if plan.searches:
         return "an exhaustive search tries everything on all images"
     if plan.fixed is not None:

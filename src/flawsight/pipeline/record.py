@@ -15,6 +15,7 @@ from flawsight.executors import Executor
 from flawsight.health import HealthReport
 from flawsight.pipeline.defect_sources import DefectRecipe, MadeDefects
 from flawsight.pipeline.load_images import GoodImages
+from flawsight.pipeline.trust.study import PodStudy
 from flawsight.pipeline.trust.suspect import Suspect
 from flawsight.selection import LayerSelection
 from flawsight.selection.pictures import ViewTrial
@@ -28,7 +29,7 @@ class FitRecord:
     `recipe`: which kinds of defects were made, of what; `defects` are the search's, or else a few to look at.
     `held_out_maps`, squares, show the first few images to detectors that had not seen them. `notes` say what to mind;
     `skipped` is what lay beside the images and was left out; `views` are those that were tried; `suspects` are images
-    that may show a defect, None where nobody looked.
+    that may show a defect, None where nobody looked; `pod` is what defects of known size told.
 
     >>> record = fitted.record
     >>> len(record.images), record.recipe.kinds, len(record.defects["nsa"][0])
@@ -45,6 +46,7 @@ class FitRecord:
     skipped: tuple[Skipped, ...] = ()
     views: tuple[ViewTrial, ...] = ()
     suspects: tuple[Suspect, ...] | None = None
+    pod: PodStudy | None = None
 
     @property
     def images(self) -> ImageCache:
@@ -60,9 +62,10 @@ class FitRecord:
 def squares_with_defects(record: FitRecord, most: int = 24) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
     """For some defects of each kind the network's input that shows most of it, and the mask of that."""
     good, found = record.good, {}
-    if good.is_overview:
-        return {kind: (list(images), list(masks)) for kind, (images, masks) in record.defects.items()}
     assert good.view is not None
+    square = (good.view.side, good.view.side)
+    if good.is_overview and all(masks[0].shape == square for _, masks in record.defects.values()):
+        return {kind: (list(images), list(masks)) for kind, (images, masks) in record.defects.items()}
     for kind, (images, masks) in record.defects.items():
         squares, drawn = [], []
         for at in np.linspace(0, len(images) - 1, min(len(images), most // len(record.defects))).round().astype(int):

@@ -19,19 +19,22 @@ from flawsight.inspection import Inspector
 from flawsight.pipeline.defect_sources import MadeDefects
 from flawsight.pipeline.record import FitRecord
 from flawsight.pipeline.region import region_preview, region_sheet
+from flawsight.pipeline.trust.smallest import finest_stride, seen_sizes
 from flawsight.pipeline.trust.suspect import Suspect
 from flawsight.report import (
     DefectExample,
     FitReport,
+    FoundBySize,
     LayerScore,
     SpeedOption,
     SuspectPicture,
+    Trust,
     ViewScore,
     write_fit_report,
 )
 from flawsight.report.pages import without_folders
 from flawsight.selection import LayerSelection, pareto_front
-from flawsight.views import resize_image
+from flawsight.views import least_seen, resize_image
 
 PREVIEW = "region.png"
 EXAMPLES_PER_KIND = 4
@@ -108,6 +111,7 @@ def fit_report(inspector: Inspector, record: FitRecord, folder: Path) -> FitRepo
         region=region_sheet(record.good.pictures, record.good.region) if record.good.region else None,
         concerns=[without_folders(note) for note in record.notes],
         health=record.health,
+        trust=_trust(inspector, record),
         picture=lambda path: picture_of(record.images, path),
         parts=manifest.data.parts,
         suspects=None if record.suspects is None else _suspects(record.suspects),
@@ -125,6 +129,30 @@ def _suspects(suspects: Sequence[Suspect]) -> list[SuspectPicture]:
         )
         for one in suspects
     ]
+
+
+def _trust(inspector: Inspector, record: FitRecord) -> Trust:
+    """What is found, and how small a defect may be."""
+    least = least_seen(seen_sizes(inspector.view, record.good), inspector.view.side, finest_stride(inspector))
+    study, scale = record.pod, inspector.manifest.mm_per_pixel
+    if study is None:
+        return Trust(least_seen=least, mm_per_pixel=scale)
+    found = []
+    for one in study.info.kinds:
+        shown, example = study.shown.get(one.kind), None
+        if shown is not None:
+            part = _around(shown.mask)
+            example = DefectExample(
+                one.kind, shown.image[part].copy(), shown.mask[part].copy(), shown.anomaly_map[part].copy()
+            )
+        found.append(FoundBySize(one.kind, one.curve, example, shown.size if shown else 0.0))
+    return Trust(
+        least_seen=least,
+        found=found,
+        pictures=study.info.pictures,
+        contrast=study.info.contrast,
+        mm_per_pixel=scale,
+    )
 
 
 def _options(selection: LayerSelection) -> list[SpeedOption]:

@@ -3,16 +3,28 @@
 from flawsight.report.check_page import render_check_page, write_check_page
 from flawsight.report.fit_report import render_fit_report, write_fit_report
 from flawsight.report.heatmap import outline, overlay
-from flawsight.report.inputs import DefectExample, FitReport, LayerScore, SpeedOption, SuspectPicture, ViewScore
+from flawsight.report.inputs import (
+    DefectExample,
+    FitReport,
+    FoundBySize,
+    LayerScore,
+    SpeedOption,
+    SuspectPicture,
+    Trust,
+    ViewScore,
+)
+from flawsight.report.trust import write_found_page
 from flawsight.scoring import ColourScale
 
 __all__ = [
     "ColourScale",
     "DefectExample",
     "FitReport",
+    "FoundBySize",
     "LayerScore",
     "SpeedOption",
     "SuspectPicture",
+    "Trust",
     "ViewScore",
     "outline",
     "overlay",
@@ -20,4 +32,5 @@ __all__ = [
     "render_fit_report",
     "write_check_page",
     "write_fit_report",
+    "write_found_page",
 ]

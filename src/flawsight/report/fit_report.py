@@ -20,6 +20,7 @@ from flawsight.report.inputs import AnomalyMap, DefectExample, FitReport, Image,
 from flawsight.report.pages import render
 from flawsight.report.suspects import shown_suspects
 from flawsight.report.trade_off import trade_off_chart
+from flawsight.report.trust import trust_section
 
 GALLERY = 24  # pictures at most, so that the page stays small
 
@@ -76,6 +77,7 @@ def _page(report: FitReport) -> dict[str, Any]:
         ),
         "region": data_uri(report.region, 880) if report.region is not None else "",
         "trade_off": trade_off_chart(report.options, report.latency_budget) if report.latency_budget else "",
+        "trust": trust_section(report.trust, scale),
         "total_seconds": sum(report.timings.values()),
         "findings": shown_findings(report.health, report.picture, None) if report.health else [],
         "typical": shown_typical(report.health, report.picture) if report.health else "",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from flawsight.core import FlawsightError
 from flawsight.defects import Image
 from flawsight.health import HealthReport
-from flawsight.metrics import Metrics, OperatingPoint
+from flawsight.metrics import Metrics, OperatingPoint, Pod
 from flawsight.scoring import ColourScale
 
 AnomalyMap = NDArray[np.float32]
@@ -118,6 +118,37 @@ class SuspectPicture:
     is_left_out: bool
 
 
+@dataclass(frozen=True)
+class FoundBySize:
+    """What was found of artificial defects of a kind, by size, and one of `example_size` pixels to look at.
+
+    >>> FoundBySize("spot", fs.metrics.pod_curve([2, 4], [False, True])).curve.between
+    (2.0, 4.0)
+    """
+
+    kind: str
+    curve: Pod
+    example: DefectExample | None = None
+    example_size: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """Why an inspector can be trusted, and how far: what it finds, of which `contrast`, on how many `pictures`.
+
+    `least_seen`: pixels across of the smallest defect that can be seen at all.
+
+    >>> Trust(least_seen=3.0).found
+    ()
+    """
+
+    least_seen: float
+    found: Sequence[FoundBySize] = ()
+    pictures: int = 0
+    contrast: float = 0.0
+    mm_per_pixel: float | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class FitReport:
     """All that `write_fit_report` shows.
@@ -130,7 +161,8 @@ class FitReport:
     gives one of them to show. options are the choices that a latency_budget (milliseconds) left open, views the ways
     to see pictures that were tried, region a picture of what is inspected, where that is not all. parts is how many
     different parts the pictures show (None: as many as pictures), suspects the pictures that may show a defect (None:
-    nobody looked). FlawsightError where these are missing or do not fit together.
+    nobody looked), trust what was measured of what it finds. FlawsightError where these are missing or do not fit
+    together.
 
     >>> report = fs.pipeline.fit_report(inspector, fitted.record, bundle)
     >>> report.title, report.summary["good_images"], sorted(report.found)
@@ -159,6 +191,7 @@ class FitReport:
     views: Sequence[ViewScore] = ()
     region: Image | None = None
     health: HealthReport | None = None
+    trust: Trust | None = None
     picture: Callable[[Path], Image | None] = lambda path: None
     parts: int | None = None
     suspects: Sequence[SuspectPicture] | None = None

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from flawsight.defects import KINDS
+from flawsight.defects import KINDS, SIZED
 
 # Up to which stride, in pixels of the network's input: name, and what such details look like.
 SCALES = (
@@ -16,12 +16,15 @@ SCALES = (
 
 def kind_name(kind: str) -> str:
     """Return the plain name of a kind of synthetic defect; unknown kinds keep theirs."""
-    return (KINDS[kind].title if kind in KINDS else "") or kind
+    if kind in KINDS:
+        return KINDS[kind].title or kind
+    return SIZED[kind].title if kind in SIZED else kind
 
 
 def kind_looks(kind: str) -> str:
     """Return what defects of that kind look like, in a few words."""
-    return KINDS[kind].looks if kind in KINDS else ""
+    known = KINDS[kind] if kind in KINDS else SIZED.get(kind)
+    return known.looks if known else ""
 
 
 def scale_of(stride: float) -> str:

@@ -11,6 +11,7 @@ from flawsight.settings.base import Options, Text, option
 from flawsight.settings.parse import (
     foreground_of,
     joined_of,
+    length_of,
     members_of,
     milliseconds_of,
     names_of,
@@ -29,6 +30,7 @@ Range = Annotated[tuple[float, float], BeforeValidator(range_of)]
 Side = Annotated[int, Field(ge=32)]
 Sizes = Annotated[Side | tuple[Side, ...] | Literal["auto"], BeforeValidator(sizes_of)]
 Milliseconds = Annotated[float | None, BeforeValidator(milliseconds_of)]
+Length = Annotated[str | None, BeforeValidator(length_of)]
 Foreground = Annotated[Literal["auto", "all"] | tuple[float, float], BeforeValidator(foreground_of)]
 Members = Annotated[tuple[tuple[str, ...], ...] | None, BeforeValidator(members_of)]
 Parameters = Annotated[dict[str, Any], BeforeValidator(parameters_of)]
@@ -229,6 +231,9 @@ class SearchOptions(Options):
         None, "auto: try these layers first, and the rest of a depth only where others see more there."
     )
     fuse: int = option(3, "Combine at most so many depths; 1: the best layer alone.", ge=1)
+    smallest_defect: Length = option(
+        None, "Search for what sees defects of this size: their width, or side.", metavar="N[px|mm]", is_text=True
+    )
     max_images: int = option(140, "auto: search on at most so many images.", ge=8)
     finalists: int = option(4, "auto: measure in full at most so many layers of a depth.", ge=1)
     max_memory: ByteSize | None = option(
@@ -273,6 +278,7 @@ class CalibrationOptions(Options):
     """
 
     false_alarm_rate: float = option(0.01, "Share of good parts that may be stopped.", gt=0, lt=1)
+    pod: bool = option(True, "Measure how large artificial defects must be to be found.", flags="--pod/--no-pod")
 
 
 class RunOptions(Options):

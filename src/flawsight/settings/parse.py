@@ -60,6 +60,21 @@ def milliseconds_of(given: Any) -> Any:
         raise ValueError("write it such as 15ms") from None
 
 
+def length_of(given: Any) -> Any:
+    """`8`, `8px` or `0.5mm` as a text with its unit."""
+    text = str(given).strip().lower() if isinstance(given, str | int | float) else given
+    if not isinstance(text, str):
+        return text
+    unit = "mm" if text.endswith("mm") else "px"
+    try:
+        number = float(text.removesuffix(unit))
+    except ValueError:
+        raise ValueError("write it such as 8px or 0.5mm") from None
+    if not 0 < number < float("inf"):
+        raise ValueError("it must be above 0")
+    return f"{number:g}{unit}"
+
+
 def foreground_of(given: Any) -> Any:
     """`auto`, `all`, or `20:15` as the background's brightness and threshold."""
     if isinstance(given, str) and given not in ("auto", "all"):

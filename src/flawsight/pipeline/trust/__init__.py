@@ -1,1 +1,1 @@
-"""What good pictures are worth: how many different parts they show."""
+"""How far an inspector can be trusted: what good pictures are worth, and what artificial defects of known size tell."""

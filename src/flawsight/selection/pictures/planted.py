@@ -12,7 +12,7 @@ import numpy as np
 
 from flawsight.core import FlawsightError
 from flawsight.data import LazyImages
-from flawsight.defects import Product, SyntheticDefect, foreground, make
+from flawsight.defects import SIZED, Product, SyntheticDefect, draw_sized, foreground, make
 from flawsight.selection.pictures.scene import Box
 from flawsight.views import RegionOfInterest, resize_image
 
@@ -20,6 +20,12 @@ SMALLEST_WINDOW = 64
 """The papers' defects are shares of a picture; in the smallest window they are a few pixels wide."""
 WHOLE_UP_TO = 512
 """Pictures no longer than this carry defects as the papers draw them, in shares of the whole."""
+CONTRAST = 4.0
+"""Of defects of a given size, in standard deviations of the grey levels around them: clearly there to a person."""
+ABOUT = (0.8, 1.25)
+"""Defects that are about as large as somebody said are so many times as large."""
+ROOM = {"scratch": 48}
+"""Windows for defects of a given size are so many times as large, others 6 times."""
 MOST_SOURCES = 16
 SOURCE_BYTES = 256 << 20
 _TRIES = 32
@@ -123,10 +129,40 @@ class Planter:
     parameters: Mapping[str, Mapping[str, Any]] | None = None
 
     def plant(self, kind: str, numbers: Sequence[int]) -> list[PlantedDefect]:
-        """A defect of this kind in each of the pictures of these numbers; FlawsightError where none can be placed."""
+        """A defect of this kind in each of the pictures of these numbers; FlawsightError where none can be placed.
+
+        Where the kind's parameters give a `size`, defects are about as large.
+        """
+        size = (self.parameters or {}).get(kind, {}).get("size")
+        if size is not None:
+            rngs = [np.random.default_rng([self.seed, crc32(kind.encode()), number]) for number in numbers]
+            return [
+                self.plant_sized(kind, number, max(1, round(size * rng.uniform(*ABOUT))), rng)
+                for number, rng in zip(numbers, rngs, strict=True)
+            ]
         defect = make(kind, product=self.product, **(self.parameters or {}).get(kind, {}))
         sources = self._sources()
         return [self._planted(kind, defect, number, sources) for number in numbers]
+
+    def plant_sized(self, kind: str, number: int, size: int, rng: np.random.Generator) -> PlantedDefect:
+        """A defect of this kind and size, in the picture's own pixels; FlawsightError where there is no room."""
+        picture, section = self.pictures[number], self.sections[number]
+        source = self.pictures[(number + 1) % len(self.pictures)] if SIZED[kind].is_foreign else None
+        error: FlawsightError | None = None
+        for _ in range(_TRIES):
+            x, y = self._place(picture, section, rng)
+            box = _square((x, y), max(SMALLEST_WINDOW, ROOM.get(kind, 6) * size), section)
+            part = np.ascontiguousarray(_part(picture, box))
+            allowed = foreground(part, self.product) if self.product.background else np.ones(part.shape[:2], bool)
+            if self.region is not None:
+                allowed = allowed & _part(self.region.mask, box)
+            try:
+                patch, mask = draw_sized(kind, part, size, CONTRAST, rng, allowed=allowed, source=source)
+            except FlawsightError as one:
+                error = one
+                continue
+            return _trimmed(PlantedDefect(number, box, patch, mask))
+        raise FlawsightError(f"picture {number}: no defect '{kind}' of {size} pixels could be placed") from error
 
     def _sources(self) -> list[np.ndarray]:
         """A few pictures to take material from, as many as memory allows."""
@@ -161,15 +197,12 @@ class Planter:
 
     def _window(self, picture: np.ndarray, section: Box, rng: np.random.Generator) -> Box:
         """Where to draw: of log-uniform size, around a place of the product."""
-        left, top, width, height = section
-        short = min(width, height)
+        short = min(section[2:])
         if max(picture.shape[:2]) <= WHOLE_UP_TO or short <= SMALLEST_WINDOW:
             return section if self.region is None else _around(self.region.box, section)
         side = round(np.exp(rng.uniform(np.log(SMALLEST_WINDOW), np.log(short))))
         x, y = self._place(picture, section, rng)
-        x0 = int(np.clip(x - side // 2, left, left + width - side))
-        y0 = int(np.clip(y - side // 2, top, top + height - side))
-        return x0, y0, side, side
+        return _square((x, y), side, section)
 
     def _place(self, picture: np.ndarray, section: Box, rng: np.random.Generator) -> tuple[int, int]:
         """A pixel (x, y) of the section that shows the product and is inspected."""
@@ -182,6 +215,23 @@ class Planter:
         places = np.flatnonzero(allowed if allowed.any() else np.ones_like(allowed))
         y, x = divmod(int(rng.choice(places)), 128)
         return left + int((x + rng.random()) * width / 128), top + int((y + rng.random()) * height / 128)
+
+
+def _square(centre: tuple[int, int], side: int, section: Box) -> Box:
+    """A square around (x, y) as far as it is in the section."""
+    left, top, width, height = section
+    wide, high = min(side, width), min(side, height)
+    x0 = int(np.clip(centre[0] - wide // 2, left, left + width - wide))
+    y0 = int(np.clip(centre[1] - high // 2, top, top + height - high))
+    return x0, y0, wide, high
+
+
+def _trimmed(planted: PlantedDefect) -> PlantedDefect:
+    """The same as the smallest patch."""
+    x, y, width, height = cv2.boundingRect(planted.mask.astype(np.uint8))
+    part = np.s_[y : y + height, x : x + width]
+    box = planted.box[0] + x, planted.box[1] + y, width, height
+    return PlantedDefect(planted.base, box, planted.patch[part].copy(), planted.mask[part].copy())
 
 
 def _around(box: Box, section: Box) -> Box:
