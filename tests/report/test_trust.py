@@ -10,7 +10,7 @@ import pytest
 
 from flawsight.metrics import Pod, pod_curve
 from flawsight.report import FitReport, FoundBySize, Trust, render_fit_report, write_found_page
-from flawsight.report.trust import in_words, length, pod_chart
+from flawsight.report.trust.found import in_words, length, pod_chart
 
 SIZES = np.repeat([1.0, 2, 4, 8, 16], 20)
 
@@ -132,7 +132,7 @@ def test_the_page_has_it_near_its_top(report: FitReport) -> None:
         "about 3.2 px across",
     ):
         assert said in text
-    assert "A scratch 8 px wide: found" in text and "counted on 240 good pictures" in text
+    assert "A scratch 8 px wide: found" in text and "counted on 240 different parts" in text
     assert "Can I trust it?" not in render_fit_report(report)
 
 

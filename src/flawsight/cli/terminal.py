@@ -43,7 +43,7 @@ def columns(*names: str) -> Table:
 def show_fit(manifest: Manifest, out: Path, concerns: Sequence[str]) -> None:
     """What was learned, what to mind, and what to do next."""
     from flawsight.defects import SIZED
-    from flawsight.report.trust import in_words
+    from flawsight.report.trust.found import in_words
 
     point = manifest.operating_point
     say(f"Learned from {manifest.data.images} good images{_of_parts(manifest)}.", "bold")

@@ -18,8 +18,8 @@ from flawsight.export import export_inspector
 from flawsight.inference import TorchBackend
 from flawsight.inspection import Inspector
 from flawsight.pipeline.choose import Ensemble, Networks, choose_members
-from flawsight.pipeline.defect_sources import defect_sources, preview_defects
-from flawsight.pipeline.load_images import find_good, load_images
+from flawsight.pipeline.defect_sources import DefectRecipe, defect_sources, preview_defects
+from flawsight.pipeline.load_images import GoodImages, find_good, load_images
 from flawsight.pipeline.package import make_manifest
 from flawsight.pipeline.plan import Plan, make_plan
 from flawsight.pipeline.record import FitRecord, Run, squares_with_defects
@@ -29,7 +29,8 @@ from flawsight.pipeline.reporting import PREVIEW, write_report
 from flawsight.pipeline.trust.pod import measure_pod
 from flawsight.pipeline.trust.said import said_of_suspects
 from flawsight.pipeline.trust.smallest import size_notes
-from flawsight.pipeline.trust.suspects import learn_and_calibrate
+from flawsight.pipeline.trust.study import PodStudy
+from flawsight.pipeline.trust.suspects import Learned, learn_and_calibrate
 from flawsight.runtime import Samples
 from flawsight.settings import FitSettings
 
@@ -98,20 +99,14 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
         good = replace(good, region=region)
         if region and plan.folder:  # to be looked at while the rest is made
             region_preview(good.pictures, region, plan.folder / PREVIEW)
-    given = settings.textures is not None or settings.generator is not None
-    with run.timed("pictures for defects") if given else nullcontext():
-        may_replace = settings.defects == "auto"
-        recipe = defect_sources(settings, plan.kinds, paths, good.pixels, run.progress, may_replace=may_replace)
+    recipe = _recipe(plan, paths, good, run)
     ensemble = choose_members(plan, networks, good, recipe, run)
     outcome = learn_and_calibrate(plan, networks, good, recipe, ensemble, run)
     ensemble, found = outcome.ensemble, outcome.calibration
-    network, good, selection = ensemble.network, ensemble.good, ensemble.selection
-    study = None
-    if settings.pod:
-        with run.timed("trying artificial defects"):
-            study = measure_pod(network, good, outcome.cross_fit, found, settings, run)
+    good, selection = ensemble.good, ensemble.selection
+    study = _study(plan, outcome, run)
     manifest = make_manifest(plan, recipe, outcome, study.info if study else None)
-    inspector = Inspector(TorchBackend(network, outcome.cross_fit.members, found.members), manifest)
+    inspector = Inspector(TorchBackend(ensemble.network, outcome.cross_fit.members, found.members), manifest)
     defects = selection.validation_.shown if selection else preview_defects(good, recipe, settings)
     notes = (
         *notes,
@@ -141,6 +136,24 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
         _write(inspector, files, record, plan.folder, settings.overwrite)
         shutil.rmtree(plan.work, ignore_errors=True)
     return FitResult(inspector, record)
+
+
+def _recipe(plan: Plan, paths: Sequence[Path], good: GoodImages, run: Run) -> DefectRecipe:
+    """What defects are made of, with the pictures that some kinds need."""
+    settings = plan.settings
+    given = settings.textures is not None or settings.generator is not None
+    with run.timed("pictures for defects") if given else nullcontext():
+        may_replace = settings.defects == "auto"
+        return defect_sources(settings, plan.kinds, paths, good.pixels, run.progress, may_replace=may_replace)
+
+
+def _study(plan: Plan, outcome: Learned, run: Run) -> PodStudy | None:
+    """What is found of artificial defects on pictures not learned from, where that was asked for and there are such."""
+    ensemble = outcome.ensemble
+    if not plan.settings.pod or len(ensemble.good.paths) < 2:
+        return None
+    with run.timed("trying artificial defects"):
+        return measure_pod(ensemble.network, ensemble.good, outcome.cross_fit, outcome.calibration, plan.settings, run)
 
 
 def _with_graph(

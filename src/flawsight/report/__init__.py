@@ -13,7 +13,7 @@ from flawsight.report.inputs import (
     Trust,
     ViewScore,
 )
-from flawsight.report.trust import write_found_page
+from flawsight.report.trust.found import write_found_page
 from flawsight.scoring import ColourScale
 
 __all__ = [

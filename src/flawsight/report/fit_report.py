@@ -18,9 +18,9 @@ from flawsight.report.findings import shown_findings, shown_typical
 from flawsight.report.heatmap import ColourScale, gradient, outline, overlay
 from flawsight.report.inputs import AnomalyMap, DefectExample, FitReport, Image, LayerScore
 from flawsight.report.pages import render
-from flawsight.report.suspects import shown_suspects
 from flawsight.report.trade_off import trade_off_chart
-from flawsight.report.trust import trust_section
+from flawsight.report.trust.found import trust_section
+from flawsight.report.trust.suspects import shown_suspects
 
 GALLERY = 24  # pictures at most, so that the page stays small
 

@@ -77,7 +77,7 @@ def test_defects_are_found_left_out_and_named(found: fs.FitResult, mixed: Path) 
 
 def test_the_report_shows_them_with_heat_maps_where_the_defect_is(found: fs.FitResult, mixed: Path) -> None:
     page = (mixed.parent / "bundle" / "report.html").read_text(encoding="utf-8")
-    sheet = page.split('id="suspects"')[1].split("What to do next")[0]
+    sheet = page.split('id="suspects"')[1].split("<h2")[0]
     assert all(name in sheet for name in names(found)) and sheet.count("<img") == 2 * len(found.record.suspects or ())
     assert str(mixed) not in page
     for one in found.record.suspects or ():

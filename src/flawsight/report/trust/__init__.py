@@ -1,0 +1,1 @@
+"""The section that says how far an inspector can be trusted."""
