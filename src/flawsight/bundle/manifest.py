@@ -181,8 +181,8 @@ class Manifest(Strict):
 
     @property
     def layers(self) -> tuple[tuple[str, ...], ...]:
-        """The layers that each member reads."""
-        return tuple(member.layers for member in self.members)
+        """The layers that members read; those that several members read, in other ways, once."""
+        return tuple(dict.fromkeys(member.layers for member in self.members))
 
     @property
     def network_layers(self) -> tuple[str, ...]:

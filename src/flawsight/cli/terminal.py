@@ -47,7 +47,8 @@ def show_fit(manifest: Manifest, out: Path, concerns: Sequence[str]) -> None:
 
     point = manifest.operating_point
     say(f"Learned from {manifest.data.images} good images{_of_parts(manifest)}.", "bold")
-    say("Reads: " + ", ".join(f"{'+'.join(one.layers)} ({one.detector.name})" for one in manifest.members))
+    readers = dict.fromkeys(f"{'+'.join(one.layers)} ({one.detector.name})" for one in manifest.members)
+    say("Reads: " + ", ".join(readers))
     if manifest.view.kind != "squash" or manifest.region:
         say(f"Sees: {manifest.view.text}{', within the region of interest' if manifest.region else ''}")
     if manifest.selection and manifest.selection.untried:

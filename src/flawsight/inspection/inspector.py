@@ -87,7 +87,7 @@ class Inspector:
 
     @property
     def layers(self) -> tuple[tuple[str, ...], ...]:
-        """The layers that each member reads."""
+        """The layers that members read, those that several read once."""
         return self.manifest.layers
 
     @property

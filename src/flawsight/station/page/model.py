@@ -106,14 +106,17 @@ def _seen(manifest: Manifest) -> str:
 
 def _layers(manifest: Manifest) -> str:
     known = {layer.name: layer for layer in manifest.extractor.layers}
+    shares: dict[tuple[tuple[str, ...], str], float] = {}
+    for member in manifest.members:  # those that read the same, in other ways, are one
+        key = member.layers, member.detector.name
+        shares[key] = shares.get(key, 0.0) + member.calibration.weight
     rows = ""
-    for member in manifest.members:
-        for name in member.layers:
+    for (layers, detector), share in shares.items():
+        for name in layers:
             looks = scale_of(known[name].stride) if name in known else "–"
-            weight = percent(member.calibration.weight)
             rows += (
                 f"<tr><td><code>{escape(name)}</code><small>{escape(looks)}</small></td>"
-                f"<td>{escape(member.detector.name)}</td><td>{weight}</td></tr>"
+                f"<td>{escape(detector)}</td><td>{percent(share)}</td></tr>"
             )
     head = "".join(f"<th>{say(key)}</th>" for key in ("model.layer", "model.method", "model.share"))
     network = escape(manifest.extractor.name)
