@@ -100,7 +100,8 @@ class LayerSelection(BaseEstimator):
         numbers = drawn(len(images), most, self.seed, self.parts)
         self.validation_: ValidationSet = validation or self._validation(images, numbers, kinds)
         self.images_used_ = validation.images_used if validation else len(numbers)
-        settings = {"parameters": self._settings(), "extractor": _identity(extractor), "images": cache_key}
+        network: object = (extractor.name, extractor.image_size, extractor.weights_sha256)
+        settings: dict[str, object] = {"parameters": self._settings(), "extractor": network, "images": cache_key}
         side = extractor.image_size if exhaustive else extractor.image_size // 2
         unique = _unique(chosen, extractor)
         joined = self._joined(extractor, chosen)
@@ -127,7 +128,8 @@ class LayerSelection(BaseEstimator):
             ranked = coarse_trials(runner, candidates, coarse, unique, self._proposed(extractor, chosen))
             candidates = survivors(ranked, unique, self.finalists, in_order=not budget.is_limited)
             together = _candidates(joined, detectors)
-            candidates += timed.quick_enough(together, watch, is_needed=False) if timed else together
+            together = timed.quick_enough(together, watch, is_needed=False) if timed else together
+            candidates = [*together, *candidates]  # first, where there is little time: it is never far behind
         self.milliseconds_ = {one: sum(parts) for one, parts in timed.parts.items()} if timed else {}
         trials = runner.trials(candidates, full)
         self.layers_ = [*chosen, *joined]
@@ -294,7 +296,3 @@ def _unique(layers: Sequence[Layer], extractor: Extractor) -> list[Layer]:
     """The layers without those that repeat another's values; a source that was not chosen itself stands in."""
     names = dict.fromkeys(layer.same_as or layer.name for layer in layers)
     return [extractor.layer(name) for name in names]
-
-
-def _identity(extractor: Extractor) -> dict[str, object]:
-    return {"name": extractor.name, "size": extractor.image_size, "weights": extractor.weights_sha256}
