@@ -27,7 +27,7 @@ class TestDetectors:
         document, manifest = json.loads(done.out), json.loads((out / "inspector.json").read_text())
         assert set(document) == {
             "bundle", "report", "detectors", "untried", "layers", "threshold", "false_alarm_rate", "images", "pictures",
-            "skipped", "view", "warnings",
+            "parts", "pod", "skipped", "suspects", "view", "warnings",
         }  # fmt: skip
         assert document["untried"] == manifest["selection"]["untried"] == 0
         assert manifest["selection"]["detectors"] == ["distance", "scorer"]

@@ -80,7 +80,7 @@ def test_frames_of_a_video_are_groups(texture: Callable) -> None:
     frames = [np.clip(one + rng.normal(0, 3, one.shape), 0, 255).astype(np.uint8) for one in scenes for _ in range(4)]
     (finding,) = check_pictures(measured(frames)).of_kind("groups")
     assert [len(group) for group in finding.groups] == [4] * 6
-    assert "false-alarm rate" in finding.advice
+    assert "--group-by" in finding.advice
 
 
 def test_the_same_part_in_other_colours_is_no_copy(pictures: list[np.ndarray]) -> None:

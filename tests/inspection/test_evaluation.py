@@ -32,7 +32,7 @@ def test_native_figures(fitted: Inspector, labelled_set: Path) -> None:
     dataset = open_dataset(labelled_set)
     found = fs.evaluate(fitted, dataset, advance=seen.append)
     assert (
-        set(found) == KEYS | {"kinds", "masks", "warnings"}
+        set(found) == KEYS | {"kinds", "masks", "pod", "warnings"}
         and set(found["kinds"]) == {"spot"}
         and set(found["kinds"]["spot"]) == KEYS
     )

@@ -33,7 +33,7 @@ def test_it_is_fitted_without_a_search(made: tuple[Inspector, Path, FitRecord]) 
     inspector, folder, record = made
     assert inspector.layers == ((INPUT,),) and inspector.backend.members[0].weight == 1
     assert inspector.manifest.selection is None and record.selection is None
-    assert set(record.timings) == {"checking images", "learning and calibrating"}
+    assert set(record.timings) == {"checking images", "learning and calibrating", "trying artificial defects"}
     assert {path.name for path in folder.iterdir()} == {
         "inspector.json", "network.safetensors", "detectors.safetensors", "report.html",
     }  # fmt: skip

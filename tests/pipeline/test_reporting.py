@@ -34,7 +34,9 @@ def run(good: Path, out: Path | None = None, **options: object) -> fs.FitResult:
 def test_selection_csv_has_every_layer_and_kind(bundle: Path, fit_result: fs.FitResult) -> None:
     fitted, selection = fit_result.inspector, fit_result.record.selection
     assert selection is not None
-    found = rows(bundle / "selection.csv")
+    everything = rows(bundle / "selection.csv")
+    assert {row["variant"] for row in everything} == {"", "neighbourhood=1"}
+    found = [row for row in everything if not row["variant"]]
     kinds = ("nsa", "perlin", "scratch")
     expected = [(layer.name, kind) for layer in selection.layers_ for kind in kinds]
     assert [(row["layer"], row["defects"]) for row in found] == expected
@@ -87,7 +89,7 @@ def test_an_earlier_search_is_replaced_by_the_new_one(good_dir: Path, fit_option
     tmp_path.joinpath("selection.csv").write_text("of another inspector")
     for layers in ("blocks.3.0.bn3", "blocks.3.0.bn2"):
         fs.fit(good_dir, tmp_path, **options | {"layers": layers}, overwrite=True)
-        assert [row["layer"] for row in rows(tmp_path / "selection.csv")] == [layers]
+        assert {row["layer"] for row in rows(tmp_path / "selection.csv")} == {layers}
         page = (tmp_path / "report.html").read_text()
         assert layers in page and "of another inspector" not in page
 

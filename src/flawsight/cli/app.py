@@ -105,7 +105,7 @@ def fit(settings: FitSettings, as_json: bool) -> None:
         "detectors": [member.detector.name for member in manifest.members],
         "untried": manifest.selection.untried if manifest.selection else 0,
         "view": manifest.view.text,
-        "layers": [list(layers) for layers in manifest.layers],
+        "layers": [list(member.layers) for member in manifest.members],
         "threshold": manifest.operating_point.threshold,
         "false_alarm_rate": manifest.operating_point.rate,
         "pod": manifest.pod.model_dump(mode="json") if manifest.pod else None,
