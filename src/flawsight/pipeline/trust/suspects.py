@@ -26,7 +26,7 @@ MOST = 0.2
 """No larger share of the pictures is ever looked at twice, or left out."""
 FEWEST = 16
 """Fewer pictures show too little of what is usual."""
-LISTED, CLEAR = 0.2, 0.001
+LISTED, CLEAR = 0.2, 0.01
 """So few good pictures are expected to score as high as a suspect, and as one that is left out without being asked."""
 
 

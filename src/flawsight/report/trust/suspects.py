@@ -30,4 +30,4 @@ def shown_suspects(suspects: Sequence[SuspectPicture], scale: ColourScale) -> li
 
 def _expected(number: float) -> str:
     """In words that need no exponent."""
-    return f"{number:.3f} expected" if number >= 0.001 else "fewer than 0.001 expected"
+    return f"{number:.2f} expected" if number >= 0.01 else "fewer than 0.01 expected"
