@@ -104,7 +104,7 @@ def open_tab(served: Served, chromium: Any) -> Iterator[Callable[..., Any]]:
         if name:
             context.add_cookies([{"name": "flawsight_name", "value": name, "url": served.url}])
         tab = context.new_page()
-        tab.set_default_timeout(10_000)
+        tab.set_default_timeout(30_000)  # a busy machine is slow, and no fault
         tab.on("request", lambda request: watch.requests.append(request.url))
         tab.on("websocket", lambda socket: watch.requests.append(socket.url))
         tab.on("pageerror", lambda error: watch.complaints.append(str(error)))

@@ -17,7 +17,7 @@ def verdict(tab: Any) -> str:
 
 
 def wait_until(tab: Any, holds: Callable[[], bool]) -> None:
-    for _ in range(100):
+    for _ in range(300):
         if holds():
             return
         tab.wait_for_timeout(100)
