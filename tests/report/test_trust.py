@@ -147,3 +147,9 @@ def test_the_page_of_real_defects(tmp_path: Path) -> None:
     alone = {**pod, "artificial": None, "contrast": None, "by_size": [{**rows[0], "expected": None}]}
     page = write_found_page(tmp_path / "pod.html", "Bottle", alone).read_text()
     assert "says nothing of artificial defects" in page and page.count('class="front"') == 1
+
+
+def test_nine_in_ten_of_one_size_is_reached() -> None:
+    curve = pod_curve([5.0] * 20, [True] * 19 + [False])
+    assert curve.found_from == 5.0
+    assert in_words(curve, "spots", "across") == "95 % of the spots 5 px across were found."

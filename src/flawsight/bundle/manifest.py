@@ -73,13 +73,15 @@ class CalibrationInfo(Strict):
 class SuspectInfo(Strict):
     """A picture among the good ones that may show a defect.
 
-    `expected`: how many good ones were expected to score as high; `is_left_out`: nothing was learned from it.
+    `sha256` of the file; `expected`: how many good ones were expected to score as high; `is_left_out`: nothing was
+    learned from it.
 
-    >>> SuspectInfo(file="017.png", score=31.5, expected=1e-9, is_left_out=True).file
+    >>> SuspectInfo(file="017.png", sha256="", score=31.5, expected=1e-9, is_left_out=True).file
     '017.png'
     """
 
     file: str
+    sha256: str
     score: float
     expected: float
     is_left_out: bool

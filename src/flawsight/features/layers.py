@@ -65,5 +65,5 @@ def default_pair(layers: Sequence[Layer]) -> tuple[str, str]:
     last_of_block = {layer.block: layer for layer in layers}
     at_stride = {round(layer.stride): layer.name for layer in last_of_block.values()}
     if 8 not in at_stride or 16 not in at_stride:
-        raise FlawsightError("this network has no blocks that end at strides 8 and 16: name layers with --layers")
+        raise FlawsightError("this network has no blocks that end at strides 8 and 16: name layers with --fixed-layers")
     return at_stride[8], at_stride[16]

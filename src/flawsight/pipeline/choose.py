@@ -86,6 +86,11 @@ def choose_members(plan: Plan, networks: Networks, good: GoodImages, recipe: Def
     `good` knows its region; its view is decided here.
     """
     views = _views(plan, good)
+    if plan.searches and good.parts.is_few and plan.settings.latency_budget is not None:
+        raise FlawsightError(
+            f"--latency-budget needs a choice of layers, and {good.parts.count} different parts are too few for one: "
+            "add pictures of other parts, or leave it out"
+        )
     if plan.searches and not good.parts.is_few:
         with _workers(plan.settings) as executor:
             return _searched(plan, networks, good, recipe, replace(run, executor=executor), views)

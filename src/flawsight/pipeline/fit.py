@@ -122,7 +122,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
         good,
         recipe,
         defects,
-        found.held_out_maps[: len(good.paths)],
+        found.held_out_maps if len(good.paths) > 1 else [],  # of one picture they are of changed copies
         run.timings,
         notes,
         skipped,

@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 from sklearn.base import clone
 
-from flawsight.core import cache_key
+from flawsight.core import FlawsightError, cache_key
 from flawsight.data import augmented, folds
 from flawsight.features import Extractor
 from flawsight.inference import MemberSpec, feed, iter_features, learn, predict
@@ -26,7 +26,7 @@ from flawsight.views import Chosen, Inputs
 
 MOST_TILES = 2000
 """Tiles learned from, where pictures are cut into more; one of each picture at least."""
-COPIES_OF_ONE = 10
+COPIES_OF_ONE, TRIES = 10, 10
 """Changed copies that stand for several pictures where there is one alone."""
 
 
@@ -95,8 +95,16 @@ def _held_out_together(good: GoodImages, pictures: int, members: Sequence[Member
 def _changed(good: GoodImages, settings: LearnOptions) -> Inputs:
     """Changed copies of the one picture: what is not learned from it can be judged by no other."""
     one = good.inputs
-    copies = augmented(one.pictures, COPIES_OF_ONE, settings.label_preserving, seed=0)
-    return Inputs([np.asarray(image) for image in copies], one.frames * COPIES_OF_ONE)
+    given = np.asarray(one.pictures[0])
+    # A change is made by chance: many of the copies are the picture itself, by which nothing can be judged.
+    made = augmented(one.pictures, TRIES * COPIES_OF_ONE, settings.label_preserving, seed=0)
+    copies = [copy for image in made if not np.array_equal(copy := np.asarray(image), given)][:COPIES_OF_ONE]
+    if len(copies) < COPIES_OF_ONE:
+        raise FlawsightError(
+            "one picture alone is judged by changed copies of it, and nothing changes it: allow more with "
+            "--label-preserving, such as noise, or add pictures of other parts"
+        )
+    return Inputs(copies, one.frames * COPIES_OF_ONE)
 
 
 def _drawn(inputs: Inputs, seed: int) -> np.ndarray:

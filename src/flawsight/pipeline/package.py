@@ -11,6 +11,7 @@ from flawsight.bundle import DataInfo, DetectorSpec, ExtractorSpec, Manifest, Me
 from flawsight.bundle.manifest import CalibrationInfo
 from flawsight.core import INPUT
 from flawsight.detectors import DETECTORS
+from flawsight.features import JOINED
 from flawsight.inference import MemberSpec
 from flawsight.pipeline.defect_sources import DefectRecipe
 from flawsight.pipeline.learn import CrossFit
@@ -117,7 +118,7 @@ def _selection_info(selection: LayerSelection | None) -> SelectionInfo | None:
     return SelectionInfo(
         search=selection.search,
         defects=list(selection.validation_.bad),
-        layers_tried=len({row.layer for row in selection.results()}),
+        layers_tried=len({row.layer for row in selection.results() if row.kind != JOINED}),
         detectors=list(dict.fromkeys(trial.candidate.detector for trial in selection.trials_)),
         untried=len(selection.untried_),
         images_used=selection.images_used_,

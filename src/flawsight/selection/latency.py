@@ -111,11 +111,16 @@ class TimedChoice:
         by_depth: dict[str, list[Candidate | None]] = {}
         for one in criteria:
             by_depth.setdefault(depth_of[one.layer], [None]).append(one)
-        found = []
+        found: list[Option] = []
+        seen: set[frozenset[Candidate]] = set()
         for picked in product(*by_depth.values()):
             candidates = [one for one in picked if one is not None]
             if 0 < len(candidates) <= fuse:
                 choices = select_per_depth({one: criteria[one] for one in candidates}, self.layers, fuse)
+                kept = frozenset(one.candidate for one in choices)
+                if kept in seen:  # what weighs next to nothing, or does not join, makes no other choice
+                    continue
+                seen.add(kept)
                 parts = [self.parts[one.candidate] for one in choices]
                 milliseconds = max(network for network, _ in parts) + sum(rest for _, rest in parts)
                 found.append(Option(choices, milliseconds, together(choices)))

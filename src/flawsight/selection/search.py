@@ -134,7 +134,7 @@ class LayerSelection(BaseEstimator):
         trials = runner.trials(candidates, full)
         self.layers_ = [*chosen, *joined]
         self.trials_: list[Trial] = [*ranked, *trials, *self._choose(runner, trials, full, timed)]
-        self.untried_ = tuple(runner.untried)
+        self.untried_ = tuple(one for one in runner.untried if not one.variant)
         return self
 
     def _choose(

@@ -20,4 +20,4 @@ class TrustOptions(Options):
     drop_suspects: bool = option(
         False, "Leave out pictures that look as if they showed a defect, and learn again without them."
     )
-    all_good: bool = option(False, "All pictures are known to be good: no suspects are looked for, and each counts.")
+    all_good: bool = option(False, "All pictures are good: no suspects are looked for, and none dropped.")

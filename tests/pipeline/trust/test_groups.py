@@ -169,3 +169,23 @@ def test_few_pictures_make_an_inspector_that_says_what_it_cannot_promise(
     said = " ".join(str(one.message) for one in warned)
     assert ("no rate of false alarms is guaranteed" in said) == (count == 1)
     assert fitted.inspect(spoiled(100)).score > max(fitted.inspect(path).score for path in few)
+
+
+def test_one_picture_is_judged_by_copies_that_differ_from_it(good_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "one"
+    folder.mkdir()
+    shutil.copy(good_dir / "000.png", folder)
+    options = {"image_size": 64, "device": "cpu", "fixed_layers": "blocks.2.1.add"}
+    inspector = fs.run_fit(FitSettings.of({"good": folder, "out": None, **options})).inspector
+    assert min(inspector.manifest.calibration.scores) > 0.1
+    with pytest.raises(fs.FlawsightError, match="nothing changes it"):
+        fs.fit(folder, **options, label_preserving=())
+
+
+def test_a_time_for_each_picture_needs_a_choice(good_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for number in range(5):
+        shutil.copy(good_dir / f"{number:03d}.png", folder)
+    with pytest.raises(fs.FlawsightError, match="--latency-budget needs a choice"):
+        fs.fit(folder, image_size=64, device="cpu", latency_budget=5)

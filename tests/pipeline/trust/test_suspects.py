@@ -135,3 +135,27 @@ def test_json_lists_them(mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     document = json.loads(capsys.readouterr().out)
     assert {one["file"] for one in document["suspects"] if one["is_left_out"]} >= {"bad0.png", "bad1.png"}
     assert document["parts"] == document["images"]
+
+
+def test_where_nearly_all_pictures_show_one_part_nobody_looks_twice(good_dir: Path, tmp_path: Path) -> None:
+    """Without that part and those doubted nothing would be left to learn from."""
+    folder = tmp_path / "lopsided"
+    folder.mkdir()
+    first, *others = sorted(good_dir.iterdir())
+    for number, path in enumerate(others[:15]):
+        shutil.copy(path, folder / f"part{number}_0.png")
+    for number in range(66):
+        noise = np.random.default_rng(number).normal(0, 3, (80, 96, 3))
+        Image.fromarray(np.clip(np.asarray(Image.open(first)) + noise, 0, 255).astype(np.uint8)).save(
+            folder / f"part15_{number}.png"
+        )
+    options = {**QUICK, "group_by": r"part(\d+)", "pod": False}
+    result = fs.run_fit(FitSettings.of({"good": folder, **options}))
+    assert result.record.suspects == () and result.inspector.manifest.data.parts == 16
+
+
+def test_what_was_left_out_is_known_by_its_bytes(found: fs.FitResult, mixed: Path) -> None:
+    from flawsight.core import sha256_of
+
+    data = read_manifest(mixed.parent / "bundle").data
+    assert all(one.sha256 == sha256_of(mixed / one.file) for one in data.suspects)

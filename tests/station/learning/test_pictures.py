@@ -103,9 +103,12 @@ def test_pictures_are_what_they_were(gathered: Callable, add: Callable, texture:
 def test_what_a_fit_left_out_is_not_learned_from_again(good_dir: Path, bundle: Path) -> None:
     data = read_manifest(bundle).data
     suspects = tuple(
-        SuspectInfo(file=name, score=9.0, expected=0.001, is_left_out=is_out)
+        SuspectInfo(file=name, sha256=sha256_of(good_dir / name), score=9.0, expected=0.001, is_left_out=is_out)
         for name, is_out in (("003.png", True), ("004.png", False))
     )
     paths = learned_from(good_dir, data.model_copy(update={"suspects": suspects}))
     assert {path.name for path in good_dir.iterdir()} - {path.name for path in paths} == {"003.png"}
     assert learned_from(good_dir, data) == sorted(good_dir.iterdir())
+    # Another picture of that name is another picture.
+    other = [one.model_copy(update={"sha256": "0" * 64}) for one in suspects]
+    assert learned_from(good_dir, data.model_copy(update={"suspects": tuple(other)})) == sorted(good_dir.iterdir())

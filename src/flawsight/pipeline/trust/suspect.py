@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from flawsight.bundle import SuspectInfo
+from flawsight.core import sha256_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,4 +26,10 @@ class Suspect:
     @property
     def info(self) -> SuspectInfo:
         """What the manifest keeps."""
-        return SuspectInfo(file=self.path.name, score=self.score, expected=self.expected, is_left_out=self.is_left_out)
+        return SuspectInfo(
+            file=self.path.name,
+            sha256=sha256_of(self.path),
+            score=self.score,
+            expected=self.expected,
+            is_left_out=self.is_left_out,
+        )

@@ -25,7 +25,7 @@ from flawsight.pipeline.trust.suspect import Suspect
 MOST = 0.2
 """No larger share of the pictures is ever looked at twice, or left out."""
 FEWEST = 16
-"""Fewer pictures show too little of what is usual."""
+"""Fewer parts show too little of what is usual."""
 LISTED, CLEAR = 0.2, 0.01
 """So few good pictures are expected to score as high as a suspect, and as one that is left out without being asked."""
 
@@ -56,14 +56,16 @@ def learn_and_calibrate(
     """
     with run.timed("learning and calibrating"):
         learned = _learn(plan, recipe, ensemble, run)
-    if plan.settings.all_good or len(good.paths) < FEWEST:
+    if plan.settings.all_good or good.parts.count < FEWEST:
         return learned
     suspects = find_suspects(plan, recipe, learned, run)
     left_out = {one.number for one in suspects if one.is_left_out}
     if not left_out:
         return replace(learned, suspects=suspects)
     if plan.settings.drop_suspects:
-        ensemble = choose_members(plan, networks, good.without(left_out), recipe, run)
+        # In a folder of its own: what the first search found is there if this one is interrupted.
+        apart = replace(plan, work=plan.work / "without-suspects" if plan.work else None)
+        ensemble = choose_members(apart, networks, good.without(left_out), recipe, run)
     else:
         ensemble = replace(ensemble, good=ensemble.good.without(left_out))
     with run.timed("learning and calibrating"):
@@ -75,6 +77,9 @@ def find_suspects(plan: Plan, recipe: DefectRecipe, learned: Learned, run: Run) 
     ensemble, scores = learned.ensemble, learned.calibration.scores
     doubted = np.argsort(-scores, kind="stable")[: int(MOST * len(scores))].tolist()
     again = learned.cross_fit
+    is_sure = ~np.isin(np.arange(len(scores)), doubted)
+    if not all((is_sure & (again.fold_of != fold)).any() for fold in range(again.folds)):
+        return ()  # nearly all pictures are of one part: without it and the doubted ones nothing is left to learn from
     if is_quick := all(member.detector.tags.cv_folds >= 5 for member in ensemble.members):
         with run.timed("looking for suspects"):
             few = replace(ensemble, members=_heaviest(ensemble.members))
@@ -102,8 +107,9 @@ def find_suspects(plan: Plan, recipe: DefectRecipe, learned: Learned, run: Run) 
 def _heaviest(members: Sequence[MemberSpec]) -> tuple[MemberSpec, ...]:
     """The fewest that have half of the weight: a second look costs less, and what is odd is odd to each."""
     ranked = sorted(members, key=lambda member: -member.weight)
-    count = int(np.searchsorted(np.cumsum([member.weight for member in ranked]), 0.5 - 1e-9)) + 1
-    return tuple(ranked[:count])
+    total = np.cumsum([member.weight for member in ranked])
+    count = int(np.searchsorted(total, 0.5 - 1e-9)) + 1
+    return tuple(one._replace(weight=one.weight / float(total[count - 1])) for one in ranked[:count])
 
 
 def _learn(plan: Plan, recipe: DefectRecipe, ensemble: Ensemble, run: Run) -> Learned:

@@ -64,7 +64,8 @@ def in_words(pod: Pod, name: str, measured: str, mm_per_pixel: float | None = No
         return _where_it_begins(pod, pod.between, name, measured, size)
     if pod.a90 is None:
         rate = percent(float(pod.at(pod.sizes[-1])))
-        return f"Not reached: even of {name} {largest} {measured} only {rate} are found."
+        missed, found = f"even of {name} {largest} {measured} only {rate}", f"{rate} of the {name} {largest} {measured}"
+        return f"Not reached: {missed} are found." if pod.found_from is None else f"{found} were found."
     return f"9 of 10 {name} {size(pod.a90)} {measured} are found{_surely(pod, size)}.{_below(pod, size)}"
 
 

@@ -87,6 +87,7 @@ class Job:
             notes.append(f"The old inspector learned from other pictures than lie in {self.good} now: it may know some")
         self._fit(self._command())
         self._step("comparing")
+        self._keep_what_was_left_out()
         self._keep_what_is_judged()
         new = open_graph(self.place.bundle, settings)
         return compare(self.loaded.inspector, new, gathered.held, notes, settings.max_pixels)
@@ -118,6 +119,15 @@ class Job:
         # What people marked as good is what was odd, and what the fit left out is not there.
         found.append("--all-good")
         return found
+
+    def _keep_what_was_left_out(self) -> None:
+        """What the old fit left out is left out of the next one, too, whose folder holds it still."""
+        old, new = self.loaded.inspector.manifest.data, self.place.bundle
+        left_out = [one for one in old.suspects if one.is_left_out]
+        if left_out:
+            manifest = read_manifest(new)
+            data = manifest.data.model_copy(update={"suspects": left_out})
+            replace_manifest(manifest.model_copy(update={"data": data}), new)
 
     def _keep_what_is_judged(self) -> None:
         """What people left out of the old bundle's maps stays left out."""

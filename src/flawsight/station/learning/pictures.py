@@ -36,8 +36,9 @@ def is_held_out(sha256: str) -> bool:
 
 def learned_from(good: Path, data: DataInfo) -> list[Path]:
     """The pictures in the folder, but those that the fit left out because they looked as if they showed a defect."""
-    left_out = {one.file for one in data.suspects if one.is_left_out}
-    return [sample.path for sample in good_samples(good) if sample.path.name not in left_out]
+    left_out = {one.file: one.sha256 for one in data.suspects if one.is_left_out}
+    paths = [sample.path for sample in good_samples(good)]
+    return [path for path in paths if path.name not in left_out or sha256_of(path) != left_out[path.name]]
 
 
 def gather(
