@@ -3,8 +3,8 @@
     python -m benchmarks contamination DATA --out docs/studies
 
 For every category (MVTec AD layout), seed and share: so many of the good pictures are replaced by test pictures of real
-defects, which then are no longer tested on; the test set is the same for all shares. `before` counts every picture
-(--all-good), `default` is `fit` as it is, `dropped` is --drop-suspects, of mixed folders alone. Layers are searched
+defects, which then are no longer tested on; the test set is the same for all shares. `default` is `fit` as it is,
+which counts every picture, `dropped` is --drop-suspects, of mixed folders alone. Layers are searched
 among the ends of the network's blocks, to save time. Rows are appended: run it again to go on.
 """
 
@@ -29,7 +29,7 @@ CATEGORIES = ("cookie", "paper_pa_bft01_tl", "kolektorsdd_tiles", "magnetic_tile
 MOST_SHARE = 0.2
 """So many defects are never tested on, whatever the share."""
 LAYERS = "blocks.*.add"
-METHODS = {"default": {}, "before": {"all_good": True}, "dropped": {"drop_suspects": True}}
+METHODS = {"default": {}, "dropped": {"drop_suspects": True}}
 FIGURES = ("auroc", "aupro_0.30", "p_h", "false_alarm_rate", "detection_rate")
 COLUMNS = (
     "category", "seed", "share", "pictures", "defective", "method", "left_out", "left_out_defective", "listed",

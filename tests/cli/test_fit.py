@@ -27,7 +27,7 @@ def test_fit_in_a_pipe_prints_json_and_nothing_else(from_pipe: tuple[Path, Any])
 
 def test_fit_for_people(flawsight: Callable, good_dir: Path, tmp_path: Path) -> None:
     out = tmp_path / "a folder [old] of bundles with quite a long name, longer than a terminal [/is]"
-    done = flawsight("fit", good_dir, "--out", out, *QUICK, "--all-good")
+    done = flawsight("fit", good_dir, "--out", out, *QUICK)
     assert done.code == 0
     assert "24 good images" in done.out and "99" in done.out  # how many would support 1 %
     assert f"Bundle: {out}\n" in done.out and f"Report: {out / 'report.html'}\n" in done.out

@@ -112,7 +112,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
         *notes,
         *about_region,
         *good.concerns,
-        *said_of_suspects(outcome, settings),
+        *said_of_suspects(outcome),
         *recipe.concerns,
         *_left_out(ensemble, settings),
         *size_notes(inspector, good, settings, study),

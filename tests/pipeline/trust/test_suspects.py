@@ -57,7 +57,7 @@ def mixed(good_dir: Path, spoiled: Callable, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture(scope="module")
 def found(mixed: Path) -> fs.FitResult:
     out = mixed.parent / "bundle"
-    return fs.run_fit(FitSettings.of({"good": mixed, "out": out, "export": "none", **QUICK}))
+    return fs.run_fit(FitSettings.of({"good": mixed, "out": out, "export": "none", "drop_suspects": True, **QUICK}))
 
 
 def names(result: fs.FitResult) -> set[str]:
@@ -72,7 +72,7 @@ def test_defects_are_found_left_out_and_named(found: fs.FitResult, mixed: Path) 
     assert data.images == 26 - len(names(found)) == len(found.record.images)
     assert {one.file for one in data.suspects if one.is_left_out} == names(found)
     (note,) = [note for note in found.record.notes if "as if they showed a defect" in note]
-    assert "bad0.png" in note and "--all-good" in note
+    assert "bad0.png" in note and "should they be good after all" in note
 
 
 def test_the_report_shows_them_with_heat_maps_where_the_defect_is(found: fs.FitResult, mixed: Path) -> None:
@@ -89,13 +89,13 @@ def test_the_report_shows_them_with_heat_maps_where_the_defect_is(found: fs.FitR
 def test_they_neither_hide_the_defect_nor_raise_the_threshold(
     found: fs.FitResult, mixed: Path, spoiled: Callable, good_dir: Path
 ) -> None:
-    """As if they had not been there, but for good ones that went with them; with --all-good they do both."""
-    before = fs.run_fit(FitSettings.of({"good": mixed, "all_good": True, **QUICK}))
+    """As if they had not been there, but for good ones that went with them; where they are left in they do both."""
+    before = fs.run_fit(FitSettings.of({"good": mixed, **QUICK}))
     clean = fs.run_fit(FitSettings.of({"good": good_dir, **QUICK}))
     new = [spoiled(700 + seed) for seed in range(6)]
     caught = [sum(one.inspector.inspect(image).is_defective for image in new) for one in (before, found, clean)]
     assert caught[1:] == [6, 6]
-    assert before.record.suspects is None and before.inspector.manifest.data.images == 26
+    assert before.record.suspects and not names(before) and before.inspector.manifest.data.images == 26
     margin = [
         np.mean([one.inspector.inspect(image).score for image in new])
         - one.inspector.manifest.operating_point.threshold
@@ -131,7 +131,7 @@ def test_json_lists_them(mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     from flawsight.cli import app
 
     arguments = ["fit", str(mixed), "--out", str(tmp_path / "b"), "--image-size", "64", "--device", "cpu", "--export"]
-    app([*arguments, "none", "--fixed-layers", "blocks.2.1.add", "--json"], standalone_mode=False)
+    app([*arguments, "none", "--fixed-layers", "blocks.2.1.add", "--drop-suspects", "--json"], standalone_mode=False)
     document = json.loads(capsys.readouterr().out)
     assert {one["file"] for one in document["suspects"] if one["is_left_out"]} >= {"bad0.png", "bad1.png"}
     assert document["parts"] == document["images"]

@@ -6,28 +6,27 @@ from collections.abc import Sequence
 
 from flawsight.pipeline.trust.suspect import Suspect
 from flawsight.pipeline.trust.suspects import Learned
-from flawsight.settings import FitSettings
 
 _MOST_NAMED = 5
 
 
-def said_of_suspects(outcome: Learned, settings: FitSettings) -> tuple[str, ...]:
+def said_of_suspects(outcome: Learned) -> tuple[str, ...]:
     """A sentence on those that were left out, and one on the others."""
     left_out = outcome.left_out
     others = [one for one in outcome.suspects or () if not one.is_left_out]
     found = []
     if left_out:
         it, they = ("it", "it") if len(left_out) == 1 else ("them", "they")
-        asked = "" if settings.drop_suspects else " because no good picture is expected to score as high"
         found.append(
-            f"{_count(left_out)} as if {they} showed a defect ({_named(left_out)}): nothing was learned from {it}"
-            f"{asked}, and the stated rate is for good parts like the others; should {they} be good after all, that is "
-            f"about {rate_if_good(outcome):.2%}, and --all-good takes {it} in"
+            f"{_count(left_out)} as if {they} showed a defect ({_named(left_out)}): nothing was learned from {it}, "
+            f"and the stated rate is for good parts like the others; should {they} be good after all, that is "
+            f"about {rate_if_good(outcome):.2%}"
         )
     if others:
+        they = "it" if len(others) == 1 else "they"
         found.append(
-            f"{_count(others)} odd, but not beyond doubt ({_named(others)}): look at the report, and take out what "
-            "shows a defect, or let --drop-suspects do so"
+            f"{_count(others)} as if {they} showed a defect ({_named(others)}): look at the report, and take out what "
+            "does, or let --drop-suspects do so"
         )
     return tuple(found)
 

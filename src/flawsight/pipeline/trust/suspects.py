@@ -26,8 +26,8 @@ MOST = 0.2
 """No larger share of the pictures is ever looked at twice, or left out."""
 FEWEST = 16
 """Fewer parts show too little of what is usual."""
-LISTED, CLEAR = 0.2, 0.01
-"""So few good pictures are expected to score as high as a suspect, and as one that is left out without being asked."""
+LISTED = 0.2
+"""So few good pictures are expected to score as high as a suspect."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +50,7 @@ class Learned:
 def learn_and_calibrate(
     plan: Plan, networks: Networks, good: GoodImages, recipe: DefectRecipe, ensemble: Ensemble, run: Run
 ) -> Learned:
-    """Learn from all good pictures, and again from all but the suspects that are left out, if there are any.
-
-    Where it was asked to drop them, the layers are chosen again without them, too.
-    """
+    """Learn from all good pictures; where it was asked to drop suspects, choose and learn again without them."""
     with run.timed("learning and calibrating"):
         learned = _learn(plan, recipe, ensemble, run)
     if plan.settings.all_good or good.parts.count < FEWEST:
@@ -62,32 +59,28 @@ def learn_and_calibrate(
     left_out = {one.number for one in suspects if one.is_left_out}
     if not left_out:
         return replace(learned, suspects=suspects)
-    if plan.settings.drop_suspects:
-        # In a folder of its own: what the first search found is there if this one is interrupted.
-        apart = replace(plan, work=plan.work / "without-suspects" if plan.work else None)
-        ensemble = choose_members(apart, networks, good.without(left_out), recipe, run)
-    else:
-        ensemble = replace(ensemble, good=ensemble.good.without(left_out))
+    # In a folder of its own: what the first search found is there if this one is interrupted.
+    apart = replace(plan, work=plan.work / "without-suspects" if plan.work else None)
+    ensemble = choose_members(apart, networks, good.without(left_out), recipe, run)
     with run.timed("learning and calibrating"):
         return replace(_learn(plan, recipe, ensemble, run), suspects=suspects)
 
 
 def find_suspects(plan: Plan, recipe: DefectRecipe, learned: Learned, run: Run) -> tuple[Suspect, ...]:
-    """The pictures that are suspects after a second look, the strangest first; the clear ones are to be left out."""
+    """The pictures that are suspects after a second look, the strangest first; to be left out if that was asked."""
     ensemble, scores = learned.ensemble, learned.calibration.scores
     doubted = np.argsort(-scores, kind="stable")[: int(MOST * len(scores))].tolist()
     again = learned.cross_fit
     is_sure = ~np.isin(np.arange(len(scores)), doubted)
     if not all((is_sure & (again.fold_of != fold)).any() for fold in range(again.folds)):
         return ()  # nearly all pictures are of one part: without it and the doubted ones nothing is left to learn from
-    if is_quick := all(member.detector.tags.cv_folds >= 5 for member in ensemble.members):
+    # Methods that learn for hours are not asked to do it again.
+    if all(member.detector.tags.cv_folds >= 5 for member in ensemble.members):
         with run.timed("looking for suspects"):
             few = replace(ensemble, members=_heaviest(ensemble.members))
             again = learn_members(plan, ensemble.network, ensemble.good, recipe, few, run, doubted)
     found = _calibrated(plan, ensemble, again, doubted)
     chance = expected(found.scores)
-    # Methods that learn for hours are not asked to do it again without being told.
-    limit = LISTED if plan.settings.drop_suspects else CLEAR if is_quick else 0.0
     good, ranked = ensemble.good, sorted(doubted, key=lambda number: chance[number])
     return tuple(
         Suspect(
@@ -97,7 +90,7 @@ def find_suspects(plan: Plan, recipe: DefectRecipe, learned: Learned, run: Run) 
             found.maps[number],
             float(found.scores[number]),
             float(chance[number]),
-            bool(chance[number] <= limit),
+            plan.settings.drop_suspects,
         )
         for number in ranked
         if chance[number] <= LISTED
