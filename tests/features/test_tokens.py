@@ -124,5 +124,5 @@ def test_a_small_sequence_by_hand() -> None:
 
 
 def test_a_transformer_has_no_default_pair() -> None:
-    with pytest.raises(FlawsightError, match="--layers"):
+    with pytest.raises(FlawsightError, match="--fixed-layers"):
         _ = Extractor("vit_b_32", "random", image_size=96).default_pair
