@@ -13,7 +13,6 @@ made: run it again to go on.
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.rule_study import MAP_SIDE, Product, solar_cells, stand_in
+from benchmarks.rule_study import MAP_SIDE, Product, parsed, solar_cells, stand_in
 from benchmarks.selection_study import append_rows, rows_done
 from flawsight.detectors import PatchCore
 from flawsight.features import Extractor
@@ -33,13 +32,12 @@ from flawsight.metrics import auroc, harmonic_mean
 from flawsight.scoring import MapCalibrator, upsample
 from flawsight.selection import AUTO_KINDS, LayerSelection, criterion, depths, make_validation_set
 from flawsight.selection.evaluator import GOOD, LayerEvaluator
-from flawsight.selection.fusion import DEPTHS, NEGLIGIBLE
+from flawsight.selection.fusion import DEPTHS, LEAST_WEIGHT, NEGLIGIBLE, TEMPERATURE
 
 BANK: dict[str, Any] = {"bank_size": 400, "max_descriptors": 6000}
 WINDOWS = (1, 3, 5)
 OFFICIAL = 1024
 TOGETHER = 20
-LEAST_WEIGHT = 0.03
 COLUMNS = ("product", "seed", "rule", "figure")
 
 
@@ -60,11 +58,7 @@ class Reading:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stand_ins", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("docs/studies"))
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    options = parsed(__doc__)
     table = options.out / "readings.csv"
     table.parent.mkdir(parents=True, exist_ok=True)
     for name in names(options.stand_ins):
@@ -136,7 +130,7 @@ def measure(product: Product, weights: Mapping[Reading, float]) -> float:
     return image if product.truth is None else harmonic_mean(image, product.truth.aupro(total))
 
 
-def weighed(chosen: Sequence[Reading], temperature: float = 0.6) -> dict[Reading, float]:
+def weighed(chosen: Sequence[Reading], temperature: float = TEMPERATURE) -> dict[Reading, float]:
     most = max(one.criterion for one in chosen)
     weights = {one: math.exp((one.criterion - most) / temperature) for one in chosen}
     total = sum(weights.values())

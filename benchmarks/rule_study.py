@@ -31,12 +31,12 @@ from flawsight.metrics import PixelTruth, auroc, harmonic_mean
 from flawsight.scoring import MapCalibrator, upsample
 from flawsight.selection import AUTO_KINDS, criterion, depths, make_validation_set
 from flawsight.selection.evaluator import LayerEvaluator
+from flawsight.selection.fusion import LEAST_WEIGHT
 from flawsight.selection.validation import GOOD
 from flawsight.views import resize_image
 
 MAP_SIDE = SIDE // 2
 TOGETHER = 32
-LEAST_WEIGHT = 0.03
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,11 +61,7 @@ class Tried:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stand_ins", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("docs/studies"))
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    options = parsed(__doc__)
     table = options.out / "rules.csv"
     table.parent.mkdir(parents=True, exist_ok=True)
     done = set(pd.read_csv(table)["product"]) if table.exists() else set()
@@ -81,6 +77,15 @@ def main() -> None:
         done.add(product.name)
         print(product.name, flush=True)
     report(pd.read_csv(table))
+
+
+def parsed(about: str | None) -> argparse.Namespace:
+    """The options of a study on stand-ins."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stand_ins", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("docs/studies"))
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
 
 
 def products(stand_ins: Path, done: set[str]) -> Iterator[Product]:

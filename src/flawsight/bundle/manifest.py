@@ -184,7 +184,15 @@ class Manifest(Strict):
     @property
     def layers(self) -> tuple[tuple[str, ...], ...]:
         """The layers that members read; those that several members read, in other ways, once."""
-        return tuple(dict.fromkeys(member.layers for member in self.members))
+        return tuple(self.readings)
+
+    @property
+    def readings(self) -> dict[tuple[str, ...], list[Member]]:
+        """The members by the layers that they read: more than one where these are read in several ways."""
+        found: dict[tuple[str, ...], list[Member]] = {}
+        for member in self.members:
+            found.setdefault(member.layers, []).append(member)
+        return found
 
     @property
     def network_layers(self) -> tuple[str, ...]:

@@ -47,8 +47,8 @@ def show_fit(manifest: Manifest, out: Path, concerns: Sequence[str]) -> None:
 
     point = manifest.operating_point
     say(f"Learned from {manifest.data.images} good images{_of_parts(manifest)}.", "bold")
-    readers = dict.fromkeys(f"{'+'.join(one.layers)} ({one.detector.name})" for one in manifest.members)
-    say("Reads: " + ", ".join(readers))
+    read = (f"{'+'.join(layers)} ({members[0].detector.name})" for layers, members in manifest.readings.items())
+    say("Reads: " + ", ".join(read))
     if manifest.view.kind != "squash" or manifest.region:
         say(f"Sees: {manifest.view.text}{', within the region of interest' if manifest.region else ''}")
     if manifest.selection and manifest.selection.untried:

@@ -79,9 +79,7 @@ def fit_report(inspector: Inspector, record: FitRecord, folder: Path) -> FitRepo
     ('Inspector bundle', 'auto')
     """
     manifest, selection, maps = inspector.manifest, record.selection, record.held_out_maps
-    readings: dict[tuple[str, ...], list[Member]] = {}
-    for member in manifest.members:
-        readings.setdefault(member.layers, []).append(member)
+    readings = manifest.readings
     return FitReport(
         title=f"Inspector {readable(folder.resolve().name)}",
         # Its name alone: a report travels, and where it was made is nobody's business.

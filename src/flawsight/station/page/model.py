@@ -106,12 +106,9 @@ def _seen(manifest: Manifest) -> str:
 
 def _layers(manifest: Manifest) -> str:
     known = {layer.name: layer for layer in manifest.extractor.layers}
-    shares: dict[tuple[tuple[str, ...], str], float] = {}
-    for member in manifest.members:  # those that read the same, in other ways, are one
-        key = member.layers, member.detector.name
-        shares[key] = shares.get(key, 0.0) + member.calibration.weight
     rows = ""
-    for (layers, detector), share in shares.items():
+    for layers, members in manifest.readings.items():
+        detector, share = members[0].detector.name, sum(one.calibration.weight for one in members)
         for name in layers:
             looks = scale_of(known[name].stride) if name in known else "–"
             rows += (
