@@ -52,7 +52,11 @@ def named_globs(patterns: str | Sequence[str]) -> list[str]:
 
 
 def is_spread(glob: str) -> bool:
-    """Whether it is such as `evenly:4`."""
+    """Whether it stands for layers by their receptive fields.
+
+    >>> is_spread("evenly:4"), is_spread("blocks.*")
+    (True, False)
+    """
     return glob.startswith(EVENLY)
 
 
@@ -73,7 +77,7 @@ def _spread(layers: Sequence[Layer], glob: str, fields: Mapping[str, ReceptiveFi
     relative = {layer.name: fields[layer.name].relative for layer in left}
     chosen: set[str] = set()
     for value in np.linspace(min(relative.values()), max(relative.values()), int(number)):
-        nearest = min(left, key=lambda layer: abs(relative[layer.name] - value))  # noqa: B023
+        nearest = min(left, key=lambda layer: abs(relative[layer.name] - value))
         left.remove(nearest)
         chosen.add(nearest.name)
     return chosen

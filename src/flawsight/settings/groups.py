@@ -190,8 +190,8 @@ class DetectorOptions(Options):
     )
     fixed_layers: Members = option(
         None,
-        "Read these layers and search nothing: a+b,c is one member that reads a and b, and one that reads c; evenly:4 is "
-        "four members.",
+        "Read these layers and search nothing: a+b,c is one member that reads a and b, and one that reads c; "
+        "evenly:4 is four.",
         metavar="LAYERS",
     )
 
