@@ -17,7 +17,7 @@ from flawsight.core import INPUT, FlawsightError, Layer, Progress
 from flawsight.features.graph import as_map, catalogue, trace
 from flawsight.features.layers import default_pair, is_spread, named_globs, select_layers, unknown_layer
 from flawsight.features.networks import DEFAULT_EXTRACTOR, create_network
-from flawsight.features.receptive import effective_receptive_fields
+from flawsight.features.receptive import ReceptiveField, effective_receptive_fields
 from flawsight.features.tracing import GLOBAL_STATE
 from flawsight.training import resolve_device
 from flawsight.views import resize_image
@@ -101,9 +101,11 @@ class Extractor:
 
     def select(self, patterns: str | Sequence[str] = "all", progress: Progress | None = None) -> tuple[Layer, ...]:
         """Layers by names, globs, or `evenly:N` (`select_layers`), for which receptive fields are measured on noise."""
-        needed = any(is_spread(glob) for glob in named_globs(patterns))
-        fields = effective_receptive_fields(self, progress=progress) if needed else None
-        return select_layers(self.layers, patterns, fields)
+        if not any(is_spread(glob) for glob in named_globs(patterns)):
+            return select_layers(self.layers, patterns)
+        unknown = {layer.name: ReceptiveField(0, 0) for layer in self.layers}
+        select_layers(self.layers, patterns, unknown)  # what is wrong is said before long work
+        return select_layers(self.layers, patterns, effective_receptive_fields(self, progress=progress))
 
     @cached_property
     def _by_name(self) -> dict[str, Layer]:
