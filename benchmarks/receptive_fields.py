@@ -29,7 +29,6 @@ SETTINGS = {
     "pictures, 256": (256, None, True),
     "random weights, noise, 256": (256, RANDOM_WEIGHTS, False),
     "noise, 128": (128, None, False),
-    "noise, 512": (512, None, False),
 }
 
 
