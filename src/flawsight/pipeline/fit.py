@@ -108,7 +108,9 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
     manifest = make_manifest(plan, recipe, outcome, study.info if study else None)
     inspector = Inspector(TorchBackend(ensemble.network, outcome.cross_fit.members, found.members), manifest)
     defects = selection.validation_.shown if selection else preview_defects(good, recipe, settings)
+    remark = ensemble.network.network.remark
     notes = (
+        *([remark] if remark else []),
         *notes,
         *about_region,
         *good.concerns,

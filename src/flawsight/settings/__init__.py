@@ -20,6 +20,7 @@ from flawsight.settings.drift import DriftOptions
 from flawsight.settings.groups import (
     DEFAULT_EXTRACTOR,
     MAX_PIXELS,
+    RANDOM_WEIGHTS,
     BackendOptions,
     CalibrationOptions,
     CameraOptions,
@@ -51,6 +52,7 @@ from flawsight.settings.trust import TrustOptions
 __all__ = [
     "DEFAULT_EXTRACTOR",
     "MAX_PIXELS",
+    "RANDOM_WEIGHTS",
     "AccessOptions",
     "BackendOptions",
     "BenchSettings",

@@ -214,6 +214,7 @@ class LayersSettings(Options):
         DEFAULT_EXTRACTOR, description="A network of timm or torchvision.", json_schema_extra={"argument": True}
     )
     image_size: int = option(256, "Pixels of the network's square input.", ge=32)
+    weights: Path | None = option(None, "A weights file: which layers it reaches, and what of it is read.")
 
 
 class DemoSettings(Options):

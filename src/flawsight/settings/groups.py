@@ -22,6 +22,7 @@ from flawsight.settings.parse import (
 )
 
 MAX_PIXELS = 100_000_000
+RANDOM_WEIGHTS = "random"
 DEFAULT_EXTRACTOR = "tf_efficientnet_lite0"
 Joined = Annotated[Text, BeforeValidator(joined_of)]
 Names = Annotated[tuple[str, ...], BeforeValidator(names_of)]
@@ -170,7 +171,14 @@ class ExtractorOptions(Options):
     """
 
     extractor: Text = option(DEFAULT_EXTRACTOR, "A network of timm or torchvision; the default needs no download.")
-    weights: Path | None = option(None, "A .safetensors or .pth file for the network.")
+    weights: Path | None = option(
+        None, "A .safetensors or .pth file for the network; random: none, by --seed.", metavar="FILE|random"
+    )
+
+    @property
+    def has_random_weights(self) -> bool:
+        """Whether the network learned nothing before."""
+        return self.weights == Path(RANDOM_WEIGHTS)
 
 
 class DetectorOptions(Options):
