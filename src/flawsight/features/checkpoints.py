@@ -77,9 +77,10 @@ LAYOUTS = (
             *((rf"features\.{number + 3}\.", f"layer{number}.") for number in (1, 2, 3, 4)),
         ),
     ),
-    # SimCLR v2 without selective kernels (Separius/SimCLRv2-Pytorch, resnet.py), a ResNet by other names.
+    # SimCLR v2 without selective kernels (Separius/SimCLRv2-Pytorch, resnet.py), a ResNet by other names. Like v1 it
+    # learned from pixels that were not normalised (tonylins/simclr-converter, eval.py).
     Layout(
-        "the residual network",
+        "the residual network, which learned from pixels of 0 to 1,",
         (
             (r"net\.0\.0\.", "conv1."),
             (r"net\.0\.1\.0\.", "bn1."),

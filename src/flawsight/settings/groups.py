@@ -22,8 +22,6 @@ from flawsight.settings.parse import (
 )
 
 MAX_PIXELS = 100_000_000
-RANDOM_WEIGHTS = "random"
-DEFAULT_EXTRACTOR = "tf_efficientnet_lite0"
 Joined = Annotated[Text, BeforeValidator(joined_of)]
 Names = Annotated[tuple[str, ...], BeforeValidator(names_of)]
 Numbers = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(numbers_of)]
@@ -161,24 +159,6 @@ class ViewOptions(Options):
     def is_region_auto(self) -> bool:
         """Whether the region is to be found."""
         return self.region == Path("auto")
-
-
-class ExtractorOptions(Options):
-    """Which network reads.
-
-    >>> ExtractorOptions(extractor="torchvision:resnet18").extractor
-    'torchvision:resnet18'
-    """
-
-    extractor: Text = option(DEFAULT_EXTRACTOR, "A network of timm or torchvision; the default needs no download.")
-    weights: Path | None = option(
-        None, "A .safetensors or .pth file for the network; random: none, by --seed.", metavar="FILE|random"
-    )
-
-    @property
-    def has_random_weights(self) -> bool:
-        """Whether the network learned nothing before."""
-        return self.weights == Path(RANDOM_WEIGHTS)
 
 
 class DetectorOptions(Options):
