@@ -118,7 +118,9 @@ def test_missing_and_garbage_files(tmp_path: Path) -> None:
             Extractor("resnet18", tmp_path / name)
 
 
-@pytest.mark.parametrize("content", [{}, {"a": 1}, torch.ones(3), [torch.ones(3)], {"state_dict": {}}])
+@pytest.mark.parametrize(
+    "content", [{}, {"a": 1}, {1: torch.ones(3)}, torch.ones(3), [torch.ones(3)], {"state_dict": {}}]
+)
 def test_a_file_without_a_state_dict(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "odd.pth")
     with pytest.raises(FlawsightError, match="holds no state dict of tensors"):

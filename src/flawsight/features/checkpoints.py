@@ -167,7 +167,9 @@ def _unwrapped(content: Any, path: Path) -> Checkpoint:
 
 
 def _is_state(found: Any) -> bool:
-    return isinstance(found, dict) and bool(found) and all(isinstance(value, Tensor) for value in found.values())
+    if not isinstance(found, dict) or not found:
+        return False
+    return all(isinstance(key, str) and isinstance(value, Tensor) for key, value in found.items())
 
 
 @dataclass(frozen=True)
