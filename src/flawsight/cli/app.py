@@ -28,6 +28,7 @@ from flawsight.cli.terminal import (
 )
 from flawsight.core import FlawsightError
 from flawsight.settings import (
+    RANDOM_WEIGHTS,
     BenchSettings,
     CheckSettings,
     DemoSettings,
@@ -258,7 +259,8 @@ def layers(settings: LayersSettings, as_json: bool) -> None:
     """List the layers of a network, in network order. Weights are not needed and not fetched."""
     from flawsight.features import Extractor
 
-    found = Extractor(settings.extractor, weights="random", image_size=settings.image_size, device="cpu").layers
+    extractor = Extractor(settings.extractor, settings.weights or RANDOM_WEIGHTS, settings.image_size, device="cpu")
+    found, notes = extractor.layers, [extractor.network.remark] if extractor.network.remark else []
 
     def show() -> None:
         table = columns("#", "layer", "kind", "block", "channels", "map", "stride", "same as")
@@ -267,8 +269,10 @@ def layers(settings: LayersSettings, as_json: bool) -> None:
             cells = (layer.name, layer.kind, layer.block, str(layer.channels), size, f"{layer.stride:g}")
             table.add_row(str(layer.order), *cells, layer.same_as)
         console().print(table)
+        mind(notes)
 
-    _print(as_json, {"extractor": settings.extractor, "layers": [asdict(layer) for layer in found]}, show)
+    rows = [asdict(layer) for layer in found]
+    _print(as_json, {"extractor": settings.extractor, "layers": rows, "warnings": notes}, show)
 
 
 @command(app, SynthesizeSettings, "flawsight synthesize pictures/good --defects nsa --out synthetic")
