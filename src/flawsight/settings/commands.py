@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field
 
 from flawsight.settings.base import Options, Text, option
 from flawsight.settings.drift import DriftOptions
+from flawsight.settings.extractor import DEFAULT_EXTRACTOR, ExtractorOptions, WeightsOptions
 from flawsight.settings.groups import (
-    DEFAULT_EXTRACTOR,
     BackendOptions,
     CalibrationOptions,
     CameraOptions,
@@ -19,7 +19,6 @@ from flawsight.settings.groups import (
     DetectorOptions,
     DeviceOptions,
     ExportOptions,
-    ExtractorOptions,
     Joined,
     LearnOptions,
     Names,
@@ -203,7 +202,7 @@ class BenchSettings(Options):
     repeat: int = option(50, "So many runs of each, after a warm-up.", ge=3)
 
 
-class LayersSettings(DeviceOptions, ExtractorOptions):
+class LayersSettings(DeviceOptions, WeightsOptions):
     """The options of `layers`.
 
     >>> LayersSettings().extractor
