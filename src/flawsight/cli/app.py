@@ -11,11 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from flawsight.cli.ending import BAD_INPUT, INCOMPLETE, complain, print_json, run
+from flawsight.cli.layers import listed, show_layers
 from flawsight.cli.options import command
 from flawsight.cli.station import show_diagnosis
 from flawsight.cli.terminal import (
-    columns,
-    console,
     mind,
     say,
     show_bench,
@@ -28,7 +27,6 @@ from flawsight.cli.terminal import (
 )
 from flawsight.core import FlawsightError
 from flawsight.settings import (
-    RANDOM_WEIGHTS,
     BenchSettings,
     CheckSettings,
     DemoSettings,
@@ -256,23 +254,10 @@ def serve(settings: ServeSettings, as_json: bool) -> None:
 
 @command(app, LayersSettings, "flawsight layers torchvision:resnet18")
 def layers(settings: LayersSettings, as_json: bool) -> None:
-    """List the layers of a network, in network order. Weights are not needed and not fetched."""
-    from flawsight.features import Extractor
-
-    extractor = Extractor(settings.extractor, settings.weights or RANDOM_WEIGHTS, settings.image_size, device="cpu")
-    found, notes = extractor.layers, [extractor.network.remark] if extractor.network.remark else []
-
-    def show() -> None:
-        table = columns("#", "layer", "kind", "block", "channels", "map", "stride", "same as")
-        for layer in found:
-            size = f"{layer.height} x {layer.width}"
-            cells = (layer.name, layer.kind, layer.block, str(layer.channels), size, f"{layer.stride:g}")
-            table.add_row(str(layer.order), *cells, layer.same_as)
-        console().print(table)
-        mind(notes)
-
-    rows = [asdict(layer) for layer in found]
-    _print(as_json, {"extractor": settings.extractor, "layers": rows, "warnings": notes}, show)
+    """List the layers of a network, in network order. Weights are fetched only to measure receptive fields."""
+    rows, notes = listed(settings)
+    document = {"extractor": settings.extractor, "layers": rows, "warnings": notes}
+    _print(as_json, document, lambda: show_layers(rows, notes))
 
 
 @command(app, SynthesizeSettings, "flawsight synthesize pictures/good --defects nsa --out synthetic")
