@@ -16,12 +16,12 @@ from flawsight.core import default_progress
 from flawsight.data import find_images
 from flawsight.features import (
     DEFAULT_EXTRACTOR,
+    RANDOM_WEIGHTS,
     Extractor,
     effective_receptive_fields,
     levels,
     select_layers,
 )
-from flawsight.settings import RANDOM_WEIGHTS
 from flawsight.views import ImageCache
 
 SETTINGS = {

@@ -5,7 +5,7 @@ from flawsight.features.channels import ChannelSelection, best_channels, channel
 from flawsight.features.extractor import Extractor
 from flawsight.features.layers import JOINED, default_pair, is_spread, joined_layer, select_layers
 from flawsight.features.levels import levels, stage_ends
-from flawsight.features.networks import DEFAULT_EXTRACTOR, EXTRACTORS
+from flawsight.features.networks import DEFAULT_EXTRACTOR, EXTRACTORS, RANDOM_WEIGHTS
 from flawsight.features.receptive import ReceptiveField, effective_receptive_fields
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "EXTRACTORS",
     "INPUT",
     "JOINED",
+    "RANDOM_WEIGHTS",
     "ChannelSelection",
     "Extractor",
     "Layer",

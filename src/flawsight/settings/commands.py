@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from flawsight.settings.base import Options, Text, option
 from flawsight.settings.drift import DriftOptions
-from flawsight.settings.extractor import DEFAULT_EXTRACTOR, ExtractorOptions, WeightsOptions
+from flawsight.settings.extractor import DEFAULT_EXTRACTOR, ExtractorOptions
 from flawsight.settings.groups import (
     BackendOptions,
     CalibrationOptions,
@@ -202,7 +202,7 @@ class BenchSettings(Options):
     repeat: int = option(50, "So many runs of each, after a warm-up.", ge=3)
 
 
-class LayersSettings(DeviceOptions, WeightsOptions):
+class LayersSettings(DeviceOptions, ExtractorOptions):
     """The options of `layers`.
 
     >>> LayersSettings().extractor
