@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from PIL import Image
 
 import flawsight as fs
 from flawsight.bundle import read_manifest
+from flawsight.pipeline.plan import Plan
+from flawsight.pipeline.trust import suspects
 from flawsight.pipeline.trust.chance import expected
 from flawsight.pipeline.trust.said import rate_if_good
 from flawsight.pipeline.trust.suspects import MOST
@@ -66,8 +69,8 @@ def names(result: fs.FitResult) -> set[str]:
 
 def test_defects_are_found_left_out_and_named(found: fs.FitResult, mixed: Path) -> None:
     assert names(found) >= {"bad0.png", "bad1.png"} and len(names(found)) <= MOST * 26
-    suspects = found.record.suspects or ()
-    assert [one.expected for one in suspects] == sorted(one.expected for one in suspects)
+    listed = found.record.suspects or ()
+    assert [one.expected for one in listed] == sorted(one.expected for one in listed)
     data = read_manifest(mixed.parent / "bundle").data
     assert data.images == 26 - len(names(found)) == len(found.record.images)
     assert {one.file for one in data.suspects if one.is_left_out} == names(found)
@@ -84,6 +87,15 @@ def test_the_report_shows_them_with_heat_maps_where_the_defect_is(found: fs.FitR
         if one.path.name.startswith("bad"):
             y, x = np.unravel_index(one.anomaly_map.argmax(), one.anomaly_map.shape)
             assert y > 0.6 * one.anomaly_map.shape[0] and x > 0.6 * one.anomaly_map.shape[1]
+
+
+def test_pictures_that_were_left_out_are_shown_with_the_findings_about_them(found: fs.FitResult) -> None:
+    """What the check of the pictures says is of all of them."""
+    report = fs.pipeline.fit_report(found.inspector, found.record, Path("bundle"))
+    for one in found.record.suspects or ():
+        assert one.is_left_out and one.path not in found.record.images.paths
+        shown = report.picture(one.path)
+        assert shown is not None and shown.shape[1] * 80 == pytest.approx(shown.shape[0] * 96, abs=96)
 
 
 def test_they_neither_hide_the_defect_nor_raise_the_threshold(
@@ -115,6 +127,34 @@ def test_dropping_chooses_again_without_them(mixed: Path, fit_options: dict) -> 
     assert names(result) >= {"bad0.png", "bad1.png"} and len(names(result)) <= MOST * 26
     selection = result.record.selection
     assert selection is not None and selection.images_used_ == 26 - len(names(result))
+
+
+@pytest.mark.parametrize(
+    ("options", "spent", "given"),
+    [
+        ({"drop_suspects": True}, 2, [5, 8]),
+        ({"drop_suspects": True}, 60, [5, 1]),  # the first took more than its own
+        ({}, 2, [10]),
+        ({"all_good": True}, 2, [10]),
+    ],
+)
+def test_two_choices_share_the_budget(
+    mixed: Path, fit_options: dict, monkeypatch: pytest.MonkeyPatch, options: dict, spent: float, given: list[float]
+) -> None:
+    """By a clock that only choosing moves."""
+    clock, asked = [0.0], []
+    choose = suspects.choose_members
+
+    def timed(plan: Plan, *others: Any) -> Any:
+        asked.append(plan.settings.budget)
+        clock[0] += 60 * spent
+        return choose(plan, *others)
+
+    monkeypatch.setattr(suspects, "choose_members", timed)
+    monkeypatch.setattr(suspects, "perf_counter", lambda: clock[0])
+    options = {**fit_options, "layers": "blocks.2.1.add", "defects": "nsa", "pod": False, "budget": 10, **options}
+    fs.run_fit(FitSettings.of({"good": mixed, **options}))
+    assert asked == given
 
 
 def test_what_the_rate_is_worth_if_all_are_good(found: fs.FitResult) -> None:
