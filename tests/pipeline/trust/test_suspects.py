@@ -12,10 +12,11 @@ from PIL import Image
 
 import flawsight as fs
 from flawsight.bundle import read_manifest
+from flawsight.metrics import operating_point
 from flawsight.pipeline.plan import Plan
 from flawsight.pipeline.trust import suspects
 from flawsight.pipeline.trust.chance import expected
-from flawsight.pipeline.trust.said import rate_if_good
+from flawsight.pipeline.trust.said import most_found, rate_if_good
 from flawsight.pipeline.trust.suspects import MOST
 from flawsight.settings import FitSettings
 
@@ -108,6 +109,8 @@ def test_they_neither_hide_the_defect_nor_raise_the_threshold(
     caught = [sum(one.inspector.inspect(image).is_defective for image in new) for one in (before, found, clean)]
     assert caught[1:] == [6, 6]
     assert before.record.suspects and not names(before) and before.inspector.manifest.data.images == 26
+    most = most_found(before.inspector.manifest.operating_point, len(before.record.suspects))
+    assert any(f"at most {most:.0%} of defects like these are stopped" in note for note in before.record.notes)
     margin = [
         np.mean([one.inspector.inspect(image).score for image in new])
         - one.inspector.manifest.operating_point.threshold
@@ -165,6 +168,22 @@ def test_what_the_rate_is_worth_if_all_are_good(found: fs.FitResult) -> None:
     outcome = SimpleNamespace(calibration=SimpleNamespace(operating_point=point), left_out=[None] * gone)
     stopped = round(point.rate * (point.calibration_size + 1)) + gone
     assert rate_if_good(outcome) == pytest.approx(stopped / (26 + 1))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("separation", [0.0, 2.0, 20.0])
+@pytest.mark.parametrize(("defective", "rate"), [(1, 0.025), (4, 0.025), (4, 0.1), (8, 0.1), (1, 0.2)])
+def test_no_threshold_finds_more_of_what_counts_as_good(defective: int, rate: float, separation: float) -> None:
+    """However far the defects stand out: 40 scores that count, and a new one like the defective ones, many times."""
+    rng, found, times = np.random.default_rng(3), 0, 4000
+    for _ in range(times):
+        scores = rng.gumbel(size=41)
+        scores[: defective + 1] += separation
+        point = operating_point(scores[1:], rate)
+        found += scores[0] > point.threshold
+    most = most_found(point, defective)
+    assert found / times <= most + 3 * np.sqrt(most * (1 - most) / times)
+    if separation == 20 and most < 1:
+        assert found / times > most - 0.03  # and this much is reached
 
 
 def test_json_lists_them(mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
