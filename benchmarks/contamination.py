@@ -128,7 +128,7 @@ def report(table: Path) -> None:
         "detected | at most | false alarms |\n|---|---|---|---|---|---|---|---|---|---|---|---|"
     )
     for (category, share, method), group in rows.groupby(["category", "share", "method"], sort=False):
-        before = clean.loc[category] if category in clean.index else np.nan
+        before = clean.get(str(category), np.nan)
         wrong = group["left_out"] - group["left_out_defective"]
         most = f"{most_found(group):.0%}" if method == "default" else "-"
         print(
