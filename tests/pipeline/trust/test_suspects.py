@@ -110,7 +110,7 @@ def test_they_neither_hide_the_defect_nor_raise_the_threshold(
     assert caught[1:] == [6, 6]
     assert before.record.suspects and not names(before) and before.inspector.manifest.data.images == 26
     most = most_found(before.inspector.manifest.operating_point, len(before.record.suspects))
-    assert any(f"at most {most:.0%} of defects like these are stopped" in note for note in before.record.notes)
+    assert any(f"at most {most:.0%} of such defects are stopped" in note for note in before.record.notes)
     margin = [
         np.mean([one.inspector.inspect(image).score for image in new])
         - one.inspector.manifest.operating_point.threshold

@@ -24,14 +24,14 @@ def said_of_suspects(outcome: Learned) -> tuple[str, ...]:
             f"about {rate_if_good(outcome):.2%}"
         )
     if others:
-        they, these = ("it", "this one") if len(others) == 1 else ("they", "these")
+        they, do, count = ("it", "does", "counts") if len(others) == 1 else ("they", "do", "count")
         most = most_found(outcome.calibration.operating_point, len(others))
         found.append(
             f"{_count(others)} as if {they} showed a defect ({_named(others)}): look at the report, and take out what "
             "does, or let --drop-suspects do so"
         )
         if most < 1:
-            found[-1] += f"; counted as good, at most {most:.0%} of defects like {these} are stopped"
+            found[-1] += f"; if {they} {do}, at most {most:.0%} of such defects are stopped while {they} {count} as good"
     return tuple(found)
 
 
