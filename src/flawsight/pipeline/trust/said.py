@@ -31,7 +31,7 @@ def said_of_suspects(outcome: Learned) -> tuple[str, ...]:
             "does, or let --drop-suspects do so"
         )
         if most < 1:
-            found[-1] += f"; if {they} {do}, at most {most:.0%} of such defects are stopped while {they} {count} as good"
+            found[-1] += f"; if {they} {do}, at most {most:.0%} of such defects are stopped as long as {they} {count}"
     return tuple(found)
 
 
