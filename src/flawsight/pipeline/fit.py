@@ -17,7 +17,7 @@ from flawsight.defects import defect_kinds
 from flawsight.export import export_inspector
 from flawsight.inference import TorchBackend
 from flawsight.inspection import Inspector
-from flawsight.pipeline.choose import Ensemble, Networks, choose_members, with_named_layers
+from flawsight.pipeline.choose import Ensemble, Networks, with_named_layers
 from flawsight.pipeline.defect_sources import DefectRecipe, defect_sources, preview_defects
 from flawsight.pipeline.load_images import GoodImages, find_good, load_images
 from flawsight.pipeline.package import make_manifest
@@ -30,7 +30,7 @@ from flawsight.pipeline.trust.pod import measure_pod
 from flawsight.pipeline.trust.said import said_of_suspects
 from flawsight.pipeline.trust.smallest import size_notes
 from flawsight.pipeline.trust.study import PodStudy
-from flawsight.pipeline.trust.suspects import Learned, learn_and_calibrate
+from flawsight.pipeline.trust.suspects import Learned, choose_and_learn
 from flawsight.runtime import Samples
 from flawsight.settings import FitSettings
 
@@ -99,10 +99,9 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
         if region and plan.folder:  # to be looked at while the rest is made
             region_preview(good.pictures, region, plan.folder / PREVIEW)
     recipe = _recipe(plan, paths, good, run)
-    ensemble = choose_members(plan, networks, good, recipe, run)
-    outcome = learn_and_calibrate(plan, networks, good, recipe, ensemble, run)
+    outcome = choose_and_learn(plan, networks, good, recipe, run)
     ensemble, found = outcome.ensemble, outcome.calibration
-    good, selection = ensemble.good, ensemble.selection
+    checked, good, selection = good.images, ensemble.good, ensemble.selection
     study = _study(plan, outcome, run)
     manifest = make_manifest(plan, recipe, outcome, study.info if study else None)
     inspector = Inspector(TorchBackend(ensemble.network, outcome.cross_fit.members, found.members), manifest)
@@ -119,6 +118,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
     record = FitRecord(
         selection,
         good,
+        checked,
         recipe,
         defects,
         found.held_out_maps if len(good.paths) > 1 else [],  # of one picture they are of changed copies

@@ -26,7 +26,8 @@ from flawsight.views import ImageCache
 class FitRecord:
     """The fitted search (None where there was none), the images learned from, and seconds per stage.
 
-    `recipe`: which kinds of defects were made, of what; `defects` are the search's, or else a few to look at.
+    `checked`: overviews of all images, those that were left out among them. `recipe`: which kinds of defects were made,
+    of what; `defects` are the search's, or else a few to look at.
     `held_out_maps`, squares, show the first few images to detectors that had not seen them. `notes` say what to mind;
     `skipped` is what lay beside the images and was left out; `views` are those that were tried; `suspects` are images
     that may show a defect, None where nobody looked; `pod` is what defects of known size told.
@@ -38,6 +39,7 @@ class FitRecord:
 
     selection: LayerSelection | None
     good: GoodImages
+    checked: ImageCache
     recipe: DefectRecipe
     defects: MadeDefects
     held_out_maps: list[np.ndarray]

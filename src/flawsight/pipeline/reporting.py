@@ -110,7 +110,7 @@ def fit_report(inspector: Inspector, record: FitRecord, folder: Path) -> FitRepo
         concerns=[without_folders(note) for note in record.notes],
         health=record.health,
         trust=_trust(inspector, record),
-        picture=lambda path: picture_of(record.images, path),
+        picture=lambda path: picture_of(record.checked, path),
         parts=manifest.data.parts,
         suspects=None if record.suspects is None else _suspects(record.suspects),
     )

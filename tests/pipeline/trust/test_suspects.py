@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ from PIL import Image
 
 import flawsight as fs
 from flawsight.bundle import read_manifest
+from flawsight.metrics import operating_point
+from flawsight.pipeline.plan import Plan
+from flawsight.pipeline.trust import suspects
 from flawsight.pipeline.trust.chance import expected
-from flawsight.pipeline.trust.said import rate_if_good
+from flawsight.pipeline.trust.said import most_found, rate_if_good
 from flawsight.pipeline.trust.suspects import MOST
 from flawsight.settings import FitSettings
 
@@ -66,8 +70,8 @@ def names(result: fs.FitResult) -> set[str]:
 
 def test_defects_are_found_left_out_and_named(found: fs.FitResult, mixed: Path) -> None:
     assert names(found) >= {"bad0.png", "bad1.png"} and len(names(found)) <= MOST * 26
-    suspects = found.record.suspects or ()
-    assert [one.expected for one in suspects] == sorted(one.expected for one in suspects)
+    listed = found.record.suspects or ()
+    assert [one.expected for one in listed] == sorted(one.expected for one in listed)
     data = read_manifest(mixed.parent / "bundle").data
     assert data.images == 26 - len(names(found)) == len(found.record.images)
     assert {one.file for one in data.suspects if one.is_left_out} == names(found)
@@ -86,6 +90,15 @@ def test_the_report_shows_them_with_heat_maps_where_the_defect_is(found: fs.FitR
             assert y > 0.6 * one.anomaly_map.shape[0] and x > 0.6 * one.anomaly_map.shape[1]
 
 
+def test_pictures_that_were_left_out_are_shown_with_the_findings_about_them(found: fs.FitResult) -> None:
+    """What the check of the pictures says is of all of them."""
+    report = fs.pipeline.fit_report(found.inspector, found.record, Path("bundle"))
+    for one in found.record.suspects or ():
+        assert one.is_left_out and one.path not in found.record.images.paths
+        shown = report.picture(one.path)
+        assert shown is not None and shown.shape[1] * 80 == pytest.approx(shown.shape[0] * 96, abs=96)
+
+
 def test_they_neither_hide_the_defect_nor_raise_the_threshold(
     found: fs.FitResult, mixed: Path, spoiled: Callable, good_dir: Path
 ) -> None:
@@ -96,6 +109,8 @@ def test_they_neither_hide_the_defect_nor_raise_the_threshold(
     caught = [sum(one.inspector.inspect(image).is_defective for image in new) for one in (before, found, clean)]
     assert caught[1:] == [6, 6]
     assert before.record.suspects and not names(before) and before.inspector.manifest.data.images == 26
+    most = most_found(before.inspector.manifest.operating_point, len(before.record.suspects))
+    assert any(f"at most {most:.0%} of such defects are stopped" in note for note in before.record.notes)
     margin = [
         np.mean([one.inspector.inspect(image).score for image in new])
         - one.inspector.manifest.operating_point.threshold
@@ -117,6 +132,34 @@ def test_dropping_chooses_again_without_them(mixed: Path, fit_options: dict) -> 
     assert selection is not None and selection.images_used_ == 26 - len(names(result))
 
 
+@pytest.mark.parametrize(
+    ("options", "spent", "given"),
+    [
+        ({"drop_suspects": True}, 2, [5, 8]),
+        ({"drop_suspects": True}, 60, [5, 1]),  # the first took more than its own
+        ({}, 2, [10]),
+        ({"all_good": True}, 2, [10]),
+    ],
+)
+def test_two_choices_share_the_budget(
+    mixed: Path, fit_options: dict, monkeypatch: pytest.MonkeyPatch, options: dict, spent: float, given: list[float]
+) -> None:
+    """By a clock that only choosing moves."""
+    clock, asked = [0.0], []
+    choose = suspects.choose_members
+
+    def timed(plan: Plan, *others: Any) -> Any:
+        asked.append(plan.settings.budget)
+        clock[0] += 60 * spent
+        return choose(plan, *others)
+
+    monkeypatch.setattr(suspects, "choose_members", timed)
+    monkeypatch.setattr(suspects, "perf_counter", lambda: clock[0])
+    options = {**fit_options, "layers": "blocks.2.1.add", "defects": "nsa", "pod": False, "budget": 10, **options}
+    fs.run_fit(FitSettings.of({"good": mixed, **options}))
+    assert asked == given
+
+
 def test_what_the_rate_is_worth_if_all_are_good(found: fs.FitResult) -> None:
     """Counting those that were left out among the parts that are stopped."""
     from types import SimpleNamespace
@@ -125,6 +168,22 @@ def test_what_the_rate_is_worth_if_all_are_good(found: fs.FitResult) -> None:
     outcome = SimpleNamespace(calibration=SimpleNamespace(operating_point=point), left_out=[None] * gone)
     stopped = round(point.rate * (point.calibration_size + 1)) + gone
     assert rate_if_good(outcome) == pytest.approx(stopped / (26 + 1))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("separation", [0.0, 2.0, 20.0])
+@pytest.mark.parametrize(("defective", "rate"), [(1, 0.025), (4, 0.025), (4, 0.1), (8, 0.1), (1, 0.2)])
+def test_no_threshold_finds_more_of_what_counts_as_good(defective: int, rate: float, separation: float) -> None:
+    """However far the defects stand out: 40 scores that count, and a new one like the defective ones, many times."""
+    rng, found, times = np.random.default_rng(3), 0, 4000
+    for _ in range(times):
+        scores = rng.gumbel(size=41)
+        scores[: defective + 1] += separation
+        point = operating_point(scores[1:], rate)
+        found += scores[0] > point.threshold
+    most = most_found(point, defective)
+    assert found / times <= most + 3 * np.sqrt(most * (1 - most) / times)
+    if separation == 20 and most < 1:
+        assert found / times > most - 0.03  # and this much is reached
 
 
 def test_json_lists_them(mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -267,6 +267,33 @@ def test_what_is_judged_stays(learning: Callable, program: Callable, part: Path,
     assert read_manifest(part).judged == judged
 
 
+def test_what_was_left_out_once_is_left_out_of_every_fit_that_follows(
+    learning: Callable, program: Callable, part: Path, marked: list[Record], good_dir: Path, tmp_path: Path
+) -> None:
+    """A fit that looks for no suspects names none: without its names the next one would learn from them."""
+    from flawsight.bundle import SuspectInfo, replace_manifest
+
+    out, doubted = good_dir / "003.png", good_dir / "004.png"
+    suspects = tuple(
+        SuspectInfo(file=path.name, sha256=sha256_of(path), score=9.0, expected=0.001, is_left_out=path == out)
+        for path in (out, doubted)
+    )
+    manifest = read_manifest(part)
+    replace_manifest(
+        manifest.model_copy(update={"data": manifest.data.model_copy(update={"suspects": suspects})}), part
+    )
+    for _ in range(2):
+        one = learning(program(COPIES))  # of a bundle that names no suspects
+        one.start("part", "Ann")
+        assert wait(one).kind == "ready"
+        of_next = learned(tmp_path / "station" / "learned" / "part")
+        assert sha256_of(out) not in of_next and sha256_of(doubted) in of_next
+        one.adopt("part", "Bob")
+        assert read_manifest(part).data.suspects == suspects[:1]
+        check_files(part, read_manifest(part))
+        one.close()
+
+
 def test_good_pictures_of_several_bundles_lie_in_their_folders(
     learning: Callable, program: Callable, part: Path, good_dir: Path, tmp_path: Path, add: Callable, texture: Callable
 ) -> None:

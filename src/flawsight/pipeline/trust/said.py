@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from flawsight.metrics import OperatingPoint
 from flawsight.pipeline.trust.suspect import Suspect
 from flawsight.pipeline.trust.suspects import Learned
 
@@ -23,12 +24,25 @@ def said_of_suspects(outcome: Learned) -> tuple[str, ...]:
             f"about {rate_if_good(outcome):.2%}"
         )
     if others:
-        they = "it" if len(others) == 1 else "they"
+        they, do, count = ("it", "does", "counts") if len(others) == 1 else ("they", "do", "count")
+        most = most_found(outcome.calibration.operating_point, len(others))
         found.append(
             f"{_count(others)} as if {they} showed a defect ({_named(others)}): look at the report, and take out what "
             "does, or let --drop-suspects do so"
         )
+        if most < 1:
+            found[-1] += f"; if {they} {do}, at most {most:.0%} of such defects are stopped as long as {they} {count}"
     return tuple(found)
+
+
+def most_found(point: OperatingPoint, defective: int) -> float:
+    """The largest share of defects that can be stopped where so many parts with such a defect count as good.
+
+    The threshold stops a new part if fewer than `allowed` of those that count score as high, so also fewer than that of
+    the defective ones; any order of these and of a new one like them is as likely.
+    """
+    allowed = round(point.rate * (point.calibration_size + 1))
+    return min(1.0, allowed / (defective + 1))
 
 
 def rate_if_good(outcome: Learned) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from time import perf_counter
 
 import numpy as np
 
@@ -28,6 +29,8 @@ FEWEST = 16
 """Fewer parts show too little of what is usual."""
 LISTED = 0.2
 """So few good pictures are expected to score as high as a suspect."""
+LEAST_TIME = 0.1
+"""A second choice has this share of the budget, even where the first took more than its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +50,20 @@ class Learned:
         return tuple(one for one in self.suspects or () if one.is_left_out)
 
 
-def learn_and_calibrate(
-    plan: Plan, networks: Networks, good: GoodImages, recipe: DefectRecipe, ensemble: Ensemble, run: Run
-) -> Learned:
-    """Learn from all good pictures; where it was asked to drop suspects, choose and learn again without them."""
+def choose_and_learn(plan: Plan, networks: Networks, good: GoodImages, recipe: DefectRecipe, run: Run) -> Learned:
+    """Choose by all good pictures and learn from them; where it was asked to drop suspects, do both without them.
+
+    Both choices together keep to the search's budget: the first has half of it, the second what is left.
+    """
+    is_looked_at = not plan.settings.all_good and good.parts.count >= FEWEST
+    start, budget = perf_counter(), plan.settings.budget if plan.searches else None
+    may_choose_twice = is_looked_at and plan.settings.drop_suspects
+    first = _within(plan, budget / 2) if budget and may_choose_twice else plan
+    ensemble = choose_members(first, networks, good, recipe, run)
+    spent = (perf_counter() - start) / 60
     with run.timed("learning and calibrating"):
         learned = _learn(plan, recipe, ensemble, run)
-    if plan.settings.all_good or good.parts.count < FEWEST:
+    if not is_looked_at:
         return learned
     suspects = find_suspects(plan, recipe, learned, run)
     left_out = {one.number for one in suspects if one.is_left_out}
@@ -61,9 +71,16 @@ def learn_and_calibrate(
         return replace(learned, suspects=suspects)
     # In a folder of its own: what the first search found is there if this one is interrupted.
     apart = replace(plan, work=plan.work / "without-suspects" if plan.work else None)
+    if budget:
+        apart = _within(apart, max(budget - spent, LEAST_TIME * budget))
     ensemble = choose_members(apart, networks, good.without(left_out), recipe, run)
     with run.timed("learning and calibrating"):
         return replace(_learn(plan, recipe, ensemble, run), suspects=suspects)
+
+
+def _within(plan: Plan, minutes: float) -> Plan:
+    """The plan with so much time for its search."""
+    return replace(plan, settings=plan.settings.model_copy(update={"budget": minutes}))
 
 
 def find_suspects(plan: Plan, recipe: DefectRecipe, learned: Learned, run: Run) -> tuple[Suspect, ...]:

@@ -123,7 +123,7 @@ class Job:
     def _keep_what_was_left_out(self) -> None:
         """What the old fit left out is left out of the next one, too, whose folder holds it still."""
         old, new = self.loaded.inspector.manifest.data, self.place.bundle
-        left_out = [one for one in old.suspects if one.is_left_out]
+        left_out = tuple(one for one in old.suspects if one.is_left_out)
         if left_out:
             manifest = read_manifest(new)
             data = manifest.data.model_copy(update={"suspects": left_out})
