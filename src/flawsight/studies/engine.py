@@ -56,12 +56,17 @@ class MakeRows:
         try:
             return list(zip(units, self.study.measure(units, self.settings), strict=True))
         except Exception as error:  # the others are not to suffer
-            if len(units) > 1:
-                return [made for unit in units for made in self([unit])]
-            if not isinstance(error, FlawsightError):
+            reason = _reason(error)
+            if len(units) == 1 and not isinstance(error, FlawsightError):
                 logging.getLogger(__name__).exception("%s", units[0].text)
-            reason = str(error) if isinstance(error, FlawsightError) else f"{type(error).__name__}: {error}"
-            return [(units[0], {ERROR: reason or type(error).__name__})]
+        if len(units) == 1:
+            return [(units[0], {ERROR: reason})]
+        return [made for unit in units for made in self([unit])]
+
+
+def _reason(error: Exception) -> str:
+    kind = type(error).__name__
+    return str(error) or kind if isinstance(error, FlawsightError) else f"{kind}: {error}"
 
 
 def run_study(

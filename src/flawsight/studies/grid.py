@@ -138,6 +138,6 @@ def _of(sample: Sample, root: Path) -> tuple[str, int | None, int]:
 
 def _flat(grid: Mapping[str, Any]) -> dict[str, Any]:
     """The settings and pictures one by one, by the names that people know."""
-    found = {name: value for name, value in grid.items() if name not in ("settings", "pictures")}
-    found |= {flag_of(name): value for name, value in grid["settings"].items()}
-    return found | {f"pictures of {category}": text for category, text in grid["pictures"].items()}
+    found = {flag_of(name): value for name, value in grid["settings"].items()}
+    found |= {f"pictures of {category}": text for category, text in grid["pictures"].items()}
+    return found | {name: value for name, value in grid.items() if name not in ("settings", "pictures")}

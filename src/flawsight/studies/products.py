@@ -91,14 +91,14 @@ def _product(data: Path, category: str, side: int, most_good: int | None, most_t
         mask = masks.of(sample, picture.shape[:2])
         truths.append(None if mask is None else cv2.resize(mask.view(np.uint8), (side, side), interpolation=0) > 0)
     marked = tuple(at for at, mask in enumerate(truths) if mask is not None)
-    has_defect = any(truths[at].any() for at in marked)
+    known_truths = [mask for mask in truths if mask is not None]
     return Product(
         side,
         paths,
         ImageCache(paths, side, pixels=pixels),
         Dataset(chosen, dataset.root, dataset.layout),
         test,
-        PixelTruth([truths[at] for at in marked]) if has_defect else None,
+        PixelTruth(known_truths) if any(mask.any() for mask in known_truths) else None,
         marked,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,8 @@ class Unit:
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Unit:
         """The unit of a row of the CSV file."""
-        return cls(**{one.name: (int if one.type == "int" else str)(row[one.name]) for one in fields(cls)})
+        values: dict[str, Any] = {one.name: row[one.name] for one in fields(cls)}
+        return cls(**{**values, "image_size": int(values["image_size"]), "seed": int(values["seed"])})
 
     @property
     def text(self) -> str:
@@ -76,7 +77,7 @@ class Study:
     source: str
     needs: str
     columns: Mapping[str, type]
-    units: Callable[[StudySettings], Sequence[Unit]]
+    units: Callable[[StudySettings], Iterable[Unit]]
     measure: Callable[[Sequence[Unit], StudySettings], Sequence[Row]]
     tables: Callable[[pd.DataFrame], Sequence[Table]]
     figure: Callable[[pd.DataFrame], str] | None = None

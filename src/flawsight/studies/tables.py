@@ -10,7 +10,7 @@ import pandas as pd
 
 MADE, FAILED, MISSING = "made", "failed", "missing"
 """What became of a unit: the column `status` of a study's frame."""
-NOT_ALL = "†"
+NOTHING, NOT_ALL = "–", "†"
 NOT_ALL_SAYS = f"{NOT_ALL} not of all units that belong here: some are missing, failed or have no such figure."
 
 
@@ -49,7 +49,7 @@ def mean_and_deviation(values: pd.Series) -> str:
     """
     there = values.dropna()
     if there.empty:
-        return "–"
+        return NOTHING
     text = f"{100 * there.mean():.1f}"
     if len(there) > 1:
         text += f" ± {100 * there.std():.1f}"
@@ -76,7 +76,7 @@ def pivot(frame: pd.DataFrame, rows: str, columns: str, value: str, title: str, 
             part = frame[(frame[rows] == name) & (frame[columns] == head)]
             cells[name, head] = mean_and_deviation(part[value])
             is_whole = part["is_whole"].all() if "is_whole" in part else True
-            if not is_whole and NOT_ALL not in cells[name, head]:
+            if not is_whole and cells[name, head] != NOTHING and NOT_ALL not in cells[name, head]:
                 cells[name, head] += f" {NOT_ALL}"
             means[name, head] = float(part[value].mean()), float(part[value].std())
     body = [(str(name), *_with_best([cells[name, head] for head in heads], [means[name, head][0] for head in heads]))
@@ -102,7 +102,7 @@ def _mean_row(
         if not deviations.empty:
             text += f" ± {100 * math.sqrt((deviations**2).mean()):.1f}"
         is_whole = not column.isna().any() and not any(NOT_ALL in cells[name, head] for name in names)
-        found.append(text if is_whole or text == "–" else f"{text} {NOT_ALL}")
+        found.append(text if is_whole or text == NOTHING else f"{text} {NOT_ALL}")
     return ("mean", *_with_best(found, centres))
 
 
@@ -124,7 +124,7 @@ def said_of_missing(frame: pd.DataFrame) -> list[str]:
     missing, failed = frame[frame["status"] == MISSING], frame[frame["status"] == FAILED]
     if len(missing):
         counts = missing.groupby(["category", "seed"], sort=False).size()
-        places = "; ".join(f"{category}, seed {seed} ({count})" for (category, seed), count in counts.items())
+        places = "; ".join(f"{key[0]}, seed {key[1]} ({count})" for key, count in counts.items())  # type: ignore[index]
         said.append(f"{len(missing)} of {len(frame)} units missing: {places}. The same command goes on with them.")
     for (category, reason), part in failed.groupby(["category", "error"], sort=False):
         said.append(f"{len(part)} of {len(frame)} units failed: {category}: {reason}")
