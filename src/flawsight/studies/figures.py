@@ -30,7 +30,7 @@ def standalone(drawing: str) -> str:
 def scatter(panels: Mapping[str, Mapping[str, Sequence[Point]]], across: str, up: str, label: str) -> str:
     """A panel below the other for each title, with series of points by name: height in percent over `across`.
 
-    >>> points = {"resnet18": [(0.1, 0.91, 0.02, "layer1"), (0.6, 0.97, math.nan, "layer3")]}
+    >>> points = {"resnet18": [(0.1, 0.91, 0.02, "layer1"), (0.6, 0.97, 0.01, "layer3")]}
     >>> scatter({"patchcore": points}, "relative receptive field", "P_h", "P_h of all layers").count("<circle")
     3
     """
