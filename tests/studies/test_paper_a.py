@@ -19,8 +19,10 @@ from flawsight.detectors import PatchCore
 from flawsight.features import Extractor, effective_receptive_fields
 from flawsight.metrics import aupro
 from flawsight.scoring import upsample
-from flawsight.studies import STUDIES, StudyResult, run_study
+from flawsight.settings import StudySettings
+from flawsight.studies import STUDIES, StudyResult, Unit, run_study
 from flawsight.studies.papers.a.measure import COLUMNS
+from flawsight.studies.products import network_of
 from flawsight.views import resize_image
 
 SIDE = 64
@@ -177,6 +179,15 @@ def test_a_network_without_the_pair_fails_there_alone(products: Path, tmp_path: 
         ("features.3", ""): "made", ("pair", ""): "failed", ("pair", "official"): "failed", ("auto", ""): "made",
     }  # fmt: skip
     assert "no blocks that end at strides 8 and 16" in rows.loc[("pair", "")]["error"]
+
+
+def test_random_weights_are_by_the_seed(products: Path, tmp_path: Path) -> None:
+    options = {"categories": "bands", "layers": LAYER, "weights": "random", "seeds": "0,1"}
+    first, second = study("a-figure-4", products, tmp_path, **options).rows["aupro_nsa"]
+    network = Extractor(image_size=SIDE, weights="random", seed=1, device="cpu")
+    assert network_of(StudySettings(weights=("random",), device="cpu"), Unit("", network.name, "random", SIDE, seed=1)
+                      ).weights_sha256 == network.weights_sha256  # fmt: skip
+    assert first != second
 
 
 def frame(lines: list[dict]) -> pd.DataFrame:
