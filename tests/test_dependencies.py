@@ -107,7 +107,7 @@ def test_plain_rooms_need_no_more_than_the_base(room: str) -> None:
 
 
 def test_whatever_is_imported_is_declared() -> None:
-    extras = ("", "fit", "demo", "openvino", "supervision", "station", "parquet", "scale", "track")
+    extras = ("", "fit", "demo", "openvino", "supervision", "station", "parquet", "scale", "track", "study")
     everyone = {module_of(package) for extra in extras for package in declared()[extra]} | set(COME_ALONG)
     for path in sorted(PACKAGE.rglob("*.py")):
         # Contracts for other packages run under pytest, which whoever runs them has.

@@ -26,6 +26,7 @@ from flawsight.settings import (
     LayersSettings,
     Options,
     ServeSettings,
+    StudySettings,
     SynthesizeSettings,
     flag_of,
 )
@@ -43,6 +44,7 @@ SETTINGS: dict[str, type[Options]] = {
     "layers": LayersSettings,
     "synthesize": SynthesizeSettings,
     "demo": DemoSettings,
+    "study": StudySettings,
 }
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 SMALL = ("--image-size", "64", "--layers", "blocks.3.0.bn3", "--export", "none")
@@ -85,7 +87,9 @@ def test_every_verb_has_json_and_a_config_file(flawsight: Callable, verb: str, t
     assert "unknown option 'nonsuch'" in error["message"] and error["code"] == 2
 
 
-@pytest.mark.parametrize("verb", ["check", "fit", "inspect", "evaluate", "export", "bench", "doctor", "synthesize"])
+@pytest.mark.parametrize(
+    "verb", ["check", "fit", "inspect", "evaluate", "export", "bench", "doctor", "synthesize", "study"]
+)
 def test_what_is_missing_is_asked_for(flawsight: Callable, verb: str, tmp_path: Path) -> None:
     done = flawsight(verb)
     assert done.code == 2 and "is missing" in done.err and len(done.err.splitlines()) == 1

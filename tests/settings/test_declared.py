@@ -16,6 +16,7 @@ from flawsight.settings import (
     LayersSettings,
     Options,
     SearchOptions,
+    StudySettings,
     SynthesizeSettings,
     flag_of,
 )
@@ -23,6 +24,7 @@ from flawsight.settings.base import RENAMED
 
 COMMANDS = (
     FitSettings, InspectSettings, EvaluateSettings, BenchSettings, LayersSettings, SynthesizeSettings, DemoSettings,
+    StudySettings,
 )  # fmt: skip
 OF_THE_COMMAND = {"good", "out", "bundle"}
 """What each command says of its own place."""
@@ -39,6 +41,12 @@ SAID_ANEW = {
     ("watch", "DoctorSettings"),
     ("image_size", "LayersSettings"),
     ("mm_per_pixel", "InspectSettings"),
+    ("extractor", "StudySettings"),
+    ("weights", "StudySettings"),
+    ("image_size", "StudySettings"),
+    ("detector", "StudySettings"),
+    ("layers", "StudySettings"),
+    ("parameter", "StudySettings"),
 }
 """Options with another default, by their place, or that may be several, in one command."""
 

@@ -14,6 +14,7 @@ from flawsight.cli.ending import BAD_INPUT, INCOMPLETE, complain, print_json, ru
 from flawsight.cli.layers import listed, show_layers
 from flawsight.cli.options import command
 from flawsight.cli.station import show_diagnosis
+from flawsight.cli.study import study
 from flawsight.cli.terminal import (
     mind,
     say,
@@ -38,6 +39,7 @@ from flawsight.settings import (
     InspectSettings,
     LayersSettings,
     ServeSettings,
+    StudySettings,
     SynthesizeSettings,
 )
 
@@ -267,6 +269,9 @@ def synthesize(settings: SynthesizeSettings, as_json: bool) -> None:
 
     written = run_synthesize(settings)
     _print(as_json, written, lambda: show_synthesized(written, settings.out))
+
+
+command(app, StudySettings, "flawsight study a-table-1 mvtec_ad --out tables --workers 4")(study)
 
 
 @command(app, DemoSettings, "flawsight demo --out flawsight-demo")

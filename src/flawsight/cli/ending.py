@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from flawsight.core import FlawsightError, readable, readable_document
 
-_EXTRAS = {"elpv_dataset": "demo", "ray": "scale", "mlflow": "track"} | dict.fromkeys(
+_EXTRAS = {"elpv_dataset": "demo", "ray": "scale", "mlflow": "track", "pandas": "study"} | dict.fromkeys(
     ("fastapi", "starlette", "uvicorn", "nicegui", "prometheus_client", "paho", "httpx", "watchfiles", "filelock"),
     "station",
 )

@@ -5,7 +5,7 @@ from flawsight.data.augmentation import AUGMENTATIONS, LABEL_PRESERVING, augment
 from flawsight.data.decode import InMemory
 from flawsight.data.files import find_images
 from flawsight.data.fingerprint import fingerprint
-from flawsight.data.layouts import LAYOUTS, good_images, good_samples, open_dataset
+from flawsight.data.layouts import LAYOUTS, find_categories, good_images, good_samples, open_dataset
 from flawsight.data.layouts.trees.loco_defects import SaturationRules, read_saturation_rules
 from flawsight.data.lazy import LazyImages
 from flawsight.data.listing import Listing, Skipped, left_out, list_images
@@ -52,6 +52,7 @@ __all__ = [
     "change_as_a_whole",
     "check_label_preserving",
     "check_shape",
+    "find_categories",
     "find_images",
     "fingerprint",
     "folds",

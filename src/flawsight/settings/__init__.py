@@ -45,6 +45,7 @@ from flawsight.settings.station import (
     ServeSettings,
     WatchOptions,
 )
+from flawsight.settings.studies import StudySettings
 from flawsight.settings.trust import TrustOptions
 
 __all__ = [
@@ -84,6 +85,7 @@ __all__ = [
     "RunOptions",
     "SearchOptions",
     "ServeSettings",
+    "StudySettings",
     "SynthesizeSettings",
     "TrackOptions",
     "TrustOptions",

@@ -1,5 +1,6 @@
 """How data sets lie on disk: one file per layout, tried from the most specific to the least."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -79,6 +80,22 @@ def good_samples(
         )
     notes = dataset.notes if is_parted else (_alone(dataset, good), *dataset.notes)
     return Dataset(good, dataset.root, dataset.layout, notes, dataset.skipped)
+
+
+def find_categories(path: str | Path, names: Sequence[str] = ()) -> tuple[str, ...]:
+    """The categories of a folder of data sets, or these of them; the folder's own name where it is one data set.
+
+    Raises FlawsightError for a name that is none of them, or where there is no such folder.
+
+    >>> find_categories(dataset) == (dataset.name,)
+    True
+    """
+    root = Path(path)
+    if not root.exists():
+        raise FlawsightError(f"no such file or folder: {root}; check the path")
+    for name in names:
+        _category_root(root, name)
+    return tuple(names) or tuple(_categories(root)) or (root.absolute().name,)
 
 
 def good_images(

@@ -1,0 +1,117 @@
+"""A study: a grid of units, how they are measured, and the tables and the figure that their rows become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from flawsight.core import Registry
+from flawsight.settings import DEFAULT_EXTRACTOR, StudySettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from flawsight.studies.tables import Table
+
+Row = Mapping[str, Any]
+"""The figures of one unit by column; None or NaN where there is none."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One row of a study's table: plain values that say what is measured on what. Empty: not what the study varies.
+
+    >>> Unit("bottle", "torchvision:resnet18", method="patchcore", layers="layer2", seed=1).shared
+    ('bottle', 'torchvision:resnet18', '', 256, 1)
+    """
+
+    category: str
+    extractor: str = ""
+    weights: str = ""
+    image_size: int = 256
+    method: str = ""
+    layers: str = ""
+    defects: str = ""
+    variant: str = ""
+    seed: int = 0
+
+    @property
+    def shared(self) -> tuple[str, str, str, int, int]:
+        """What units have in common that are measured together: one network and the same images."""
+        return self.category, self.extractor, self.weights, self.image_size, self.seed
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Unit:
+        """The unit of a row of the CSV file."""
+        values: dict[str, Any] = {one.name: row[one.name] for one in fields(cls)}
+        return cls(**{**values, "image_size": int(values["image_size"]), "seed": int(values["seed"])})
+
+    @property
+    def text(self) -> str:
+        """How people name it."""
+        values = {name: value for name, value in asdict(self).items() if value != "" and name != "image_size"}
+        return ", ".join(f"seed {value}" if name == "seed" else str(value) for name, value in values.items())
+
+
+UNIT = tuple(one.name for one in fields(Unit))
+"""The columns that name a unit."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What one table or figure of a paper takes. All functions are a module's own, so that workers can find them.
+
+    `units(settings)` lists the whole grid in the order of the table. `measure(units, settings)` gives one row for each
+    of a few units that share network and images; where it raises, each is tried by itself, and the reason is its row.
+    `tables(frame)` and `figure(frame)` (SVG) draw the rows: see `flawsight.studies.tables`. `columns`: what is
+    measured, float or str. `defaults` and `quick`: settings where the user gives none; of their
+    `parameter` (`simplenet.epochs`) those of the methods that are studied. `at_once`: most units that are
+    measured together. `rows`: studies that say the same here measure the same rows, and take them from each other.
+
+    >>> STUDIES["a-table-1"].source
+    'paper A, Table 1'
+    """
+
+    title: str
+    source: str
+    needs: str
+    columns: Mapping[str, type]
+    units: Callable[[StudySettings], Iterable[Unit]]
+    measure: Callable[[Sequence[Unit], StudySettings], Sequence[Row]]
+    tables: Callable[[pd.DataFrame], Sequence[Table]]
+    figure: Callable[[pd.DataFrame], str] | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    quick: Mapping[str, Any] = field(default_factory=dict)
+    at_once: int = 16
+    rows: str = ""
+
+    def settled(self, settings: StudySettings) -> StudySettings:
+        """The settings, with those of the study where none were given."""
+        own = {
+            "extractor": (DEFAULT_EXTRACTOR,),
+            **self.defaults,
+            **(QUICK | dict(self.quick) if settings.quick else {}),
+        }
+        given = settings.model_fields_set
+        found = settings.model_copy(update={name: value for name, value in own.items() if name not in given})
+        if "parameter" in given:
+            return found
+        of_methods = {name: one for name, one in found.parameter.items() if name.partition(".")[0] in found.detector}
+        return found.model_copy(update={"parameter": of_methods})
+
+
+QUICK: dict[str, Any] = {"seeds": (0,), "image_size": (64,), "most_layers": 3, "most_good": 12, "most_test": 12}
+
+STUDIES: Registry[Study] = Registry(
+    "study",
+    "flawsight.studies",
+    {
+        "a-table-1": "flawsight.studies.papers.a:TABLE_1",
+        "a-table-2": "flawsight.studies.papers.a:TABLE_2",
+        "a-table-3": "flawsight.studies.papers.a:TABLE_3",
+        "a-table-4": "flawsight.studies.papers.a:TABLE_4",
+        "a-figure-4": "flawsight.studies.papers.a:FIGURE_4",
+        "a-figure-5": "flawsight.studies.papers.a:FIGURE_5",
+    },
+)
