@@ -15,7 +15,8 @@ from flawsight.detectors.bases.pooled import PooledDetector
 
 @dataclass(eq=False, repr=False)
 class OneClassSVM(PooledDetector):
-    """A one-class machine with a Gaussian kernel per level; the score is the negated decision function, summed.
+    """A one-class machine with a Gaussian kernel per level; the score is the negated decision function, whose weights
+    add up to 1, summed over levels.
 
     nu: bound on the share of good images outside, 0.5 as in paper C. gamma: width of the kernel; None is
     scikit-learn's `scale`, one over channels times variance.
@@ -41,10 +42,13 @@ class OneClassSVM(PooledDetector):
         machine = Machine(kernel="rbf", nu=self.nu, gamma=gamma)
         machine.random_state = 0  # it needs no chance, but would draw a seed from the global state
         machine.fit(good)
+        # Its weights add up to nu times the number of images: by their sum, as in Schoelkopf et al. 2001, scores of
+        # machines that learned from fewer images, such as those of a calibration's folds, are on the same scale.
+        total = machine.dual_coef_.sum()
         numbers = {
             "vectors": machine.support_vectors_,
-            "weights": machine.dual_coef_[0],
-            "offset": machine.offset_,
+            "weights": machine.dual_coef_[0] / total,
+            "offset": machine.offset_ / total,
             "gamma": [gamma],
         }
         return {

@@ -37,9 +37,16 @@ def test_ocsvm_is_that_of_scikit_learn_summed_over_levels(nu: float, gamma: floa
     expected = np.zeros(12)
     for good, queries in zip(*POOLED, strict=True):
         reference = Reference(nu=nu, gamma="scale" if gamma is None else gamma).fit(good)
-        expected -= reference.decision_function(queries)
+        expected -= reference.decision_function(queries) / (nu * len(good))  # LIBSVM's weights add up to that
     detector = OneClassSVM(nu=nu, gamma=gamma).fit(GOOD)
     assert np.allclose(detector.image_scores(QUERIES), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_ocsvm_scores_are_on_one_scale_however_many_images_there_were() -> None:
+    """Or else scores of a calibration's folds, which learn from fewer, say nothing of those to come."""
+    twice = [torch.cat([values, values]) for values in GOOD]
+    once, again = (OneClassSVM(nu=0.2).fit(good).image_scores(QUERIES) for good in (GOOD, twice))
+    assert torch.allclose(once, again, rtol=0.02)
 
 
 def test_only_the_average_counts() -> None:
