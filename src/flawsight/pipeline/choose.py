@@ -36,6 +36,9 @@ from flawsight.settings import FitSettings
 from flawsight.training import n_jobs
 from flawsight.views import View
 
+COARSEST_OF_FEW = 16
+"""Stride of the coarsest layer that is read where parts are too few to choose by."""
+
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
@@ -96,7 +99,7 @@ def choose_members(plan: Plan, networks: Networks, good: GoodImages, recipe: Def
             return _searched(plan, networks, good, recipe, replace(run, executor=executor), views)
     good = good.seen(views[0], good.region)
     network = networks.at(views[0].side)
-    strategy = _customary if plan.searches else _STRATEGIES[plan.tags.input, plan.fixed is not None]
+    strategy = _few_parts if plan.searches else _STRATEGIES[plan.tags.input, plan.fixed is not None]
     return Ensemble(strategy(plan, network, good, recipe), network, good)
 
 
@@ -230,11 +233,17 @@ def _named(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecip
     return tuple(MemberSpec(names, plan.detector, 1 / len(sets)) for names in sets)
 
 
-def _customary(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe) -> tuple[MemberSpec, ...]:
-    """The customary pair of layers, in equal parts: too few parts to measure on which see most."""
+def _few_parts(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe) -> tuple[MemberSpec, ...]:
+    """What was best in the mean over many products, for parts too few to measure on: the layers at which the network's
+    stages end, up to stride 16, read in all of the detector's ways, in equal parts.
+    """
     del good, recipe
     detector = next(iter(plan.detectors.values()))
-    return tuple(MemberSpec((name,), detector, 0.5) for name in network.default_pair)
+    readers = [detector, *detector.variants().values()]
+    ends = stage_ends(select_layers(network.layers, plan.settings.layers))
+    names = [name for name in ends if network.layer(name).stride <= COARSEST_OF_FEW] or ends[:1]
+    weight = 1 / (len(names) * len(readers))
+    return tuple(MemberSpec((name,), reader, weight) for name in names for reader in readers)
 
 
 def _whole_images(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe) -> tuple[MemberSpec, ...]:

@@ -77,8 +77,8 @@ def _said_of_few(count: int) -> str:
     """What cannot be done, and what not be promised, with so few."""
     parts = "1 part is" if count == 1 else f"{count} different parts are"
     said = (
-        f"{parts} too few to choose layers by, which takes {MIN_GOOD}: customary ones are read, "
-        "if --fixed-layers names no others"
+        f"{parts} too few to choose layers by, which takes {MIN_GOOD}: those at which the network's stages end are "
+        "read, if --fixed-layers names no others"
     )
     if count > 1:
         return f"{said}; no rate of false alarms below {1 / (count + 1):.0%} can be stated"
