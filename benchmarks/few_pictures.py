@@ -3,7 +3,7 @@
     python -m benchmarks few_pictures DATA --out docs/studies
 
 For every category folder of DATA (MVTec AD layout), number of good pictures and seed, all methods learn from the same
-pictures and are measured on the same at most 80 test pictures, at 256 x 256, by one network with the same weights:
+pictures and are measured on the same at most 60 test pictures, at 256 x 256, by one network with the same weights:
 auto: the default fit. fixed pair: the customary pair of layers read as one. fixed pair, official: joined as PatchCore's
 authors do. anomalib: its PatchCore on that pair as it ships (a tenth of the descriptors, 9 neighbours). anomalib, bank
 of 1000: the same with as many descriptors as ours. Rows are appended as they are made: run it again to go on.
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--counts", type=int, nargs="*", default=COUNTS)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--most-test", type=int, default=80)
+    parser.add_argument("--most-test", type=int, default=60)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     table = options.out / "few_pictures.csv"

@@ -100,7 +100,7 @@ def turned(images: Sequence[np.ndarray], label_preserving: Collection[str]) -> S
     """
     quarters = range(4 if "rotate90" in label_preserving else 1)
     mirrored = (False, True) if "flip" in label_preserving else (False,)
-    return _Turned(images, [(turns, is_mirrored) for is_mirrored in mirrored for turns in quarters])
+    return _Turned(images, [(turns, is_mirrored) for turns in quarters for is_mirrored in mirrored])
 
 
 @dataclass(frozen=True, eq=False)
