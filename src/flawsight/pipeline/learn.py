@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import clone
 
 from flawsight.core import FlawsightError, cache_key
-from flawsight.data import augmented, folds, turned
+from flawsight.data import ORIENTATIONS, augmented, folds, turned
 from flawsight.features import Extractor
 from flawsight.inference import MemberSpec, feed, iter_features, learn, predict
 from flawsight.inference.feature_pass import Advance, Features
@@ -103,8 +103,10 @@ def _changed(good: GoodImages, settings: LearnOptions) -> Inputs:
     """Changed copies of the one picture: what is not learned from it can be judged by no other."""
     one = good.inputs
     given = np.asarray(one.pictures[0])
-    # A change is made by chance: many of the copies are the picture itself, by which nothing can be judged.
-    made = augmented(one.pictures, TRIES * COPIES_OF_ONE, settings.label_preserving, seed=0)
+    # It is learned from in all orientations that are allowed: by these nothing can be judged.
+    changes = set(settings.label_preserving) - set(ORIENTATIONS)
+    # A change is made by chance: many of the copies are the picture itself, by which nothing can be judged either.
+    made = augmented(one.pictures, TRIES * COPIES_OF_ONE, changes, seed=0)
     copies = [copy for image in made if not np.array_equal(copy := np.asarray(image), given)][:COPIES_OF_ONE]
     if len(copies) < COPIES_OF_ONE:
         raise FlawsightError(

@@ -185,8 +185,9 @@ def test_one_picture_is_judged_by_copies_that_differ_from_it(good_dir: Path, tmp
     options = {"image_size": 64, "device": "cpu", "fixed_layers": "blocks.2.1.add"}
     inspector = fs.run_fit(FitSettings.of({"good": folder, "out": None, **options})).inspector
     assert min(inspector.manifest.calibration.scores) > 0.1
-    with pytest.raises(fs.FlawsightError, match="nothing changes it"):
-        fs.fit(folder, **options, label_preserving=())
+    for none in ((), ("flip", "rotate90")):  # turned copies are learned from
+        with pytest.raises(fs.FlawsightError, match="nothing changes it"):
+            fs.fit(folder, **options, label_preserving=none)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -198,7 +199,9 @@ def test_few_pictures_are_learned_from_as_they_are_and_turned_where_a_part_may_b
     paths = sorted(good_dir.iterdir())[:count]
     bank = {"bank_size": 10_000, "max_descriptors": None, "neighbourhood": 1}
     options = {"image_size": 64, "device": "cpu", "fixed_layers": FIXED, "detector_parameters": bank, "pod": False}
-    inspector = fs.fit(paths, **options, label_preserving=("noise", *allowed))
+    said = {0: "add flip or rotate90 to --label-preserving", 1: "in 2 orientations", 2: "in 8 orientations"}
+    with pytest.warns(UserWarning, match=said[len(allowed)]):
+        inspector = fs.fit(paths, **options, label_preserving=("noise", *allowed))
     assert inspector.manifest.data.label_preserving == list(allowed)
     square = resize_image(read_image(paths[-1]), 64)
     seen = {"": square, "flip": square[:, ::-1], "rotate90": np.rot90(square)}
