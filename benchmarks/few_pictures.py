@@ -4,9 +4,13 @@
 
 For every category folder of DATA (MVTec AD layout), number of good pictures and seed, all methods learn from the same
 pictures and are measured on the same at most 60 test pictures, at 256 x 256, by one network with the same weights:
-auto: the default fit. fixed pair: the customary pair of layers read as one. fixed pair, official: joined as PatchCore's
-authors do. anomalib: its PatchCore on that pair as it ships (a tenth of the descriptors, 9 neighbours). anomalib, bank
-of 1000: the same with as many descriptors as ours. Rows are appended as they are made: run it again to go on.
+  auto                    the default fit
+  auto, turned            the same where the owner says that parts may be mirrored and turned
+  fixed pair              the customary pair of layers, read as one
+  fixed pair, official    joined as PatchCore's authors do
+  anomalib                its PatchCore on that pair as it ships: a tenth of the descriptors, 9 neighbours
+  anomalib, bank of 1000  the same with as many descriptors as ours
+Rows are appended as they are made: run it again to go on.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from benchmarks import _anomalib
 from benchmarks._inputs import good_paths
 from benchmarks.inference import NEIGHBOURS, SHARE
 from benchmarks.selection_study import CATEGORIES, SIDE, append_rows, chosen, draw_test, measure, rows_done, small_mask
-from flawsight.data import open_dataset, read_image
+from flawsight.data import LABEL_PRESERVING, ORIENTATIONS, open_dataset, read_image
 from flawsight.detectors import PatchCore
 from flawsight.features import Extractor
 from flawsight.inference import MemberSpec, fit_detectors, predict_raw
@@ -99,6 +103,11 @@ def by_default(paths: Sequence[Path], squares: Sequence[np.ndarray], seed: int, 
     return {"auto": (chosen(inspector), inspector.backend.predict(squares))}
 
 
+def turned_too(paths: Sequence[Path], squares: Sequence[np.ndarray], seed: int) -> dict[str, Found]:
+    changes = (*LABEL_PRESERVING, *ORIENTATIONS)
+    return {"auto, turned": by_default(paths, squares, seed, label_preserving=changes)["auto"]}
+
+
 def pairs(paths: Sequence[Path], squares: Sequence[np.ndarray], seed: int) -> dict[str, Found]:
     extractor = Extractor(image_size=SIDE)
     detectors = {
@@ -135,10 +144,11 @@ def read(paths: Sequence[Path]) -> list[np.ndarray]:
 
 METHODS: dict[str, Callable[[Sequence[Path], Sequence[np.ndarray], int], dict[str, Found]]] = {
     "auto": by_default,
+    "turned": turned_too,
     "pairs": pairs,
     "anomalib": peers,
 }
-MADE_BY = {"auto": "auto", "pairs": "fixed pair", "anomalib": "anomalib"}
+MADE_BY = {"auto": "auto", "turned": "auto, turned", "pairs": "fixed pair", "anomalib": "anomalib"}
 
 
 def report(table: Path) -> None:
