@@ -240,7 +240,8 @@ def _few_parts(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectR
     del good, recipe
     detector = next(iter(plan.detectors.values()))
     readers = [detector, *detector.variants().values()]
-    ends = stage_ends(select_layers(network.layers, plan.settings.layers))
+    layers = select_layers(network.layers, plan.settings.layers)
+    ends = stage_ends(layers) or (layers[-1].name,)
     names = [name for name in ends if network.layer(name).stride <= COARSEST_OF_FEW] or ends[:1]
     weight = 1 / (len(names) * len(readers))
     return tuple(MemberSpec((name,), reader, weight) for name in names for reader in readers)
