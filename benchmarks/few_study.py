@@ -166,19 +166,25 @@ def figure(product: Product, maps: np.ndarray) -> float:
 
 
 def report(rows: pd.DataFrame) -> None:
-    """Print the mean P_h of each rule in percent, and the solar cells' AU-ROC after it."""
-    rows["case"] = rows["pictures"].astype(str) + ", " + rows["learned"]
-    rows["is_cell"] = rows["product"].str.startswith("elpv")
-    means = 100 * rows.pivot_table(index="rule", columns=["case", "is_cell"], values="figure", sort=False)
-    cases = list(dict.fromkeys(rows["case"]))
-    print(f"\n| rule | {' | '.join(cases)} |\n|---|{'---|' * len(cases)}")
-    for rule in means.index:
-        shown = [
-            " / ".join(f"{means.loc[rule].get((case, cell), np.nan):.1f}" for cell in (False, True)) for case in cases
-        ]
-        print(f"| {rule} | {' | '.join(shown)} |")
-    counted = rows.groupby("case", sort=False)["product"].nunique()
-    print("\nProducts: " + "; ".join(f"{case}: {count}" for case, count in counted.items()))
+    """Print the mean P_h of each rule in percent, and after the slash the solar cells' AU-ROC.
+
+    Of other ways to learn the mean difference from learning from the pictures as they are, on the same products.
+    """
+    rows = rows.assign(figure=100 * rows["figure"], cells=rows["product"].str.startswith("elpv"))
+    keys = ["rule", "pictures", "product", "cells"]
+    plain = rows[rows["learned"] == "as it is"].set_index(keys)["figure"]
+    heads, columns = [], []
+    for (count, way), group in rows.groupby(["pictures", "learned"], sort=False):
+        values = group.set_index(keys)["figure"]
+        if way != "as it is":
+            values = (values - plain).dropna()
+        heads.append(f"{count}, {way} ({values.index.get_level_values('product').nunique()} products)")
+        mean, sign = values.groupby(["rule", "cells"]).mean(), "" if way == "as it is" else "+"
+        columns.append({key: f"{value:{sign}.1f}" for key, value in mean.items()})
+    print(f"\n| rule | {' | '.join(heads)} |\n|---|{'---|' * len(heads)}")
+    for rule in dict.fromkeys(rows["rule"]):
+        cells = [" / ".join(column.get((rule, kind), "–") for kind in (False, True)) for column in columns]
+        print(f"| {rule} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
