@@ -32,6 +32,7 @@ from flawsight.selection.pictures import (
     race_views,
     some_pictures,
 )
+from flawsight.selection.search import LARGEST_MAP
 from flawsight.settings import FitSettings
 from flawsight.training import n_jobs
 from flawsight.views import View
@@ -235,14 +236,15 @@ def _named(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecip
 
 def _few_parts(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe) -> tuple[MemberSpec, ...]:
     """What was best in the mean over many products, for parts too few to measure on: the layers at which the network's
-    stages end, up to stride 16, read in all of the detector's ways, in equal parts.
+    stages end, up to stride 16, without huge maps, read in all of the detector's ways, in equal parts.
     """
     del good, recipe
     detector = next(iter(plan.detectors.values()))
     readers = [detector, *detector.variants().values()]
     layers = select_layers(network.layers, plan.settings.layers)
     ends = stage_ends(layers) or (layers[-1].name,)
-    names = [name for name in ends if network.layer(name).stride <= COARSEST_OF_FEW] or ends[:1]
+    small = [layer for layer in map(network.layer, ends) if layer.height <= LARGEST_MAP] or [network.layer(ends[-1])]
+    names = [layer.name for layer in small if layer.stride <= COARSEST_OF_FEW] or [small[0].name]
     weight = 1 / (len(names) * len(readers))
     return tuple(MemberSpec((name,), reader, weight) for name in names for reader in readers)
 

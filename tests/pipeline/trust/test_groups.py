@@ -190,12 +190,20 @@ def test_one_picture_is_judged_by_copies_that_differ_from_it(good_dir: Path, tmp
             fs.fit(folder, **options, label_preserving=none)
 
 
-def test_few_pictures_are_read_by_layers_that_were_allowed(good_dir: Path) -> None:
-    """Those at which stages end among them, or the last, where no stage ends."""
-    few, options = sorted(good_dir.iterdir())[:2], {"image_size": 64, "device": "cpu", "pod": False}
-    for layers, read in (("blocks.[12].*", ("blocks.1.1.add", "blocks.2.1.add")), ("conv_stem", ("conv_stem",))):
-        with pytest.warns(UserWarning, match="too few"):
-            assert fs.fit(few, **options, layers=layers).layers == tuple((name,) for name in read)
+@pytest.mark.parametrize(
+    ("side", "layers", "read"),
+    [
+        (64, "blocks.[12].*", ["blocks.1.1.add", FIXED]),
+        (64, "conv_stem", ["conv_stem"]),  # no stage ends there
+        (544, "all", [FIXED, "blocks.4.2.add"]),  # maps of 136 positions a side are not searched either
+    ],
+)
+def test_few_pictures_are_read_by_layers_that_were_allowed(
+    good_dir: Path, side: int, layers: str, read: list[str]
+) -> None:
+    few, options = sorted(good_dir.iterdir())[:2], {"image_size": side, "device": "cpu", "pod": False}
+    with pytest.warns(UserWarning, match="too few"):
+        assert fs.fit(few, **options, layers=layers).layers == tuple((name,) for name in read)
 
 
 @pytest.mark.parametrize("count", [1, 2])
