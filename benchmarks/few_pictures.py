@@ -152,29 +152,27 @@ MADE_BY = {"auto": "auto", "turned": "auto, turned", "pairs": "fixed pair", "ano
 
 
 def report(table: Path) -> None:
-    """Print P_h by the number of pictures: of each product, and the means with the default's least lead."""
+    """Print P_h by the number of pictures, the mean over seeds: of every product, and the mean where all have one."""
     rows = pd.read_csv(table)
-    rows["p_h"] *= 100
-    counts = sorted(rows["pictures"].unique())
-    methods = ["auto", *dict.fromkeys(rows["method"][rows["method"] != "auto"])]
-    print(f"\n| product | method | {' | '.join(f'{count}' for count in counts)} |\n|---|---|{'---|' * len(counts)}")
-    cells = rows.groupby(["category", "method", "pictures"], sort=False)["p_h"]
-    mean, spread = cells.mean(), cells.std(ddof=0)
+    figures = 100 * rows.pivot_table(index=["category", "method"], columns="pictures", values="p_h", sort=False)
+    figures = figures[sorted(figures.columns)]
+    methods = [name for name in dict.fromkeys(rows["method"]) if name != "auto"]
+    head = f"{' | '.join(map(str, figures.columns))} |\n|---|{'---|' * figures.shape[1]}"
+    print(f"\nP_h of {' / '.join(['auto', *methods])}:\n\n| product | {head}")
     for category in dict.fromkeys(rows["category"]):
-        for method in methods:
-            shown = [
-                f"{mean[category, method, count]:.1f} ± {spread[category, method, count]:.1f}"
-                if (category, method, count) in mean.index
-                else "–"
-                for count in counts
-            ]
-            print(f"| {category} | {method} | {' | '.join(shown)} |")
-    means = mean.groupby(["method", "pictures"]).mean()
+        one = figures.loc[category].reindex(["auto", *methods])
+        print(f"| {category} | {' | '.join(' / '.join(map(shown, one[count])) for count in figures)} |")
+    print(f"\n| mean over products | {head}")
+    for method in ["auto", *methods]:
+        means = figures.xs(method, level="method").reindex(dict.fromkeys(rows["category"])).mean(skipna=False)
+        print(f"| {method} | {' | '.join(map(shown, means))} |")
+    leads = figures.xs("auto", level="method") - figures.drop("auto", level="method")
+    print(f"\n| products on which auto is ahead of | {head}")
     for method in methods:
-        print(f"| **mean** | {method} | {' | '.join(f'**{means[method, count]:.1f}**' for count in counts)} |")
-    by_method = mean.unstack("method")
-    print(f"\nProducts, of {len(set(rows['category']))}, on which auto is ahead:")
-    for method in methods[1:]:
-        won = (by_method["auto"] > by_method[method]).groupby("pictures").sum()
-        print(f"{method}: " + ", ".join(f"{won[count]} with {count}" for count in counts))
-    print("Seeds: " + ", ".join(map(str, sorted(rows["seed"].unique()))))
+        lead = leads.xs(method, level="method")
+        print(f"| {method} | {' | '.join(f'{(lead[at] > 0).sum()} of {lead[at].count()}' for at in figures)} |")
+    print("\nSeeds: " + ", ".join(map(str, sorted(rows["seed"].unique()))))
+
+
+def shown(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.1f}"
