@@ -15,6 +15,7 @@ These compare with nobody, and have options of their own, such as python -m benc
   drift           false alarms and delays of the alarm of drift, against charts that promise less
   scale           many products by several workers: efficiency, kills, memory, warm starts, a simulation
   groups          parts photographed five times: the stated rate and the achieved one
+  few_pictures    one to sixteen good pictures, beside a fixed pair of layers and anomalib's PatchCore
   contamination   defects among the good pictures: what they cost, and what is found of them
   station         32 programs ask the station at once, against the bare runtime
 """
@@ -31,6 +32,7 @@ from benchmarks import (
     bank,
     contamination,
     drift,
+    few_pictures,
     groups,
     growth,
     image_sizes,
@@ -64,6 +66,7 @@ BENCHMARKS = {
     "simplenet": simplenet.run,
 }
 ALONE = {
+    "few_pictures": few_pictures.main,
     "groups": groups.main,
     "contamination": contamination.main,
     "odd_inputs": odd_inputs.main,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from flawsight.core import FlawsightError
-from flawsight.data import AUGMENTATIONS, augment, augmented
+from flawsight.data import AUGMENTATIONS, augment, augmented, turned
 
 
 def picture(shape: tuple[int, int] = (48, 64), seed: int = 0) -> np.ndarray:
@@ -114,6 +114,21 @@ def test_enlarged_is_lazy_seeded_and_independent_of_order() -> None:
     assert len({result.tobytes() for result in forwards[1::3]}) > 2  # the passes of one image differ
     with pytest.raises(IndexError):
         more[60]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "count"), [((), 1), (("flip",), 2), (("rotate90",), 4), (("noise", "flip", "rotate90"), 8)]
+)
+def test_all_orientations_that_are_allowed(allowed: tuple[str, ...], count: int) -> None:
+    squares = [np.arange(48, dtype=np.uint8).reshape(4, 4, 3), np.full((4, 4, 3), 9, np.uint8)]
+    made = turned(squares, allowed)
+    assert len(made) == 2 * count and np.array_equal(made[0], squares[0]) and np.array_equal(made[-1], squares[1])
+    found = {image.tobytes() for image in made[::2]}
+    assert len(found) == count
+    # Closed: what is allowed once is allowed again.
+    assert {again.tobytes() for image in made[::2] for again in turned([image], allowed)} == found
+    assert (squares[0][:, ::-1].tobytes() in found) == ("flip" in allowed)
+    assert (squares[0].transpose(1, 0, 2)[::-1].tobytes() in found) == ("rotate90" in allowed)
 
 
 def test_nonsense() -> None:

@@ -1,7 +1,15 @@
 """Samples, data set layouts, decoding and splits: everything about pictures on disk, nothing about networks."""
 
 from flawsight.core import lazy_names
-from flawsight.data.augmentation import AUGMENTATIONS, LABEL_PRESERVING, augment, augmented, check_label_preserving
+from flawsight.data.augmentation import (
+    AUGMENTATIONS,
+    LABEL_PRESERVING,
+    ORIENTATIONS,
+    augment,
+    augmented,
+    check_label_preserving,
+    turned,
+)
 from flawsight.data.decode import InMemory
 from flawsight.data.files import find_images
 from flawsight.data.fingerprint import fingerprint
@@ -36,6 +44,7 @@ __all__ = [
     "LAYOUTS",
     "MAX_PIXELS",
     "MIN_GOOD",
+    "ORIENTATIONS",
     "Dataset",
     "GoodSplit",
     "InMemory",
@@ -71,6 +80,7 @@ __all__ = [
     "read_mask",
     "read_saturation_rules",
     "split_good",
+    "turned",
     "usual_looks",
 ]
 __getattr__ = lazy_names(

@@ -11,7 +11,8 @@ import numpy as np
 from flawsight.core import FlawsightError
 from flawsight.data.lazy import LazyImages
 
-AUGMENTATIONS = ("blur", "contrast", "colour", "noise", "flip", "rotate90", "shift", "rotate")
+ORIENTATIONS = ("flip", "rotate90")
+AUGMENTATIONS = ("blur", "contrast", "colour", "noise", *ORIENTATIONS, "shift", "rotate")
 LABEL_PRESERVING = ("blur", "contrast", "colour", "noise")
 """What seldom makes a defect; whether a part may be mirrored, turned or moved, only its owner knows."""
 
@@ -86,6 +87,35 @@ class _Augmented(LazyImages):
     def _image(self, number: int) -> np.ndarray:
         rng = np.random.default_rng([self.seed, number])
         return augment(self.images[number % len(self.images)], rng, self.label_preserving, self.most_degrees)
+
+
+def turned(images: Sequence[np.ndarray], label_preserving: Collection[str]) -> Sequence[np.ndarray]:
+    """Square images in all orientations that "flip" and "rotate90" allow: 1, 2, 4 or 8, the given one first.
+
+    Number p * len(images) + i is image i in orientation p, made when asked for.
+
+    >>> squares = [fs.views.resize_image(image, 64) for image in images]
+    >>> len(turned(squares, ["flip"])), len(turned(squares, ["flip", "rotate90"]))
+    (24, 96)
+    """
+    quarters = range(4 if "rotate90" in label_preserving else 1)
+    mirrored = (False, True) if "flip" in label_preserving else (False,)
+    return _Turned(images, [(turns, is_mirrored) for turns in quarters for is_mirrored in mirrored])
+
+
+@dataclass(frozen=True, eq=False)
+class _Turned(LazyImages):
+    images: Sequence[np.ndarray]
+    orientations: Sequence[tuple[int, bool]]
+
+    def __len__(self) -> int:
+        return len(self.orientations) * len(self.images)
+
+    def _image(self, number: int) -> np.ndarray:
+        orientation, index = divmod(number, len(self.images))
+        turns, is_mirrored = self.orientations[orientation]
+        image = np.rot90(self.images[index], turns)
+        return np.ascontiguousarray(image[:, ::-1] if is_mirrored else image)
 
 
 def check_label_preserving(label_preserving: Collection[str]) -> None:

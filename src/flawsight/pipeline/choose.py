@@ -32,9 +32,13 @@ from flawsight.selection.pictures import (
     race_views,
     some_pictures,
 )
+from flawsight.selection.search import LARGEST_MAP
 from flawsight.settings import FitSettings
 from flawsight.training import n_jobs
 from flawsight.views import View
+
+COARSEST_OF_FEW = 16
+"""Stride of the coarsest layer that is read where parts are too few to choose by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +121,7 @@ def choose_members(plan: Plan, networks: Networks, good: GoodImages, recipe: Def
             return _searched(plan, networks, good, recipe, replace(run, executor=executor), views)
     good = good.seen(views[0], good.region)
     network = networks.at(views[0].side)
-    strategy = _customary if plan.searches else _STRATEGIES[plan.tags.input]
+    strategy = _few_parts if plan.searches else _STRATEGIES[plan.tags.input]
     return Ensemble(strategy(plan, network, good, recipe), network, good)
 
 
@@ -251,11 +255,19 @@ def _named(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecip
     return tuple(MemberSpec(names, plan.detector, 1 / len(sets)) for names in sets)
 
 
-def _customary(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe) -> tuple[MemberSpec, ...]:
-    """The customary pair of layers, in equal parts: too few parts to measure on which see most."""
+def _few_parts(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe) -> tuple[MemberSpec, ...]:
+    """What was best in the mean over many products, for parts too few to measure on: the layers at which the network's
+    stages end, up to stride 16, without huge maps, read in all of the detector's ways, in equal parts.
+    """
     del good, recipe
     detector = next(iter(plan.detectors.values()))
-    return tuple(MemberSpec((name,), detector, 0.5) for name in network.default_pair)
+    readers = [detector, *detector.variants().values()]
+    layers = network.select(plan.settings.layers)
+    ends = stage_ends(layers) or (layers[-1].name,)
+    small = [layer for layer in map(network.layer, ends) if layer.height <= LARGEST_MAP] or [network.layer(ends[-1])]
+    names = [layer.name for layer in small if layer.stride <= COARSEST_OF_FEW] or [small[0].name]
+    weight = 1 / (len(names) * len(readers))
+    return tuple(MemberSpec((name,), reader, weight) for name in names for reader in readers)
 
 
 def _whole_images(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe) -> tuple[MemberSpec, ...]:
@@ -275,11 +287,7 @@ def _stages(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectReci
     return (MemberSpec(names, detector),)
 
 
-_STRATEGIES = {
-    "features": _named,
-    "image": _whole_images,
-    "image+features": _stages,
-}
+_STRATEGIES = {"features": _named, "image": _whole_images, "image+features": _stages}
 
 
 def _in_time(

@@ -26,6 +26,7 @@ from flawsight.pipeline.record import FitRecord, Run, squares_with_defects
 from flawsight.pipeline.region import region_preview
 from flawsight.pipeline.region.of_fit import inspected_region
 from flawsight.pipeline.reporting import PREVIEW, write_report
+from flawsight.pipeline.trust.groups import said_of_orientations
 from flawsight.pipeline.trust.pod import measure_pod
 from flawsight.pipeline.trust.said import said_of_suspects
 from flawsight.pipeline.trust.smallest import size_notes
@@ -110,6 +111,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
         *notes,
         *about_region,
         *good.concerns,
+        *said_of_orientations(good.parts, settings),
         *said_of_suspects(outcome),
         *recipe.concerns,
         *_said_of_choice(ensemble, settings),

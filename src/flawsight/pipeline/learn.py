@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import clone
 
 from flawsight.core import FlawsightError, cache_key
-from flawsight.data import augmented, folds
+from flawsight.data import ORIENTATIONS, augmented, folds, turned
 from flawsight.features import Extractor
 from flawsight.inference import MemberSpec, feed, iter_features, learn, predict
 from flawsight.inference.feature_pass import Advance, Features
@@ -20,7 +20,7 @@ from flawsight.pipeline.load_images import GoodImages
 from flawsight.pipeline.plan import Plan
 from flawsight.pipeline.record import Run
 from flawsight.scoring import RawPrediction
-from flawsight.settings import DefectOptions, LearnOptions
+from flawsight.settings import DefectOptions, FitSettings, LearnOptions
 from flawsight.training import TrainingContext, parallel_map
 from flawsight.views import Chosen, Inputs
 
@@ -67,23 +67,30 @@ def learn_members(
     The progress counts each input in both passes, and as many steps again while the detectors learn.
     """
     settings = plan.settings
-    inputs = good.inputs if len(good.paths) > 1 else _changed(good, settings)
+    inputs = good.inputs
     learned_from = _drawn(inputs, settings.seed)
     learned_from = learned_from[~np.isin(inputs.picture_of[learned_from], list(doubted))]
-    copies = None
-    if settings.augment:
-        chosen = Chosen(inputs, learned_from)
-        copies = augmented(chosen, settings.augment, settings.label_preserving, settings.seed)
-    steps = (1 + max(1, settings.augment)) * len(learned_from) + len(inputs)
+    source = _learned_from(Chosen(inputs, learned_from), settings, good.parts.is_few)
+    judged = inputs if len(good.paths) > 1 else _changed(good, settings)
+    steps = len(source) + len(learned_from) + len(judged)
     members = [(one.layers, type(one.detector).__name__, one.detector.get_params()) for one in ensemble.members]
     weights = (network.name, network.image_size, network.weights_sha256)
     options = settings.slice(LearnOptions, DefectOptions), settings.seed
     key = cache_key(weights, members, good.input_key, recipe.kinds, recipe.sources_digest, options, *sorted(doubted))
     training = TrainingContext(plan.work / key if plan.work else None)
-    held_out = _held_out_together(good, len(inputs.frames), ensemble.members, settings.seed)
     title = "Looking again at suspects" if doubted else "Learning from all good images"
     with run.progress.stage(title, steps) as advance:
-        return cross_fit(network, inputs, ensemble.members, held_out, advance, training, learned_from, copies)
+        if judged is not inputs:
+            return _fit_on_one(network, source, judged, ensemble.members, advance, training)
+        held_out = _held_out_together(good, len(inputs.frames), ensemble.members, settings.seed)
+        return cross_fit(network, inputs, ensemble.members, held_out, advance, training, learned_from, source)
+
+
+def _learned_from(chosen: Chosen, settings: FitSettings, is_few: bool) -> Sequence[np.ndarray]:
+    """These inputs, or copies of them as was asked; of few parts in all orientations in which a part stays good."""
+    if settings.augment:
+        return augmented(chosen, settings.augment, settings.label_preserving, settings.seed)
+    return turned(chosen, settings.label_preserving) if is_few else chosen
 
 
 def _held_out_together(good: GoodImages, pictures: int, members: Sequence[MemberSpec], seed: int) -> list[np.ndarray]:
@@ -96,8 +103,10 @@ def _changed(good: GoodImages, settings: LearnOptions) -> Inputs:
     """Changed copies of the one picture: what is not learned from it can be judged by no other."""
     one = good.inputs
     given = np.asarray(one.pictures[0])
-    # A change is made by chance: many of the copies are the picture itself, by which nothing can be judged.
-    made = augmented(one.pictures, TRIES * COPIES_OF_ONE, settings.label_preserving, seed=0)
+    # It is learned from in all orientations that are allowed: by these nothing can be judged.
+    changes = set(settings.label_preserving) - set(ORIENTATIONS)
+    # A change is made by chance: many of the copies are the picture itself, by which nothing can be judged either.
+    made = augmented(one.pictures, TRIES * COPIES_OF_ONE, changes, seed=0)
     copies = [copy for image in made if not np.array_equal(copy := np.asarray(image), given)][:COPIES_OF_ONE]
     if len(copies) < COPIES_OF_ONE:
         raise FlawsightError(
@@ -105,6 +114,23 @@ def _changed(good: GoodImages, settings: LearnOptions) -> Inputs:
             "--label-preserving, such as noise, or add pictures of other parts"
         )
     return Inputs(copies, one.frames * COPIES_OF_ONE)
+
+
+def _fit_on_one(
+    network: Extractor,
+    source: Sequence[np.ndarray],
+    judged: Inputs,
+    members: Sequence[MemberSpec],
+    advance: Advance,
+    training: TrainingContext,
+) -> CrossFit:
+    """Fit each member on the one picture, and ask the same of what stands for others."""
+    fed = [member._replace(detector=clone(member.detector)) for member in members]
+    feed(network, source, fed, advance)
+    (fitted,) = _learned(network, fed, [np.array([], int)], training, advance, len(source))
+    fold_of = np.zeros(len(judged), int)
+    found = find_held_out(network, judged, [fitted], fold_of, advance)
+    return CrossFit(tuple(fitted), tuple(found), (tuple(fitted),), fold_of[: len(judged.frames)], judged)
 
 
 def _drawn(inputs: Inputs, seed: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any
 from flawsight.bundle import DataInfo, DetectorSpec, ExtractorSpec, Manifest, Member, PodInfo, SelectionInfo
 from flawsight.bundle.manifest import CalibrationInfo
 from flawsight.core import INPUT
+from flawsight.data import ORIENTATIONS
 from flawsight.detectors import DETECTORS
 from flawsight.features import JOINED
 from flawsight.inference import MemberSpec
@@ -19,7 +20,7 @@ from flawsight.pipeline.plan import Plan
 from flawsight.pipeline.trust.suspects import Learned
 from flawsight.scoring import MemberCalibration
 from flawsight.selection import LayerSelection
-from flawsight.settings import RANDOM_WEIGHTS, FitSettings
+from flawsight.settings import RANDOM_WEIGHTS, FitSettings, LearnOptions
 
 PACKAGES = (
     "flawsight",
@@ -68,7 +69,7 @@ def make_manifest(plan: Plan, recipe: DefectRecipe, outcome: Learned, pod: PodIn
             images=len(good.paths),
             fingerprint=good.fingerprint,
             augment=settings.augment,
-            label_preserving=sorted(settings.label_preserving) if settings.augment else [],
+            label_preserving=_changes(settings, good.parts.is_few),
             defects=list(recipe.kinds) if learns_defects else [],
             sources_digest=recipe.sources_digest if learns_defects else "",
             pixels=good.pixels,
@@ -80,6 +81,13 @@ def make_manifest(plan: Plan, recipe: DefectRecipe, outcome: Learned, pod: PodIn
         selection=_selection_info(ensemble.selection),
         pod=pod,
     )
+
+
+def _changes(settings: LearnOptions, is_few: bool) -> list[str]:
+    """How what is learned from was changed."""
+    if settings.augment:
+        return sorted(settings.label_preserving)
+    return [name for name in ORIENTATIONS if is_few and name in settings.label_preserving]
 
 
 def _member(plan: Plan, spec: MemberSpec, calibration: MemberCalibration) -> Member:

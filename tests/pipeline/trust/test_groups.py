@@ -11,10 +11,13 @@ from PIL import Image
 
 import flawsight as fs
 from flawsight.core import FlawsightError
+from flawsight.data import read_image
 from flawsight.health import Finding, HealthReport
+from flawsight.inference import predict_raw
 from flawsight.pipeline import learn
 from flawsight.pipeline.trust.groups import find_parts, hint_of, named_parts
 from flawsight.settings import FitSettings
+from flawsight.views import resize_image
 
 FIXED = "blocks.2.1.add"
 
@@ -165,7 +168,11 @@ def test_few_pictures_make_an_inspector_that_says_what_it_cannot_promise(
         fitted = fs.fit(few, tmp_path / "b", **options, export="none")
     point = fitted.manifest.operating_point
     assert point.rate == pytest.approx(1 / (count + 1)) and not point.is_supported and fitted.manifest.selection is None
-    assert fitted.layers == ((FIXED,), ("blocks.4.2.add",)) and (tmp_path / "b" / "report.html").exists()
+    ends = [("blocks.1.1.add",), (FIXED,), ("blocks.4.2.add",)]
+    members = [(one.layers, one.detector.parameters["neighbourhood"]) for one in fitted.manifest.members]
+    assert members == [(names, window) for names in ends for window in (3, 1)]
+    assert [one.calibration.weight for one in fitted.manifest.members] == pytest.approx([1 / 6] * 6)
+    assert (tmp_path / "b" / "report.html").exists()
     said = " ".join(str(one.message) for one in warned)
     assert ("no rate of false alarms is guaranteed" in said) == (count == 1)
     assert fitted.inspect(spoiled(100)).score > max(fitted.inspect(path).score for path in few)
@@ -178,8 +185,46 @@ def test_one_picture_is_judged_by_copies_that_differ_from_it(good_dir: Path, tmp
     options = {"image_size": 64, "device": "cpu", "fixed_layers": "blocks.2.1.add"}
     inspector = fs.run_fit(FitSettings.of({"good": folder, "out": None, **options})).inspector
     assert min(inspector.manifest.calibration.scores) > 0.1
-    with pytest.raises(fs.FlawsightError, match="nothing changes it"):
-        fs.fit(folder, **options, label_preserving=())
+    for none in ((), ("flip", "rotate90")):  # turned copies are learned from
+        with pytest.raises(fs.FlawsightError, match="nothing changes it"):
+            fs.fit(folder, **options, label_preserving=none)
+
+
+@pytest.mark.parametrize(
+    ("side", "layers", "read"),
+    [
+        (64, "blocks.[12].*", ["blocks.1.1.add", FIXED]),
+        (64, "conv_stem", ["conv_stem"]),  # no stage ends there
+        (544, "all", [FIXED, "blocks.4.2.add"]),  # maps of 136 positions a side are not searched either
+    ],
+)
+def test_few_pictures_are_read_by_layers_that_were_allowed(
+    good_dir: Path, side: int, layers: str, read: list[str]
+) -> None:
+    few, options = sorted(good_dir.iterdir())[:2], {"image_size": side, "device": "cpu", "pod": False}
+    with pytest.warns(UserWarning, match="too few"):
+        assert fs.fit(few, **options, layers=layers).layers == tuple((name,) for name in read)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("allowed", [(), ("flip",), ("flip", "rotate90")])
+def test_few_pictures_are_learned_from_as_they_are_and_turned_where_a_part_may_be(
+    good_dir: Path, count: int, allowed: tuple[str, ...]
+) -> None:
+    """All their descriptors are in the memory bank: nothing is found in them, nor in what is known to be good."""
+    paths = sorted(good_dir.iterdir())[:count]
+    bank = {"bank_size": 10_000, "max_descriptors": None, "neighbourhood": 1}
+    options = {"image_size": 64, "device": "cpu", "fixed_layers": FIXED, "detector_parameters": bank, "pod": False}
+    said = {0: "add flip or rotate90 to --label-preserving", 1: "in 2 orientations", 2: "in 8 orientations"}
+    with pytest.warns(UserWarning, match=said[len(allowed)]):
+        inspector = fs.fit(paths, **options, label_preserving=("noise", *allowed))
+    assert inspector.manifest.data.label_preserving == list(allowed)
+    square = resize_image(read_image(paths[-1]), 64)
+    seen = {"": square, "flip": square[:, ::-1], "rotate90": np.rot90(square)}
+    squares = [np.ascontiguousarray(one) for one in seen.values()]
+    (found,) = predict_raw(inspector.backend.extractor, squares, inspector.backend.members)
+    is_known = found.maps.max(axis=(1, 2)) < 1  # distances; rounding alone makes 0.03, another picture 40
+    assert dict(zip(seen, is_known, strict=True)) == {name: name in ("", *allowed) for name in seen}
 
 
 def test_a_time_for_each_picture_needs_a_choice(good_dir: Path, tmp_path: Path) -> None:

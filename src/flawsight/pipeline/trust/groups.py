@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from flawsight.core import FlawsightError, cache_key
-from flawsight.data import MIN_GOOD
+from flawsight.data import MIN_GOOD, turned
 from flawsight.health import HealthReport
+from flawsight.settings import LearnOptions
 
 GROUP = "part"
 """The group of a pattern that names the part, where it has one of that name."""
@@ -77,12 +78,25 @@ def _said_of_few(count: int) -> str:
     """What cannot be done, and what not be promised, with so few."""
     parts = "1 part is" if count == 1 else f"{count} different parts are"
     said = (
-        f"{parts} too few to choose layers by, which takes {MIN_GOOD}: customary ones are read, "
-        "if --fixed-layers names no others"
+        f"{parts} too few to choose layers by, which takes {MIN_GOOD}: those at which the network's stages end are "
+        "read, if --fixed-layers names no others"
     )
     if count > 1:
         return f"{said}; no rate of false alarms below {1 / (count + 1):.0%} can be stated"
     return f"{said}; how pictures of one part differ says nothing of others: no rate of false alarms is guaranteed"
+
+
+def said_of_orientations(parts: Parts, settings: LearnOptions) -> list[str]:
+    """Of few parts: in how many orientations each picture is learned from, or how to say that it may be turned."""
+    if not parts.is_few or settings.augment:
+        return []
+    count = len(turned([np.zeros((1, 1, 3), np.uint8)], settings.label_preserving))
+    if count > 1:
+        return [f"each picture is learned from in {count} orientations, as --label-preserving allows"]
+    return [
+        "good parts are learned from as they lie: where they may also be mirrored or turned, add flip or rotate90 to "
+        "--label-preserving, for of few pictures much more is learned so"
+    ]
 
 
 def named_parts(paths: Sequence[Path], pattern: str, folder: Path | None) -> list[str]:
