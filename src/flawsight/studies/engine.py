@@ -156,7 +156,7 @@ def _as_rows(grid: Mapping[str, Any], other: Mapping[str, Any]) -> list[Any]:
     parameters = {
         name: one for name, one in settings["parameter"].items() if "." not in name or name.split(".")[0] in both
     }
-    few = [settings[name] for name in ("weights", "most_good", "most_test")]
+    few = [settings.get(name) for name in ("weights", "most_good", "most_test", "generator_preset", "generator_steps")]
     return [grid["rows"], grid["columns"], grid["pictures"], parameters, few]
 
 
