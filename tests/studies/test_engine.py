@@ -207,3 +207,14 @@ def test_other_weights_of_the_same_name_are_another_grid(products: Path, tmp_pat
     file.write_bytes(b"two")
     with pytest.raises(FlawsightError, match="--weights"):
         study(products, tmp_path / "out", weights=str(file))
+
+
+def test_other_textures_are_another_grid_wherever_they_lie(products: Path, tmp_path: Path, tally) -> None:
+    textures = tmp_path / "textures"
+    shutil.copytree(products / "stripes" / "train" / "good", textures / "some")
+    study(products, tmp_path / "out", textures=textures)
+    shutil.copytree(textures, tmp_path / "moved" / "textures")
+    study(products, tmp_path / "out", textures=tmp_path / "moved" / "textures")
+    next(textures.glob("some/*")).unlink()
+    with pytest.raises(FlawsightError, match="--textures"):
+        study(products, tmp_path / "out", textures=textures)

@@ -33,6 +33,7 @@ from flawsight.settings.groups import (
     PixelOptions,
     RunOptions,
     SearchOptions,
+    SourceOptions,
     ViewOptions,
 )
 from flawsight.settings.scale import TrackOptions, WorkerOptions
@@ -85,6 +86,7 @@ __all__ = [
     "RunOptions",
     "SearchOptions",
     "ServeSettings",
+    "SourceOptions",
     "StudySettings",
     "SynthesizeSettings",
     "TrackOptions",

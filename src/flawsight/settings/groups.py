@@ -184,7 +184,19 @@ class DetectorOptions(Options):
     )
 
 
-class DefectOptions(Options):
+class SourceOptions(Options):
+    """What synthetic defects are made of, beside the good images.
+
+    >>> SourceOptions.of({"generator_steps": "600"}).generator_steps
+    600
+    """
+
+    textures: Path | None = option(None, "perlin: folder of foreign textures.")
+    generator_preset: Text = option("small", "sdas: small, paper (256 pixels, needs a GPU), or tiny (to try out).")
+    generator_steps: int | None = option(None, "sdas: training steps; default: the preset's.", ge=1)
+
+
+class DefectOptions(SourceOptions):
     """Which synthetic defects, of what, and where.
 
     >>> DefectOptions.of({"strength": "0.1:0.3"}).strength
@@ -192,12 +204,7 @@ class DefectOptions(Options):
     """
 
     defects: Joined = option("auto", "auto, or kinds such as nsa,cutpaste,simple.")
-    textures: Path | None = option(None, "perlin: folder of foreign textures.")
-    generator: Path | None = option(
-        None, "sdas: folder of the generator; what is there is used if it learned from these images, else one is made."
-    )
-    generator_preset: Text = option("small", "sdas: small, or paper (256 pixels, needs a GPU).")
-    generator_steps: int | None = option(None, "sdas: training steps; default: the preset's.", ge=1)
+    generator: Path | None = option(None, "sdas: folder of the generator; what is there is used, or one is made.")
     strength: Range = option((0.1, 0.2), "sdas: how anomalous; a number, or LOW:HIGH.", metavar="LOW:HIGH")
     texture: bool | None = option(None, "Say what the product is, instead of the estimate.", flags="--texture/--object")
     foreground: Foreground = option(

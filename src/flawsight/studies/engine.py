@@ -91,7 +91,7 @@ def make_study(given: StudySettings, progress: Progress | None = None) -> StudyR
     >>> make_study(fs.settings.StudySettings(name="a-tabel-1", data=dataset, out=tmp))
     Traceback (most recent call last):
         ...
-    flawsight...: unknown study 'a-tabel-1': did you mean a-table-1 or a-table-4 or a-table-3? known: ...
+    flawsight...: unknown study 'a-tabel-1': did you mean a-table-1 or ...
     """
     study = STUDIES[_there(given.name, "the name of the study is missing: flawsight study --list shows them")]
     out = _there(given.out, "--out is missing: name the folder for the table")
@@ -156,7 +156,7 @@ def _as_rows(grid: Mapping[str, Any], other: Mapping[str, Any]) -> list[Any]:
     parameters = {
         name: one for name, one in settings["parameter"].items() if "." not in name or name.split(".")[0] in both
     }
-    few = [settings[name] for name in ("weights", "most_good", "most_test")]
+    few = [settings.get(name) for name in ("weights", "most_good", "most_test", "generator_preset", "generator_steps")]
     return [grid["rows"], grid["columns"], grid["pictures"], parameters, few]
 
 

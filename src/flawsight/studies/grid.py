@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flawsight.core import FlawsightError, cache_key, sha256_of, write_whole
-from flawsight.data import Sample, find_categories, open_dataset
+from flawsight.data import Sample, find_categories, find_images, open_dataset
 from flawsight.settings import StudySettings, flag_of
 from flawsight.studies.study import Study, Unit
 
@@ -49,6 +49,7 @@ def grid_of(study: Study, settings: StudySettings, units: Sequence[Unit]) -> dic
             **settings.model_dump(mode="json", exclude=NOT_OF_THE_GRID),
             "categories": list(dict.fromkeys(unit.category for unit in units if unit.category)),
             "weights": [_weights(file) for file in settings.weights],
+            "textures": None if settings.textures is None else _textures(settings.textures),
         },
         "pictures": {category: _pictures(settings, category) for category in chosen_categories(settings)},
         "units": len(units),
@@ -115,6 +116,12 @@ def versions() -> dict[str, str]:
 
 def _weights(file: str) -> str:
     return f"{Path(file).name} {sha256_of(Path(file))[:12]}" if Path(file).is_file() else file
+
+
+def _textures(folder: Path) -> str:
+    """What it is called, and a digest of what its images are called and how large the files are."""
+    paths = find_images(folder, recursive=True)
+    return f"{folder.name} {cache_key(*((path.relative_to(folder).as_posix(), path.stat().st_size) for path in paths))}"
 
 
 def _pictures(settings: StudySettings, category: str) -> str:

@@ -49,18 +49,22 @@ class Product:
         """Of the test images: 0 good, 1 defective."""
         return [int(sample.label == DEFECTIVE) for sample in self.samples]
 
-    def measured(self, found: RawPrediction) -> dict[str, float | None]:
+    def measured(self, found: RawPrediction, *, pixel_auroc: bool = False) -> dict[str, float | None]:
         """AU-ROC, AU-PRO up to 0.3 and their harmonic mean P_h (Eq. 3 of paper A) of what was found in `test`.
 
         An image's score is the detector's own, or the maximum of its smoothed map at this size. None for what cannot
-        be said: without good and defective images, or without masks.
+        be said: without good and defective images, or without masks. `pixel_auroc`: with the pixels' AU-ROC.
         """
         maps = np.stack([upsample(one, self.side) for one in found.maps])
         scores, labels = maps.max(axis=(1, 2)) if found.scores is None else found.scores, self.labels
         image = auroc(scores, labels) if len(set(labels)) == 2 else None
-        pixel = None if self.truth is None else self.truth.aupro(maps[list(self.marked)])
+        marked = maps[list(self.marked)]
+        pixel = None if self.truth is None else self.truth.aupro(marked)
         both = None if image is None or pixel is None else harmonic_mean(image, pixel)
-        return {"auroc": image, "aupro": pixel, "p_h": both}
+        figures = {"auroc": image, "aupro": pixel, "p_h": both}
+        if pixel_auroc:
+            figures["pixel_auroc"] = None if self.truth is None else self.truth.pixel_auroc(marked)
+        return figures
 
 
 def product_of(settings: StudySettings, unit: Unit) -> Product:

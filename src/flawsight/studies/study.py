@@ -113,5 +113,9 @@ STUDIES: Registry[Study] = Registry(
         "a-table-4": "flawsight.studies.papers.a:TABLE_4",
         "a-figure-4": "flawsight.studies.papers.a:FIGURE_4",
         "a-figure-5": "flawsight.studies.papers.a:FIGURE_5",
+        "e-table-1": "flawsight.studies.papers.e:TABLE_1",
+        "e-table-3": "flawsight.studies.papers.e:TABLE_3",
+        "e-table-5": "flawsight.studies.papers.e:TABLE_5",
+        "e-figure-5": "flawsight.studies.papers.e:FIGURE_5",
     },
 )

@@ -56,12 +56,20 @@ def mean_and_deviation(values: pd.Series) -> str:
     return text if len(there) == len(values) else f"{text} {NOT_ALL}"
 
 
-def pivot(frame: pd.DataFrame, rows: str, columns: str, value: str, title: str, with_mean: bool = True) -> Table:
+def pivot(
+    frame: pd.DataFrame,
+    rows: str,
+    columns: str,
+    value: str,
+    title: str,
+    with_mean: bool = True,
+    with_best: bool = True,
+) -> Table:
     """A table with a cell for each of `rows` and `columns`: `value` over the seeds, NaN where there is none.
 
     `frame` has one line for each cell and seed; where the column `is_whole` is False, the cell is marked. The last row
     (unless `with_mean` is False) is the mean over the rows, its deviation the root mean square of theirs, as in paper
-    A. The best of a row is bold, where they differ.
+    A. The best of a row is bold, where they differ (unless `with_best` is False).
 
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"category": ["a", "a"], "kind": ["nsa", "simple"], "seed": 0, "p_h": [0.9, 0.8]})
@@ -79,10 +87,12 @@ def pivot(frame: pd.DataFrame, rows: str, columns: str, value: str, title: str, 
             if not is_whole and cells[name, head] != NOTHING and NOT_ALL not in cells[name, head]:
                 cells[name, head] += f" {NOT_ALL}"
             means[name, head] = float(part[value].mean()), float(part[value].std())
-    body = [(str(name), *_with_best([cells[name, head] for head in heads], [means[name, head][0] for head in heads]))
-            for name in names]  # fmt: skip
+    lines = [
+        (str(name), [cells[name, head] for head in heads], [means[name, head][0] for head in heads]) for name in names
+    ]
     if with_mean and len(names) > 1:
-        body.append(_mean_row(names, heads, cells, means))
+        lines.append(("mean", *_mean_row(names, heads, cells, means)))
+    body = [(name, *(_with_best(texts, centres) if with_best else texts)) for name, texts, centres in lines]
     note = NOT_ALL_SAYS if any(NOT_ALL in cell for row in body for cell in row) else ""
     return Table(title, (rows, *map(str, heads)), tuple(body), note)
 
@@ -92,7 +102,7 @@ def _mean_row(
     heads: Sequence[str],
     cells: dict[tuple[str, str], str],
     means: dict[tuple[str, str], tuple[float, float]],
-) -> tuple[str, ...]:
+) -> tuple[list[str], list[float]]:
     found, centres = [], []
     for head in heads:
         column = pd.Series([means[name, head][0] for name in names])
@@ -103,7 +113,7 @@ def _mean_row(
             text += f" ± {100 * math.sqrt((deviations**2).mean()):.1f}"
         is_whole = not column.isna().any() and not any(NOT_ALL in cells[name, head] for name in names)
         found.append(text if is_whole or text == NOTHING else f"{text} {NOT_ALL}")
-    return ("mean", *_with_best(found, centres))
+    return found, centres
 
 
 def _with_best(cells: Sequence[str], means: Sequence[float]) -> list[str]:

@@ -1,0 +1,72 @@
+"""Paper E, RealNet: Tables 1, 3 and 5, and Figure 5.
+
+All are made of the same rows: a RealNet with one source of anomalies and one change, trained on all good images. The
+generators of SDAS are kept in DIR/generators, one for each category and seed.
+"""
+
+from flawsight.studies.papers.e.measure import COLUMNS, measure_realnet
+from flawsight.studies.papers.e.tables import over_retention, table_1, table_3, table_5, tables_of_rrs
+from flawsight.studies.papers.e.units import figure_5_units, table_1_units, table_3_units, table_5_units
+from flawsight.studies.study import Study
+
+_DEFAULTS = {"detector": ("realnet",)}
+_QUICK = {
+    "parameter": {"realnet.training_steps": 2, "realnet.pairs": 8, "realnet.afs_pairs": 4},
+    "generator_preset": "tiny",
+    "generator_steps": 2,
+}
+_NEEDS = "masks for the pixels' figures; minutes of training for each generator and for each row"
+
+TABLE_1 = Study(
+    title="RealNet by category",
+    source="paper E, Table 1, the column of SIA",
+    needs=_NEEDS,
+    columns=COLUMNS,
+    units=table_1_units,
+    measure=measure_realnet,
+    tables=table_1,
+    defaults=_DEFAULTS,
+    quick=_QUICK,
+    at_once=1,
+    rows="e-realnet",
+)
+TABLE_3 = Study(
+    title="Sources of anomalies",
+    source="paper E, Tables 1 and 3",
+    needs=f"--textures, a folder of foreign textures (DTD's in the paper); {_NEEDS}",
+    columns=COLUMNS,
+    units=table_3_units,
+    measure=measure_realnet,
+    tables=table_3,
+    defaults=_DEFAULTS,
+    quick=_QUICK,
+    at_once=1,
+    rows="e-realnet",
+)
+TABLE_5 = Study(
+    title="Without AFS and RRS, and by strength",
+    source="paper E, Table 5",
+    needs=_NEEDS,
+    columns=COLUMNS,
+    units=table_5_units,
+    measure=measure_realnet,
+    tables=table_5,
+    defaults=_DEFAULTS,
+    quick=_QUICK,
+    at_once=1,
+    rows="e-realnet",
+)
+FIGURE_5 = Study(
+    title="Residuals that RRS keeps",
+    source="paper E, Figure 5",
+    needs=_NEEDS,
+    columns=COLUMNS,
+    units=figure_5_units,
+    measure=measure_realnet,
+    tables=tables_of_rrs,
+    figure=over_retention,
+    defaults=_DEFAULTS,
+    quick=_QUICK,
+    at_once=1,
+    rows="e-realnet",
+)
