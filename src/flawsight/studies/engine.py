@@ -29,6 +29,7 @@ Made = list[tuple[Unit, Row]]
 class StudyResult:
     """The rows of a study, one for each unit of its grid with its `status` (made, failed or missing), and its files.
 
+    >>> import pandas as pd
     >>> StudyResult(pd.DataFrame({"status": ["made", "missing"]}), tmp / "x.csv", tmp / "x.md", None).is_whole
     False
     """

@@ -22,8 +22,7 @@ PACKAGES = ("flawsight", "torch", "torchvision", "timm", "numpy", "scikit-learn"
 def networks(settings: StudySettings) -> list[tuple[str, str]]:
     """Each network with the name of its weights' file, `random`, or nothing for the usual ones.
 
-    >>> networks(fs.settings.StudySettings(extractor=("resnet18",), weights=("a.pth", "b.pth")))
-    [('resnet18', 'a.pth'), ('resnet18', 'b.pth')]
+    Several files for one network make several of it.
     """
     names, files = settings.extractor, tuple(Path(file).name for file in settings.weights)
     if len(set(files)) < len(files):

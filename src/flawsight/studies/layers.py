@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from flawsight.core import JOIN, FlawsightError
+from flawsight.core import JOIN, FlawsightError, spread
 from flawsight.detectors import Detector, make_detectors
 from flawsight.features import Extractor, Layer, joined_layer, select_layers
 from flawsight.inference import MemberSpec, fit_detectors, predict_raw, release
@@ -27,10 +27,7 @@ Answer = TypeVar("Answer")
 def studied_layers(settings: StudySettings, extractor: Extractor) -> list[Layer]:
     """The layers that are compared, in network order; those that repeat another's values are left out."""
     found = [layer for layer in select_layers(extractor.layers, settings.layers) if not layer.same_as]
-    most = settings.most_layers or len(found)
-    if most < len(found):
-        found = [found[at] for at in np.linspace(0, len(found) - 1, most).round().astype(int)]
-    return found
+    return [found[at] for at in spread(len(found), settings.most_layers or len(found))]
 
 
 def detectors_of(settings: StudySettings, seed: int) -> dict[str, Detector]:
