@@ -75,9 +75,15 @@ def mahalanobis(good: np.ndarray, asked: np.ndarray) -> np.ndarray:
     return cdist(asked, good.mean(0)[None], "mahalanobis", VI=np.linalg.inv(model.covariance_))[:, 0]
 
 
+def standardised(good: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """A channel that never varies, as behind a ReLU, varies by the rounding of the network."""
+    spread = np.maximum(good.std(0, ddof=1), 1e-6 * np.sqrt(np.mean(good**2)))
+    return np.linalg.norm((asked - good.mean(0)) / spread, axis=1)
+
+
 BY_HAND = {
     "L2": lambda good, asked: np.linalg.norm(asked - good.mean(0), axis=1),
-    "SED": lambda good, asked: np.linalg.norm((asked - good.mean(0)) / good.std(0, ddof=1), axis=1),
+    "SED": standardised,
     "Mahalanobis": mahalanobis,
 }
 

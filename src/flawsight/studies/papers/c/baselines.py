@@ -105,6 +105,7 @@ def least_area(product: Product) -> float | None:
 
 def supervised(product: Product, network: Extractor, unit: Unit, parameters: dict[str, Any]) -> Row:
     """A classifier on four fifths of all images of the product, good and defective, and its AU-ROC on the fifth."""
+    classifier = _classifier(network, unit.seed, parameters)
     squares = [*(product.good[number] for number in range(len(product.good))), *product.test]
     labels = np.array([0] * len(product.good) + product.labels)
     if min(np.bincount(labels, minlength=2)) < FOLDS:
@@ -116,7 +117,7 @@ def supervised(product: Product, network: Extractor, unit: Unit, parameters: dic
     def pixels(rows: np.ndarray) -> torch.Tensor:
         return network.pixels([squares[row] for row in rows])
 
-    classifier = _classifier(network, unit.seed, parameters).fit(pixels(learned), labels[learned])
+    classifier.fit(pixels(learned), labels[learned])
     scores = classifier.image_scores(pixels(asked)).cpu().numpy()
     return {"auroc": auroc_of(scores, labels[asked]), "labelled": float(labels[learned].sum())}
 

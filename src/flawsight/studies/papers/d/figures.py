@@ -54,9 +54,10 @@ def _over(frame: pd.DataFrame, column: str, across: str, label: str) -> str:
     several = lines["network"].nunique() > 1
     for figure, title in FIGURES.items():
         known = lines[lines[figure].notna()]
-        for (network, category, value), part in known.groupby(["network", "category", column], sort=True):
+        for (network, category, _), part in known.groupby(["network", "category", column], sort=True):
             name = f"{category}, {network}" if several else str(category)
-            point = (float(value), float(part[figure].mean()), float(part[figure].std()), f"{value:g}")
+            at = float(part[column].iloc[0])
+            point = (at, float(part[figure].mean()), float(part[figure].std()), f"{at:g}")
             panels.setdefault(title, {}).setdefault(name, []).append(point)
     return scatter(panels, across, "mean over seeds", label)
 
