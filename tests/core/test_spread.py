@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,5 +19,5 @@ def test_different_numbers_from_the_first_to_the_last(count: int, most: int) -> 
 @given(st.integers(2, 500), st.integers(2, 60))
 def test_gaps_differ_by_one_at_most(count: int, most: int) -> None:
     numbers = spread(count, most)
-    gaps = [after - before for before, after in zip(numbers, numbers[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(numbers)]
     assert max(gaps) - min(gaps) <= 1

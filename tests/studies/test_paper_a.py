@@ -16,11 +16,13 @@ import flawsight as fs
 from flawsight.data import find_images, open_dataset, split_good
 from flawsight.defects import apply_defects, described_product, make
 from flawsight.detectors import PatchCore
-from flawsight.features import Extractor
+from flawsight.features import Extractor, effective_receptive_fields
 from flawsight.metrics import aupro
 from flawsight.scoring import upsample
-from flawsight.studies import STUDIES, StudyResult, run_study
+from flawsight.settings import StudySettings
+from flawsight.studies import STUDIES, StudyResult, Unit, run_study
 from flawsight.studies.papers.a.measure import COLUMNS
+from flawsight.studies.products import network_of
 from flawsight.views import resize_image
 
 SIDE = 64
@@ -119,10 +121,23 @@ def test_the_others_are_made_of_the_same_rows(
 ) -> None:
     monkeypatch.setattr("flawsight.studies.papers.a.measure.fitted_and_asked", None)  # nothing is measured again
     found = study(name, products, table_1.csv.parent, seeds="0,1")
-    assert found.is_whole and found.rows.drop(columns="error").equals(table_1.rows.drop(columns="error"))
+    rows = found.rows[found.rows["method"] != "rrf"]
+    assert found.is_whole
+    pd.testing.assert_frame_equal(rows, table_1.rows)
     assert (found.figure is not None) == ("figure" in name)
     if found.figure:
         assert found.figure.name in found.markdown.read_text() and "xmlns" in found.figure.read_text()
+
+
+def test_receptive_fields_are_those_of_the_network(
+    table_1: StudyResult, products: Path, network: Extractor, tmp_path: Path
+) -> None:
+    found = study("a-figure-5", products, table_1.csv.parent, seeds="0,1")
+    fields = effective_receptive_fields(network, layers=[LAYER], count=12, cache=tmp_path)
+    one = row(found, method="rrf", layers=LAYER)
+    assert one["rrf"] == pytest.approx(fields[LAYER].relative, abs=1e-5) and one["category"] == ""
+    assert f"| {100 * one['rrf']:.1f} |" in found.markdown.read_text()
+    assert found.figure is not None and found.figure.read_text().count("<circle") == 3 + 1  # layers, and the legend
 
 
 def test_two_workers_make_the_same_file(table_1: StudyResult, products: Path, tmp_path: Path) -> None:
@@ -164,6 +179,15 @@ def test_a_network_without_the_pair_fails_there_alone(products: Path, tmp_path: 
         ("features.3", ""): "made", ("pair", ""): "failed", ("pair", "official"): "failed", ("auto", ""): "made",
     }  # fmt: skip
     assert "no blocks that end at strides 8 and 16" in rows.loc[("pair", "")]["error"]
+
+
+def test_random_weights_are_by_the_seed(products: Path, tmp_path: Path) -> None:
+    options = {"categories": "bands", "layers": LAYER, "weights": "random", "seeds": "0,1"}
+    first, second = study("a-figure-4", products, tmp_path, **options).rows["aupro_nsa"]
+    network = Extractor(image_size=SIDE, weights="random", seed=1, device="cpu")
+    assert network_of(StudySettings(weights=("random",), device="cpu"), Unit("", network.name, "random", SIDE, seed=1)
+                      ).weights_sha256 == network.weights_sha256  # fmt: skip
+    assert first != second
 
 
 def frame(lines: list[dict]) -> pd.DataFrame:

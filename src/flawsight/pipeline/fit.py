@@ -17,7 +17,7 @@ from flawsight.defects import defect_kinds
 from flawsight.export import export_inspector
 from flawsight.inference import TorchBackend
 from flawsight.inspection import Inspector
-from flawsight.pipeline.choose import Ensemble, Networks, choose_members
+from flawsight.pipeline.choose import Ensemble, Networks, choose_members, with_named_layers
 from flawsight.pipeline.defect_sources import DefectRecipe, defect_sources, preview_defects
 from flawsight.pipeline.load_images import GoodImages, find_good, load_images
 from flawsight.pipeline.package import make_manifest
@@ -91,8 +91,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
         logging.getLogger(__name__).warning(plan.without_graph)
     paths, notes, skipped = find_good(settings, settings.good)
     networks = Networks(settings)
-    for names in plan.fixed or ():
-        networks.at(settings.sides[0]).prepare(names)  # an unknown layer is named before anything is read
+    plan = with_named_layers(plan, networks, run.progress)  # an unknown layer is named before anything is read
     with run.timed("checking images"):
         good = load_images(paths, settings, run.progress)
         region, about_region = inspected_region(settings, good)
@@ -114,7 +113,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
         *good.concerns,
         *said_of_suspects(outcome),
         *recipe.concerns,
-        *_left_out(ensemble, settings),
+        *_said_of_choice(ensemble, settings),
         *size_notes(inspector, good, settings, study),
     )
     record = FitRecord(
@@ -186,14 +185,16 @@ def _write(inspector: Inspector, files: dict[str, bytes], record: FitRecord, fol
         raise
 
 
-def _left_out(ensemble: Ensemble, settings: FitSettings) -> list[str]:
-    """Kinds of defects that found no place."""
+def _said_of_choice(ensemble: Ensemble, settings: FitSettings) -> list[str]:
+    """What was read of a weights file, and kinds of defects that found no place."""
+    read = list(filter(None, [ensemble.network.network.remark]))
     if ensemble.selection is None or settings.smallest_defect is not None:
-        return []
+        return read
     missing = [kind for kind in defect_kinds(ensemble.selection.defects) if kind not in ensemble.selection.figures_]
     if not missing:
-        return []
+        return read
     return [
+        *read,
         f"artificial defects of the kind {', '.join(missing)} found no place on these pictures and were left out: are "
-        "they nearly uniform at this size?"
+        "they nearly uniform at this size?",
     ]

@@ -22,7 +22,6 @@ from flawsight.settings.parse import (
 )
 
 MAX_PIXELS = 100_000_000
-DEFAULT_EXTRACTOR = "tf_efficientnet_lite0"
 Joined = Annotated[Text, BeforeValidator(joined_of)]
 Names = Annotated[tuple[str, ...], BeforeValidator(names_of)]
 Numbers = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(numbers_of)]
@@ -162,17 +161,6 @@ class ViewOptions(Options):
         return self.region == Path("auto")
 
 
-class ExtractorOptions(Options):
-    """Which network reads.
-
-    >>> ExtractorOptions(extractor="torchvision:resnet18").extractor
-    'torchvision:resnet18'
-    """
-
-    extractor: Text = option(DEFAULT_EXTRACTOR, "A network of timm or torchvision; the default needs no download.")
-    weights: Path | None = option(None, "A .safetensors or .pth file for the network.")
-
-
 class DetectorOptions(Options):
     """Which method, and how it is set.
 
@@ -190,7 +178,8 @@ class DetectorOptions(Options):
     )
     fixed_layers: Members = option(
         None,
-        "Read these layers and search nothing: a+b,c is one member that reads a and b, and one that reads c.",
+        "Read these layers and search nothing: a+b,c is one member that reads a and b, and one that reads c; "
+        "evenly:4 is four.",
         metavar="LAYERS",
     )
 
@@ -225,7 +214,7 @@ class SearchOptions(Options):
     4000000000
     """
 
-    layers: Joined = option("all", "all, or globs such as 'blocks.2.*,blocks.4.*'.")
+    layers: Joined = option("all", "all, globs such as 'blocks.2.*,blocks.4.*', or evenly:4 by receptive field.")
     search: Literal["auto", "exhaustive"] = option("auto", "auto, or exhaustive (paper A's procedure).")
     first: Joined | None = option(
         None, "auto: try these layers first, and the rest of a depth only where others see more there."

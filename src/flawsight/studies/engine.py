@@ -196,7 +196,7 @@ def frame_of(study: Study, store: RowStore, units: Sequence[Unit]) -> pd.DataFra
     frame = pd.DataFrame(lines)
     for name, kind in study.columns.items():
         if kind is float:
-            frame[name] = pd.to_numeric(frame[name], errors="coerce")
+            frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(float)
     return frame
 
 

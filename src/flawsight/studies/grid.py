@@ -47,7 +47,7 @@ def grid_of(study: Study, settings: StudySettings, units: Sequence[Unit]) -> dic
         "columns": list(study.columns),
         "settings": {
             **settings.model_dump(mode="json", exclude=NOT_OF_THE_GRID),
-            "categories": list(dict.fromkeys(unit.category for unit in units)),
+            "categories": list(dict.fromkeys(unit.category for unit in units if unit.category)),
             "weights": [_weights(file) for file in settings.weights],
         },
         "pictures": {category: _pictures(settings, category) for category in chosen_categories(settings)},

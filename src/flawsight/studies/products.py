@@ -20,7 +20,7 @@ from flawsight.data import (
     open_dataset,
     read_image,
 )
-from flawsight.features import Extractor
+from flawsight.features import RANDOM_WEIGHTS, Extractor
 from flawsight.inspection.evaluation import test_samples
 from flawsight.metrics import PixelTruth, auroc, harmonic_mean
 from flawsight.scoring import RawPrediction, upsample
@@ -108,8 +108,10 @@ def _drawn(count: int, most: int | None, seed: int) -> np.ndarray:
 
 
 def network_of(settings: StudySettings, unit: Unit) -> Extractor:
-    """The network of a unit; the last two are kept."""
-    return _network(unit.extractor, weights_of(settings, unit), unit.image_size, settings.device)
+    """The network of a unit, random ones by its seed; the last two are kept."""
+    weights = weights_of(settings, unit)
+    seed = unit.seed if weights == RANDOM_WEIGHTS else 0
+    return _network(unit.extractor, weights, unit.image_size, settings.device, seed=seed)
 
 
 def weights_of(settings: StudySettings, unit: Unit) -> str | None:
