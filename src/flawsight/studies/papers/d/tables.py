@@ -9,10 +9,10 @@ from flawsight.studies.papers.d.measure import FIGURES, numbers
 from flawsight.studies.tables import MADE, NOT_ALL, NOT_ALL_SAYS, NOTHING, Table, pivot
 
 ADAPTORS = {
-    "": "one linear layer",
-    "adaptor=mlp": "two layers with a leaky ReLU between",
-    "adaptor=none": "no adaptor",
-    "loss=cross_entropy": "one linear layer, cross-entropy",
+    "": "linear",
+    "adaptor=mlp": "two layers",
+    "adaptor=none": "none",
+    "loss=cross_entropy": "linear, cross-entropy",
 }
 
 

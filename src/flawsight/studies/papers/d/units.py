@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from flawsight.core import JOIN, FlawsightError
 from flawsight.detectors import Detector, make_detectors
-from flawsight.features import Extractor, select_layers, stage_ends
+from flawsight.features import Extractor, stage_ends
 from flawsight.settings import StudySettings
 from flawsight.studies.grid import chosen_categories, networks
-from flawsight.studies.layers import detectors_of
+from flawsight.studies.layers import detectors_of, studied_layers
 from flawsight.studies.products import network_of
 from flawsight.studies.study import Unit
 
@@ -101,7 +101,8 @@ def usual_layers(settings: StudySettings, base: Unit) -> str:
     """Levels 2 and 3, or the layers that were asked for, together."""
     if settings.layers == "all":
         return USUAL
-    return JOIN.join(layer.name for layer in select_layers(network_of(settings, base).layers, settings.layers))
+    asked = settings.model_copy(update={"most_layers": None})  # read together, and not compared
+    return JOIN.join(layer.name for layer in studied_layers(asked, network_of(settings, base)))
 
 
 def read_layers(network: Extractor, layers: str) -> tuple[str, ...]:
