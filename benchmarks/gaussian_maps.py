@@ -16,13 +16,13 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.detector_study import open_product
-from benchmarks.gaussian_study import CATEGORIES
 from benchmarks.selection_study import measure
 from flawsight.detectors import Gaussian, PatchCore
 from flawsight.features import Extractor
 from flawsight.inference import MemberSpec, fit_detectors, predict_raw
 from flawsight.metrics import auroc
 
+CATEGORIES = ("magnetic_tile", "kolektorsdd_tiles", "cookie", "paper_pa_bft01_tl")
 METHODS = {
     "PatchCore": PatchCore,
     "Gaussian": Gaussian,

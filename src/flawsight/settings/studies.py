@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from flawsight.settings.base import option
-from flawsight.settings.groups import DeviceOptions, Joined, Names, Parameters, Side, SourceOptions
+from flawsight.settings.groups import DeviceOptions, Joined, LearnOptions, Names, Parameters, Side, SourceOptions
 from flawsight.settings.parse import numbers_of
 from flawsight.settings.scale import WorkerOptions
 
@@ -16,7 +16,7 @@ Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(numbe
 Sides = Annotated[tuple[Side, ...], BeforeValidator(numbers_of), Field(min_length=1)]
 
 
-class StudySettings(SourceOptions, WorkerOptions, DeviceOptions):
+class StudySettings(LearnOptions, SourceOptions, WorkerOptions, DeviceOptions):
     """The options of `study`. What is not given is the study's own, or with `quick` what makes it small.
 
     >>> settings = StudySettings.of({"name": "a-table-1", "data": "mvtec", "out": "tables", "seeds": "0,1"})

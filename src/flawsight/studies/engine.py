@@ -224,7 +224,7 @@ def _said(study: Study, given: StudySettings, settings: StudySettings, frame: pd
     shown = ", ".join(f"{name} {_short(value)}" for name, value in of_grid.items() if value not in ((), [], None, {}))
     seeds = ", ".join(map(str, settings.seeds))
     versioned = ", ".join(f"{name} {text}" for name, text in versions().items())
-    head = f"After {study.source}. Mean ± sample standard deviation over the seeds {seeds}; figures in percent."
+    head = f"After {study.source}. {study.spread.format(seeds=seeds)}; figures in percent."
     missing = said_of_missing(frame)
     return [
         head,

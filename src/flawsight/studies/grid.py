@@ -75,11 +75,16 @@ def read_grid(path: Path) -> dict[str, Any] | None:
     """The grid of an earlier run, without who made it; None where there is none."""
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found["settings"] = {**_unset(), **found["settings"]}  # an option that is newer than the file was not given
         return {name: found[name] for name in ("rows", "columns", "settings", "pictures", "units")}
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FlawsightError(f"'{path}' cannot be read as the grid of a study ({error}): remove it") from error
+
+
+def _unset() -> dict[str, Any]:
+    return StudySettings.of({}).model_dump(mode="json", exclude=NOT_OF_THE_GRID)
 
 
 def write_grid(path: Path, grid: Mapping[str, Any], made: Mapping[str, Any]) -> None:

@@ -68,6 +68,7 @@ class Study:
     measured, float or str. `defaults` and `quick`: settings where the user gives none; of their
     `parameter` (`simplenet.epochs`) those of the methods that are studied. `at_once`: most units that are
     measured together. `rows`: studies that say the same here measure the same rows, and take them from each other.
+    `spread`: what the tables' cells are, `{seeds}` being the seeds.
 
     >>> STUDIES["a-table-1"].source
     'paper A, Table 1'
@@ -85,6 +86,7 @@ class Study:
     quick: Mapping[str, Any] = field(default_factory=dict)
     at_once: int = 16
     rows: str = ""
+    spread: str = "Mean ± sample standard deviation over the seeds {seeds}"
 
     def settled(self, settings: StudySettings) -> StudySettings:
         """The settings, with those of the study where none were given."""
@@ -113,6 +115,21 @@ STUDIES: Registry[Study] = Registry(
         "a-table-4": "flawsight.studies.papers.a:TABLE_4",
         "a-figure-4": "flawsight.studies.papers.a:FIGURE_4",
         "a-figure-5": "flawsight.studies.papers.a:FIGURE_5",
+        "c-table-1": "flawsight.studies.papers.c:TABLE_1",
+        "c-table-2": "flawsight.studies.papers.c:TABLE_2",
+        "c-table-3": "flawsight.studies.papers.c:TABLE_3",
+        "c-table-4": "flawsight.studies.papers.c:TABLE_4",
+        "c-table-5": "flawsight.studies.papers.c:TABLE_5",
+        "d-table-1": "flawsight.studies.papers.d:TABLE_1",
+        "d-table-2": "flawsight.studies.papers.d:TABLE_2",
+        "d-table-3": "flawsight.studies.papers.d:TABLE_3",
+        "d-table-4": "flawsight.studies.papers.d:TABLE_4",
+        "d-table-5": "flawsight.studies.papers.d:TABLE_5",
+        "d-figure-2": "flawsight.studies.papers.d:FIGURE_2",
+        "d-figure-4": "flawsight.studies.papers.d:FIGURE_4",
+        "d-figure-5": "flawsight.studies.papers.d:FIGURE_5",
+        "d-figure-6": "flawsight.studies.papers.d:FIGURE_6",
+        "d-figure-7": "flawsight.studies.papers.d:FIGURE_7",
         "e-table-1": "flawsight.studies.papers.e:TABLE_1",
         "e-table-3": "flawsight.studies.papers.e:TABLE_3",
         "e-table-5": "flawsight.studies.papers.e:TABLE_5",
