@@ -156,6 +156,18 @@ def test_rows_without_their_grid_are_not_believed(products: Path, tmp_path: Path
     assert len(pd.read_csv(found.csv)) == 12
 
 
+def test_an_option_that_is_newer_than_the_file_was_not_given(products: Path, tmp_path: Path, tally) -> None:
+    study(products, tmp_path)
+    path = tmp_path / "tally.json"
+    grid = json.loads(path.read_text())
+    del grid["settings"]["augment"]
+    path.write_text(json.dumps(grid))
+    assert study(products, tmp_path).is_whole and len(tally.made) == 12
+    path.write_text(json.dumps(grid))
+    with pytest.raises(FlawsightError, match="--augment 0 where it is 3 now"):
+        study(products, tmp_path, augment=3)
+
+
 def test_one_data_set_is_a_category(products: Path, tmp_path: Path, tally) -> None:
     found = study(products / "bands", tmp_path)
     assert set(found.rows["category"]) == {"bands"}
