@@ -4,9 +4,9 @@
 
 For each category and seed: the mean over four layers spread evenly over the default network, the last layer of stride
 16, the customary pair, the layer that paper A's rule picks (best P_h on NSA's defects among those measured in full),
-and `auto`. AU-ROC and AU-PRO (limit 0.3) at 256 x 256; seconds of one fit (of `auto`: search, fit and calibration),
-and milliseconds to inspect an image. Rows are appended as they are made: run it again to go on. SETTINGS are what
-differs from a detector's defaults. Nothing is chosen on test images.
+and `auto`; `--methods fixed-pair auto` measures these two alone. AU-ROC and AU-PRO (limit 0.3) at 256 x 256; seconds of
+one fit (of `auto`: search, fit and calibration), and milliseconds to inspect an image. Rows are appended as they are
+made: run it again to go on. SETTINGS are what differs from a detector's defaults. Nothing is chosen on test images.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ import torch
 from benchmarks._inputs import good_paths
 from benchmarks.growth import evenly
 from benchmarks.selection_study import SIDE, append_rows, draw_test, measure, rows_done, small_mask
-from flawsight.data import Sample, open_dataset, read_image
+from flawsight.data import Dataset, Sample, open_dataset, read_image
 from flawsight.detectors import DETECTORS, make_detectors
 from flawsight.features import INPUT, Extractor
 from flawsight.inference import LayerSet, MemberSpec, fit_detectors, predict_raw
@@ -40,11 +40,23 @@ from flawsight.views import resize_image
 CATEGORIES = ("magnetic_tile", "kolektorsdd_tiles", "cookie", "paper_pa_bft01_tl")
 STUDIED = [name for name in DETECTORS if make_detectors(name, {}, 0)[name].tags.input != "image+features"]
 """The others make no use of one layer: RealNet has a study of its own."""
+ALONE = {"classifier": "labelled defects"} | {
+    name: "pictures" for name in STUDIED if make_detectors(name, {}, 0)[name].tags.input == "image"
+}
+"""What reads pictures has one row, whatever is asked for."""
 LAYERS = 4
 LABELLED = 150
 CLASSIFIER_IMAGES = 2400
 """How often the classifier is shown an image; 150 steps of 16."""
 TIMED = 32
+METHODS = {
+    "mean": "mean over layers",
+    "layer": "default layer",
+    "fixed-pair": "fixed pair",
+    "nsa": "NSA",
+    "auto": "auto",
+}
+"""By what they are asked for."""
 SETTINGS: dict[str, dict[str, Any]] = {
     "simplenet": {"max_descriptors": 8192, "batch_size": 1024, "epochs": 30},
     "fastflow": {"training_steps": 25, "max_grid": 16, "max_hidden": 64},
@@ -71,11 +83,11 @@ class Product:
     """Good images to learn from, test images with their labels and masks; all at the network's size."""
 
     paths: list[Path]
-    folder: Path
     good: list[np.ndarray]
     test: list[np.ndarray]
     labels: list[int]
     truth: PixelTruth
+    shown: Dataset
     spare: list[Sample]
 
     def others(self) -> list[tuple[np.ndarray, int]]:
@@ -89,6 +101,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/studies/detectors.csv"))
     parser.add_argument("--detectors", default=",".join([*STUDIED, "classifier"]))
     parser.add_argument("--categories", default=",".join(CATEGORIES))
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--good", type=int, default=80, help="at most so many good images")
     parser.add_argument("--test", type=int, default=100, help="at most so many test images")
@@ -97,10 +110,13 @@ def main() -> None:
     for seed in options.seeds:
         for name in options.detectors.split(","):
             for category in options.categories.split(","):
-                if (category, name, seed) in rows_done(options.out, "category", "detector", "seed"):
+                done = rows_done(options.out, "category", "detector", "seed", "method")
+                wanted = {METHODS[method] for method in options.methods}
+                wanted -= {method for *unit, method in done if unit == [category, name, seed]}
+                if not wanted or (category, name, seed, ALONE.get(name)) in done:
                     continue
                 product = open_product(options.data / category, seed, options.good, options.test)
-                rows = list(study(product, name, seed, options.budget, options.test))
+                rows = list(study(product, name, seed, wanted, options.budget))
                 append_rows(
                     options.out, COLUMNS, [{"category": category, "detector": name, "seed": seed} | r for r in rows]
                 )
@@ -111,48 +127,56 @@ def main() -> None:
 def open_product(folder: Path, seed: int, most_good: int, most_test: int) -> Product:
     paths = good_paths(folder, most_good, seed)
     dataset = open_dataset(folder)
-    samples = list(draw_test(dataset, most_test))
+    samples = draw_test(dataset, most_test)
     drawn = {sample.path for sample in samples}
     spare = [sample for sample in dataset.select(split="test") if sample.path not in drawn]
     few = np.random.default_rng(seed).permutation(len(spare))[:LABELLED]
     pictures = [read_image(sample.path) for sample in samples]
     return Product(
         paths,
-        folder,
         [resize_image(read_image(path), SIDE) for path in paths],
         [resize_image(picture, SIDE) for picture in pictures],
         [int(sample.label or 0) for sample in samples],
         PixelTruth([small_mask(sample, picture) for sample, picture in zip(samples, pictures, strict=True)]),
+        samples,
         [spare[i] for i in few],
     )
 
 
-def study(product: Product, name: str, seed: int, budget: float, most_test: int) -> Iterator[dict]:
-    """Rows of one detector on one product."""
+def study(product: Product, name: str, seed: int, wanted: Collection[str], budget: float) -> Iterator[dict]:
+    """Rows of one detector on one product, of the wanted methods."""
     extractor = Extractor()
     if name == "classifier":
-        yield upper_bound(extractor, product, seed)
+        yield {"method": ALONE[name]} | upper_bound(extractor, product, seed)
         return
-    if make_detectors(name, {}, 0)[name].tags.input == "image":
-        yield {"method": "pictures"} | measured(extractor, product, name, (INPUT,), seed)
+    if name in ALONE:
+        yield {"method": ALONE[name]} | measured(extractor, product, name, (INPUT,), seed)
         return
+    pair = extractor.default_pair
+    if "mean over layers" in wanted:
+        yield {"method": "mean over layers"} | mean_over_layers(extractor, product, name, seed)
+    if "default layer" in wanted:
+        yield {"method": "default layer"} | measured(extractor, product, name, pair[1:], seed)
+    if "fixed pair" in wanted:
+        yield {"method": "fixed pair"} | measured(extractor, product, name, pair, seed)
+    if not {"NSA", "auto"} & set(wanted):
+        return
+    start = time.perf_counter()
+    options = {"detector": name, "parameter": SETTINGS.get(name, {}), "seed": seed, "budget": budget}
+    searched = run_fit(FitSettings.of({"good": product.paths, "out": None, **options}))
+    seconds = time.perf_counter() - start
+    if "NSA" in wanted:
+        yield {"method": "NSA"} | measured(extractor, product, name, (paper_a(searched),), seed)
+    if "auto" in wanted:
+        yield {"method": "auto"} | inspected(searched.inspector, product, seconds)
+
+
+def mean_over_layers(extractor: Extractor, product: Product, name: str, seed: int) -> dict:
     unique = [layer.name for layer in extractor.layers if not layer.same_as]
     single = [measured(extractor, product, name, (layer,), seed) for layer in evenly(unique, LAYERS)]
     figures = ("auroc", "aupro_0.30", "p_h", "fit_seconds", "ms_per_image")
-    yield {"method": "mean over layers", "layers": f"{LAYERS} layers"} | {
-        figure: float(np.mean([row[figure] for row in single])) for figure in figures
-    }
-    pair = extractor.default_pair
-    yield {"method": "default layer"} | measured(extractor, product, name, pair[1:], seed)
-    yield {"method": "fixed pair"} | measured(extractor, product, name, pair, seed)
-    start = time.perf_counter()
-    parameters = SETTINGS.get(name, {})
-    options = {"detector": name, "parameter": parameters, "seed": seed, "budget": budget}
-    searched = run_fit(FitSettings.of({"good": product.paths, "out": None, **options}))
-    inspector = searched.inspector
-    seconds = time.perf_counter() - start
-    yield {"method": "NSA"} | measured(extractor, product, name, (paper_a(searched),), seed)
-    yield {"method": "auto"} | inspected(inspector, product, seconds, most_test)
+    means = {figure: float(np.mean([row[figure] for row in single])) for figure in figures}
+    return {"layers": f"{LAYERS} layers", **means}
 
 
 def measured(extractor: Extractor, product: Product, name: str, layers: LayerSet, seed: int) -> dict:
@@ -170,9 +194,9 @@ def measured(extractor: Extractor, product: Product, name: str, layers: LayerSet
     return row("+".join(layers), image, pixel, fitted, each)
 
 
-def inspected(inspector: Inspector, product: Product, seconds: float, most_test: int) -> dict:
+def inspected(inspector: Inspector, product: Product, seconds: float) -> dict:
     """Figures of a finished inspector."""
-    figures = evaluate(inspector, draw_test(open_dataset(product.folder), most_test), SIDE)
+    figures = evaluate(inspector, product.shown, SIDE)
     start = time.perf_counter()
     list(inspector.inspect_many(product.test[:TIMED]))
     each = (time.perf_counter() - start) / len(product.test[:TIMED])
@@ -203,10 +227,7 @@ def upper_bound(extractor: Extractor, product: Product, seed: int) -> dict:
     scores = classifier.image_scores(as_tensor([product.test[i] for i in new])).numpy()
     each = (time.perf_counter() - start) / len(new)
     image = auroc(scores, [product.labels[i] for i in new])
-    return {
-        "method": "labelled defects",
-        **row("whole network", image, float("nan"), fitted, each),
-    }
+    return row("whole network", image, float("nan"), fitted, each)
 
 
 def as_tensor(images: Sequence[np.ndarray]) -> torch.Tensor:
@@ -225,11 +246,12 @@ def row(layers: str, image: float, pixel: float, fitted: float, each: float) -> 
 
 
 def paper_a(searched: FitResult) -> str:
-    """The layer that tells NSA's defects best among those that the search measured in full."""
+    """The layer that tells NSA's defects best among those measured in full, or coarsely where time was too short."""
     selection = searched.record.selection
     assert selection is not None
-    trials = [trial for trial in selection.trials_ if trial.stage == "full"]
-    return max(trials, key=lambda trial: trial.figures["nsa"].p_h).layer
+    single = [trial for trial in selection.trials_ if len(trial.candidate.layers) == 1]
+    trials = [trial for trial in single if trial.stage == "full" and not trial.candidate.variant]
+    return max(trials or single, key=lambda trial: trial.figures["nsa"].p_h).layer
 
 
 def report(table: Path) -> None:
