@@ -98,6 +98,32 @@ def test_the_pair_takes_part_where_it_leads(values: list[float], fuse: int) -> N
         assert chosen == select_per_depth(alone, SINGLE, fuse)
 
 
+@given(criteria, st.sampled_from(["gaussian", "patchcore"]), st.integers(2, 4))
+def test_a_method_that_prefers_joined_layers_reads_them_and_what_sees_more(
+    values: list[float], method: str, fuse: int
+) -> None:
+    found = {Candidate(one.name, method): value for one, value in zip(ALL, values, strict=True)}
+    readers = {"gaussian": Gaussian(), "patchcore": PatchCore()}
+    chosen = select_per_depth(found, ALL, fuse, readers)
+    if method == "patchcore":
+        assert chosen == select_per_depth(found, ALL, fuse)
+        return
+    singles = [choice for choice in chosen if choice.depth != JOINED]
+    assert all(choice.criterion > values[3] for choice in singles)
+    # It is there unless it weighs next to nothing beside what sees far more; where nothing sees more, it is alone.
+    total = sum(math.exp((value - values[3]) / 0.6) for value in values[:3] if value > values[3])
+    assert (len(singles) < len(chosen)) == (1 / (1 + total) >= 0.03) or fuse < 3
+    assert singles or len(chosen) == 1
+
+
+def test_a_search_asks_the_method_whether_it_prefers_joined_layers(
+    network: Extractor, images: list[np.ndarray]
+) -> None:
+    found = LayerSelection(Gaussian(), **SETTINGS).fit(network, images)
+    criterion_of = {choice.candidate.layer: choice.criterion for choice in found.selected_}
+    assert PAIR in criterion_of and min(criterion_of, key=criterion_of.__getitem__) == PAIR
+
+
 def test_joined_layers_lie_on_the_finest_grid() -> None:
     pair = ALL[3]
     assert (pair.parts, pair.channels, pair.height, pair.stride) == (("layer1", "layer2"), 16, 8, 8)

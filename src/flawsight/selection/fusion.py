@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flawsight.detectors import Detector
 from flawsight.features import JOINED, Layer
 from flawsight.selection.evaluator import Metrics
 from flawsight.selection.trials import Candidate
@@ -80,14 +81,18 @@ class SelectedLayer:
 
 
 def select_per_depth(
-    criteria: Mapping[Candidate, float], layers: Sequence[Layer], fuse: int
+    criteria: Mapping[Candidate, float],
+    layers: Sequence[Layer],
+    fuse: int,
+    detectors: Mapping[str, Detector] | None = None,
 ) -> tuple[SelectedLayer, ...]:
     """Choose candidates by their `criteria`, in network order; the weights add up to 1. `layers` is all there are.
 
     The best one alone for `fuse=1` (paper A). Else the best one of each of up to `fuse` depths: a synthetic defect
     tells well how deep to look, but hardly which of two neighbouring layers is better on the real ones, and errors of
     different depths cancel. Of those within 0.2 of the best of a depth, read by the same detector, the one with the
-    smallest maps is taken: it costs less and sees as much. Layers read as one join where they see most of all. A
+    smallest maps is taken: it costs less and sees as much. Layers read as one join where they see most of all; where
+    their detector prefers them (`detectors`, by name) always, and its single layers only where they see more. A
     candidate weighs exp(difference of its criterion to the best / 0.6), or nothing below 3 %.
 
     >>> criteria = {Candidate("blocks.1.1.add", "patchcore"): 2.0, Candidate("blocks.4.2.add", "gaussian"): 1.6}
@@ -108,7 +113,9 @@ def select_per_depth(
         rivals = (one for one in ranked if depth_of[one.layer] == depth_of[leader.layer])
         near = [one for one in rivals if one.detector == leader.detector and criteria[one] >= criteria[leader] - slack]
         kept.append(min(near, key=lambda one: (size[one.layer], -criteria[one], order[one.layer])))
-    if joined is not None and joined == ranked[0]:
+    if joined is not None and fuse > 1 and detectors and detectors[joined.detector].tags.prefers_joined:
+        kept = [joined, *(one for one in kept if one.detector != joined.detector or criteria[one] > criteria[joined])]
+    elif joined is not None and joined == ranked[0]:
         kept = [joined, *kept] if fuse > 1 else [joined]
     return weighed({one: criteria[one] for one in kept}, layers)
 

@@ -149,7 +149,7 @@ class LayerSelection(BaseEstimator):
         together = partial(_together, stage.evaluator)
         options = timed.options(criteria, self.fuse, partial(together, trials)) if timed else []
         best = timed.best(options) if timed else None
-        selected = best.choices if best else select_per_depth(criteria, layers, self.fuse)
+        selected = best.choices if best else select_per_depth(criteria, layers, self.fuse, self.detectors())
         more = runner.trials(self._other_readings(selected), stage)
         criteria |= {trial.candidate: criterion(trial.figures) for trial in more}
         readings = [*(one.candidate for one in selected), *(trial.candidate for trial in more)]

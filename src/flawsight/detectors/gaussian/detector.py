@@ -65,7 +65,11 @@ class Gaussian(BufferedDetector):
         """Images are scored by their pooled features or by the map; maps need distributions of positions."""
         by_place = self.maps == "positions"
         return DetectorTags(
-            localizes=by_place, position_bound=by_place, image_score=self.score == "pooled", exportable=True
+            localizes=by_place,
+            position_bound=by_place,
+            image_score=self.score == "pooled",
+            exportable=True,
+            prefers_joined=True,
         )
 
     def low_fidelity(self) -> Self:
