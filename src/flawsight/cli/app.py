@@ -11,12 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from flawsight.cli.ending import BAD_INPUT, INCOMPLETE, complain, print_json, run
+from flawsight.cli.layers import listed, show_layers
 from flawsight.cli.options import command
 from flawsight.cli.station import show_diagnosis
 from flawsight.cli.study import study
 from flawsight.cli.terminal import (
-    columns,
-    console,
     mind,
     say,
     show_bench,
@@ -257,20 +256,9 @@ def serve(settings: ServeSettings, as_json: bool) -> None:
 
 @command(app, LayersSettings, "flawsight layers torchvision:resnet18")
 def layers(settings: LayersSettings, as_json: bool) -> None:
-    """List the layers of a network, in network order. Weights are not needed and not fetched."""
-    from flawsight.features import Extractor
-
-    found = Extractor(settings.extractor, weights="random", image_size=settings.image_size, device="cpu").layers
-
-    def show() -> None:
-        table = columns("#", "layer", "kind", "block", "channels", "map", "stride", "same as")
-        for layer in found:
-            size = f"{layer.height} x {layer.width}"
-            cells = (layer.name, layer.kind, layer.block, str(layer.channels), size, f"{layer.stride:g}")
-            table.add_row(str(layer.order), *cells, layer.same_as)
-        console().print(table)
-
-    _print(as_json, {"extractor": settings.extractor, "layers": [asdict(layer) for layer in found]}, show)
+    """List the layers of a network, in network order. Weights are fetched only to measure receptive fields."""
+    rows = listed(settings)
+    _print(as_json, {"extractor": settings.extractor, "layers": rows}, lambda: show_layers(rows))
 
 
 @command(app, SynthesizeSettings, "flawsight synthesize pictures/good --defects nsa --out synthetic")

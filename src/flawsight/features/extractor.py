@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
-from flawsight.core import INPUT, FlawsightError, Layer
+from flawsight.core import INPUT, FlawsightError, Layer, Progress
 from flawsight.features.graph import as_map, catalogue, trace
-from flawsight.features.layers import default_pair, unknown_layer
+from flawsight.features.layers import default_pair, is_spread, named_globs, select_layers, unknown_layer
 from flawsight.features.networks import DEFAULT_EXTRACTOR, create_network
+from flawsight.features.receptive import effective_receptive_fields
 from flawsight.features.tracing import GLOBAL_STATE
 from flawsight.training import resolve_device
 from flawsight.views import resize_image
@@ -97,6 +98,12 @@ class Extractor:
         if name not in self._by_name:
             raise unknown_layer(name, list(self._by_name))
         return self._by_name[name]
+
+    def select(self, patterns: str | Sequence[str] = "all", progress: Progress | None = None) -> tuple[Layer, ...]:
+        """Layers by names, globs, or `evenly:N` (`select_layers`), for which receptive fields are measured on noise."""
+        needed = any(is_spread(glob) for glob in named_globs(patterns))
+        fields = effective_receptive_fields(self, progress=progress) if needed else None
+        return select_layers(self.layers, patterns, fields)
 
     @cached_property
     def _by_name(self) -> dict[str, Layer]:

@@ -1,31 +1,86 @@
-"""How people name layers: by globs, and the customary pair."""
+"""How people name layers: by globs, evenly over their receptive fields, and the customary pair."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from flawsight.core import JOIN, FlawsightError, Layer, unknown
 
+if TYPE_CHECKING:
+    from flawsight.features.receptive import ReceptiveField
+
 JOINED = "joined"
 """The kind of several layers that are read as one."""
+EVENLY = "evenly:"
+"""Before a number: so many layers, spread evenly over the relative receptive field (Sec. 3.2 of paper B)."""
 
 
-def select_layers(layers: Sequence[Layer], patterns: str | Sequence[str] = "all") -> tuple[Layer, ...]:
+def select_layers(
+    layers: Sequence[Layer],
+    patterns: str | Sequence[str] = "all",
+    fields: Mapping[str, ReceptiveField] | None = None,
+) -> tuple[Layer, ...]:
     """Layers whose names match any of the globs, in network order; `"all"` is every layer.
+
+    `"evenly:4"` stands for four layers by their `fields`, from `effective_receptive_fields`; `Extractor.select` has
+    them measured where they are needed.
 
     >>> [layer.name for layer in select_layers(network.layers, "blocks.2.*.add,blocks.4.*.add")]
     ['blocks.2.1.add', 'blocks.4.1.add', 'blocks.4.2.add']
     """
-    globs = [g.strip() for g in patterns.split(",")] if isinstance(patterns, str) else list(patterns)
+    globs = named_globs(patterns)
     if globs == ["all"]:
         return tuple(layers)
     names = [layer.name for layer in layers]
+    chosen: set[str] = set()
     for glob in globs:
-        if not any(fnmatchcase(name, glob) for name in names):
+        found = _spread(layers, glob, fields) if is_spread(glob) else {n for n in names if fnmatchcase(n, glob)}
+        if not found:
             raise unknown_layer(glob, names)
-    return tuple(layer for layer in layers if any(fnmatchcase(layer.name, glob) for glob in globs))
+        chosen |= found
+    return tuple(layer for layer in layers if layer.name in chosen)
+
+
+def named_globs(patterns: str | Sequence[str]) -> list[str]:
+    """The globs of a text with commas, or of a list."""
+    return [glob.strip() for glob in patterns.split(",")] if isinstance(patterns, str) else list(patterns)
+
+
+def is_spread(glob: str) -> bool:
+    """Whether it stands for layers by their receptive fields.
+
+    >>> is_spread("evenly:4"), is_spread("blocks.*")
+    (True, False)
+    """
+    return glob.startswith(EVENLY)
+
+
+def _spread(layers: Sequence[Layer], glob: str, fields: Mapping[str, ReceptiveField] | None) -> set[str]:
+    """Names of the layers nearest to evenly spaced relative receptive fields, from the smallest to the largest.
+
+    From the smallest on each value takes the nearest layer that is left, the earlier of equals. Layers that repeat
+    another are not among them.
+    """
+    left = [layer for layer in layers if not layer.same_as]
+    number = glob.removeprefix(EVENLY)
+    if not number.isdecimal() or not 2 <= int(number) <= len(left):
+        raise FlawsightError(
+            f"'{glob}': write {EVENLY} and how many layers, from 2 to {len(left)} in this network, such as {EVENLY}4"
+        )
+    if fields is None:
+        raise FlawsightError(f"'{glob}' needs receptive fields: use Extractor.select, or pass those of the network")
+    relative = {layer.name: fields[layer.name].relative for layer in left}
+    chosen: set[str] = set()
+    for value in np.linspace(min(relative.values()), max(relative.values()), int(number)):
+        nearest = min(left, key=lambda layer: abs(relative[layer.name] - value))
+        left.remove(nearest)
+        chosen.add(nearest.name)
+    return chosen
 
 
 def joined_layer(layers: Sequence[Layer]) -> Layer:

@@ -10,11 +10,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from flawsight.core import INPUT, FlawsightError
+from flawsight.core import INPUT, FlawsightError, Progress
 from flawsight.defects import SIZED, defect_kinds, described_product
 from flawsight.detectors import Detector
 from flawsight.executors import Executor, open_executor
-from flawsight.features import Extractor, select_layers, stage_ends
+from flawsight.features import Extractor, is_spread, stage_ends
 from flawsight.inference import MemberSpec
 from flawsight.pipeline.defect_sources import LOOKED_AT, DefectRecipe, anomaly_synthesis
 from flawsight.pipeline.load_images import OVERVIEW, GoodImages
@@ -80,6 +80,26 @@ def _workers(settings: FitSettings) -> Iterator[Executor | None]:
         yield executor
 
 
+def with_named_layers(plan: Plan, networks: Networks, progress: Progress) -> Plan:
+    """The plan with names for the layers that are read without a search; FlawsightError where one is unknown.
+
+    `evenly:N` is N members that read one layer each; a method that reads all its layers at once is one member.
+    """
+    if plan.searches or plan.tags.input == "image":
+        return plan
+    network = networks.at(plan.settings.sides[0])
+    fixed: list[tuple[str, ...]] = []
+    for names in plan.fixed or ():
+        is_set = len(names) == 1 and is_spread(names[0])
+        fixed += [(layer.name,) for layer in network.select(names[0], progress)] if is_set else [names]
+    if plan.tags.input == "image+features":
+        named = [name for names in fixed for name in names]
+        fixed = [tuple(named) or stage_ends(network.select(plan.settings.layers, progress))]
+    for names in fixed:
+        network.prepare(names)
+    return replace(plan, fixed=tuple(fixed))
+
+
 def choose_members(plan: Plan, networks: Networks, good: GoodImages, recipe: DefectRecipe, run: Run) -> Ensemble:
     """The members, by the strategy for what the detectors read and whether layers were named.
 
@@ -96,7 +116,7 @@ def choose_members(plan: Plan, networks: Networks, good: GoodImages, recipe: Def
             return _searched(plan, networks, good, recipe, replace(run, executor=executor), views)
     good = good.seen(views[0], good.region)
     network = networks.at(views[0].side)
-    strategy = _customary if plan.searches else _STRATEGIES[plan.tags.input, plan.fixed is not None]
+    strategy = _customary if plan.searches else _STRATEGIES[plan.tags.input]
     return Ensemble(strategy(plan, network, good, recipe), network, good)
 
 
@@ -225,8 +245,8 @@ def _kinds_to_plant(settings: FitSettings, recipe: DefectRecipe) -> dict[str, Ma
 
 def _named(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe) -> tuple[MemberSpec, ...]:
     """The layers that were named, in equal parts."""
-    del good, recipe
-    sets = _checked(plan, network)
+    del network, good, recipe
+    sets = plan.fixed or ()
     return tuple(MemberSpec(names, plan.detector, 1 / len(sets)) for names in sets)
 
 
@@ -244,10 +264,8 @@ def _whole_images(plan: Plan, network: Extractor, good: GoodImages, recipe: Defe
 
 
 def _stages(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectRecipe) -> tuple[MemberSpec, ...]:
-    """The images and the ends of the network's stages, or the layers that were named, with defects to learn from."""
-    stages = (
-        _checked(plan, network)[0] if plan.fixed else stage_ends(select_layers(network.layers, plan.settings.layers))
-    )
+    """The images and the layers that are read with them, with defects to learn from."""
+    (stages,) = plan.fixed or ()
     detector, names = plan.detector, (INPUT, *stages)
     if plan.tags.needs_defects:
         detector.attach(anomaly_synthesis(network, stages, good.inputs, recipe, plan.settings))
@@ -257,15 +275,10 @@ def _stages(plan: Plan, network: Extractor, good: GoodImages, recipe: DefectReci
 
 
 _STRATEGIES = {
-    ("features", True): _named,
-    ("image", False): _whole_images,
-    ("image+features", False): _stages,
-    ("image+features", True): _stages,
+    "features": _named,
+    "image": _whole_images,
+    "image+features": _stages,
 }
-
-
-def _checked(plan: Plan, network: Extractor) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(network.layer(name).name for name in names) for names in plan.fixed or ())
 
 
 def _in_time(

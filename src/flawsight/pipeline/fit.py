@@ -17,7 +17,7 @@ from flawsight.defects import defect_kinds
 from flawsight.export import export_inspector
 from flawsight.inference import TorchBackend
 from flawsight.inspection import Inspector
-from flawsight.pipeline.choose import Ensemble, Networks, choose_members
+from flawsight.pipeline.choose import Ensemble, Networks, choose_members, with_named_layers
 from flawsight.pipeline.defect_sources import DefectRecipe, defect_sources, preview_defects
 from flawsight.pipeline.load_images import GoodImages, find_good, load_images
 from flawsight.pipeline.package import make_manifest
@@ -91,8 +91,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
         logging.getLogger(__name__).warning(plan.without_graph)
     paths, notes, skipped = find_good(settings, settings.good)
     networks = Networks(settings)
-    for names in plan.fixed or ():
-        networks.at(settings.sides[0]).prepare(names)  # an unknown layer is named before anything is read
+    plan = with_named_layers(plan, networks, run.progress)  # an unknown layer is named before anything is read
     with run.timed("checking images"):
         good = load_images(paths, settings, run.progress)
         region, about_region = inspected_region(settings, good)

@@ -16,7 +16,7 @@ from flawsight.core import FlawsightError, Layer, Progress, Silent
 from flawsight.defects import Foreground, defect_kinds
 from flawsight.detectors import DETECTORS, Detector
 from flawsight.executors import Executor
-from flawsight.features import Extractor, joined_layer, select_layers
+from flawsight.features import Extractor, joined_layer
 from flawsight.metrics import Metrics
 from flawsight.report import LayerScore
 from flawsight.selection.evaluator import Evaluator, maxima
@@ -95,7 +95,7 @@ class LayerSelection(BaseEstimator):
         watch: Progress = progress or Silent()
         kinds, detectors = self._checked()
         exhaustive, budget = self.search == "exhaustive", Budget(self.budget)
-        chosen = self._wanted(extractor)
+        chosen = self._wanted(extractor, watch)
         most = len(images) if exhaustive else self.max_images
         numbers = drawn(len(images), most, self.seed, self.parts)
         self.validation_: ValidationSet = validation or self._validation(images, numbers, kinds)
@@ -125,7 +125,7 @@ class LayerSelection(BaseEstimator):
         ranked: list[Trial] = []
         if self.search == "auto":
             coarse = low_fidelity(detectors, self.validation_, side)
-            ranked = coarse_trials(runner, candidates, coarse, unique, self._proposed(extractor, chosen))
+            ranked = coarse_trials(runner, candidates, coarse, unique, self._proposed(extractor, chosen, watch))
             candidates = survivors(ranked, unique, self.finalists, in_order=not budget.is_limited)
             together = _candidates(joined, detectors)
             together = timed.quick_enough(together, watch, is_needed=False) if timed else together
@@ -172,9 +172,9 @@ class LayerSelection(BaseEstimator):
             for variant in detectors[one.detector].variants()
         ]
 
-    def _wanted(self, extractor: Extractor) -> list[Layer]:
+    def _wanted(self, extractor: Extractor, progress: Progress) -> list[Layer]:
         """The layers to choose from; of all those of large images, the ones whose maps are not huge."""
-        chosen = list(select_layers(extractor.layers, self.layers))
+        chosen = list(extractor.select(self.layers, progress))
         if self.layers != "all" or self.search == "exhaustive":
             return chosen
         return [layer for layer in chosen if layer.height <= LARGEST_MAP] or chosen
@@ -188,9 +188,9 @@ class LayerSelection(BaseEstimator):
         parts = [layer for layer in chosen if layer.name in pair]
         return [joined_layer(parts)] if len(parts) > 1 else []
 
-    def _proposed(self, extractor: Extractor, chosen: Sequence[Layer]) -> set[str]:
+    def _proposed(self, extractor: Extractor, chosen: Sequence[Layer], progress: Progress) -> set[str]:
         """The names of the layers to be tried first, of those to choose from."""
-        first = select_layers(extractor.layers, self.first) if self.first else ()
+        first = extractor.select(self.first, progress) if self.first else ()
         return {layer.same_as or layer.name for layer in first if layer in chosen}
 
     def _validation(self, images: Sequence[np.ndarray], numbers: np.ndarray, kinds: Sequence[str]) -> ValidationSet:

@@ -203,7 +203,7 @@ class BenchSettings(Options):
     repeat: int = option(50, "So many runs of each, after a warm-up.", ge=3)
 
 
-class LayersSettings(Options):
+class LayersSettings(DeviceOptions, ExtractorOptions):
     """The options of `layers`.
 
     >>> LayersSettings().extractor
@@ -214,6 +214,10 @@ class LayersSettings(Options):
         DEFAULT_EXTRACTOR, description="A network of timm or torchvision.", json_schema_extra={"argument": True}
     )
     image_size: int = option(256, "Pixels of the network's square input.", ge=32)
+    receptive_field: bool = option(False, "Measure how large a part of the input each layer is sensitive to.")
+    good: Path | None = option(
+        None, "Folder of pictures to measure receptive fields on, 20 of them; default: 20 images of noise."
+    )
 
 
 class DemoSettings(Options):

@@ -190,7 +190,8 @@ class DetectorOptions(Options):
     )
     fixed_layers: Members = option(
         None,
-        "Read these layers and search nothing: a+b,c is one member that reads a and b, and one that reads c.",
+        "Read these layers and search nothing: a+b,c is one member that reads a and b, and one that reads c; "
+        "evenly:4 is four.",
         metavar="LAYERS",
     )
 
@@ -225,7 +226,7 @@ class SearchOptions(Options):
     4000000000
     """
 
-    layers: Joined = option("all", "all, or globs such as 'blocks.2.*,blocks.4.*'.")
+    layers: Joined = option("all", "all, globs such as 'blocks.2.*,blocks.4.*', or evenly:4 by receptive field.")
     search: Literal["auto", "exhaustive"] = option("auto", "auto, or exhaustive (paper A's procedure).")
     first: Joined | None = option(
         None, "auto: try these layers first, and the rest of a depth only where others see more there."

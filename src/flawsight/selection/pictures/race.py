@@ -12,7 +12,7 @@ import numpy as np
 from flawsight.core import FlawsightError, Progress
 from flawsight.detectors import Detector
 from flawsight.executors import Executor
-from flawsight.features import Extractor, select_layers
+from flawsight.features import Extractor
 from flawsight.metrics import Metrics
 from flawsight.selection.fusion import NEGLIGIBLE, criterion
 from flawsight.selection.pictures.scenes import Scenes
@@ -100,7 +100,7 @@ def race_views(
     for view in views:
         seen = scenes.through(view)
         network = network_at(view.side)
-        names = ",".join(_few(network, selection.layers))
+        names = ",".join(_few(network, selection.layers, progress))
         budget = RACE_SHARE * selection.budget / len(views) if selection.budget else None
         detectors = {name: _cheap(one, view.side) for name, one in selection.detectors().items()}
         changed = {"detector": detectors, "layers": names, "search": "once", "budget": budget}
@@ -122,8 +122,8 @@ def _cheap(detector: Detector, side: int) -> Detector:
     return cheap.set_params(max_grid=side // STRIDE) if "max_grid" in cheap.get_params() else cheap
 
 
-def _few(network: Extractor, wanted: str) -> list[str]:
-    unique = [layer for layer in select_layers(network.layers, wanted) if not layer.same_as]
+def _few(network: Extractor, wanted: str, progress: Progress) -> list[str]:
+    unique = [layer for layer in network.select(wanted, progress) if not layer.same_as]
     unique = [layer for layer in unique if layer.height <= LARGEST_MAP] or unique
     order = {layer.name: layer.order for layer in unique}
     return sorted((layer.name for layer in bisection_order(unique)[:LAYERS]), key=order.__getitem__)
