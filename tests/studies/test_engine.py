@@ -2,11 +2,14 @@
 
 import json
 import os
+import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from flawsight.core import FlawsightError
 from flawsight.studies import STUDIES, StudyResult, Unit, run_study
@@ -80,12 +83,10 @@ def test_a_changed_grid_is_refused_with_the_difference(
 
 
 def test_other_pictures_are_another_grid(products: Path, tmp_path: Path, tally) -> None:
-    import shutil
-
     shutil.copytree(products, tmp_path / "data")
     study(tmp_path / "data", tmp_path / "out")
     (tmp_path / "data" / "bands" / "train" / "good" / "000.png").unlink()
-    with pytest.raises(FlawsightError, match="pictures of bands .*10 to learn from.* where it is .*9 to learn from"):
+    with pytest.raises(FlawsightError, match=r"pictures of bands .*10 to learn from.* where it is .*9 to learn from"):
         study(tmp_path / "data", tmp_path / "out")
 
 
@@ -103,8 +104,6 @@ def test_a_unit_that_fails_is_said_and_ends_no_other(products: Path, tmp_path: P
 
 
 def test_studies_of_the_same_rows_take_them_from_each_other(products: Path, tmp_path: Path, tally) -> None:
-    from dataclasses import replace
-
     STUDIES["tally"] = replace(STUDIES["tally"], rows="lengths")
     STUDIES["again"] = replace(STUDIES["tally"], title="Again")
     try:
@@ -136,8 +135,6 @@ def test_what_is_wrong_is_said_before_anything_is_written(products: Path, tmp_pa
 
 
 def test_one_at_a_time(products: Path, tmp_path: Path, tally) -> None:
-    from filelock import FileLock
-
     with FileLock(tmp_path / ".tally.lock"), pytest.raises(FlawsightError, match="somebody else"):
         study(products, tmp_path)
 
@@ -147,7 +144,7 @@ def test_rows_without_their_grid_are_not_believed(products: Path, tmp_path: Path
     grid = tmp_path / "tally.json"
     assert json.loads(grid.read_text())["units"] == 12
     grid.unlink()
-    with pytest.raises(FlawsightError, match="no tally.json says of which grid"):
+    with pytest.raises(FlawsightError, match=r"no tally.json says of which grid"):
         study(products, tmp_path)
     grid.write_text("{")
     with pytest.raises(FlawsightError, match=r"tally.json' cannot be read"):

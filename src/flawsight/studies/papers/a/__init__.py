@@ -5,7 +5,7 @@ images, measured on the synthetic validation sets of the other 30 % and on the r
 """
 
 from flawsight.studies.papers.a.figures import by_block_and_kind, over_depth, tables_by_block, tables_by_depth
-from flawsight.studies.papers.a.measure import COLUMNS, layer_units, measure, table_2_units
+from flawsight.studies.papers.a.measure import COLUMNS, layer_units, measure_layers, table_2_units
 from flawsight.studies.papers.a.tables import table_1, table_2, table_3, table_4
 from flawsight.studies.study import Study
 
@@ -20,7 +20,7 @@ TABLE_1 = Study(
     needs=_LOCALISES,
     columns=COLUMNS,
     units=layer_units,
-    measure=measure,
+    measure=measure_layers,
     tables=table_1,
     defaults=_BOTH,
     quick=_QUICK,
@@ -32,7 +32,7 @@ TABLE_2 = Study(
     needs=f"{_LOCALISES}; a network with the customary pair",
     columns=COLUMNS,
     units=table_2_units,
-    measure=measure,
+    measure=measure_layers,
     tables=table_2,
     defaults=_BOTH,
     quick=_QUICK,
@@ -44,7 +44,7 @@ TABLE_3 = Study(
     needs=_LOCALISES,
     columns=COLUMNS,
     units=layer_units,
-    measure=measure,
+    measure=measure_layers,
     tables=table_3,
     defaults=_ONE,
     quick=_QUICK,
@@ -56,7 +56,7 @@ TABLE_4 = Study(
     needs=_LOCALISES,
     columns=COLUMNS,
     units=layer_units,
-    measure=measure,
+    measure=measure_layers,
     tables=table_4,
     defaults=_ONE,
     quick=_QUICK,
@@ -68,7 +68,7 @@ FIGURE_4 = Study(
     needs=_LOCALISES,
     columns=COLUMNS,
     units=layer_units,
-    measure=measure,
+    measure=measure_layers,
     tables=tables_by_block,
     figure=by_block_and_kind,
     defaults=_ONE,
@@ -81,7 +81,7 @@ FIGURE_5 = Study(
     needs=f"{_LOCALISES}; the paper compares two networks",
     columns=COLUMNS,
     units=layer_units,
-    measure=measure,
+    measure=measure_layers,
     tables=tables_by_depth,
     figure=over_depth,
     defaults=_ONE,

@@ -79,7 +79,7 @@ def _with(unit: Unit, **changed: Any) -> Unit:
     return replace(unit, **changed)
 
 
-def measure(units: Sequence[Unit], settings: StudySettings) -> list[Row]:
+def measure_layers(units: Sequence[Unit], settings: StudySettings) -> list[Row]:
     """The rows of units of one category, network and seed."""
     product, extractor = product_of(settings, units[0]), network_of(settings, units[0])
     rows: dict[Unit, Row] = {}

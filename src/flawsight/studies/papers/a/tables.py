@@ -73,13 +73,19 @@ def chosen(frame: pd.DataFrame, criteria: dict[str, Criterion], most: Sequence[i
     for run, made, is_whole in runs(frame):
         for name, of in criteria.items():
             ranked = of(made).dropna().sort_values(ascending=False, kind="stable").index
-            for count in most if len(ranked) else ():
-                best = made.loc[ranked[:count]]
-                lines.append({**run, "by": name, "best": str(count), "reads": " ".join(best["reads"]),
-                              "is_whole": is_whole, **best[list(FIGURES)].mean()})  # fmt: skip
-        lines.append({**run, "by": BASELINE, "best": "all", "reads": "", "is_whole": is_whole,
-                      **made[list(FIGURES)].mean()})  # fmt: skip
+            some = [(name, str(count), ranked[:count]) for count in most if count <= max(1, len(made))]
+            lines += [_line(run, *one, made, is_whole) for one in some]
+        lines.append(_line(run, BASELINE, "all", made.index, made, is_whole))
     return pd.DataFrame(lines)
+
+
+def _line(
+    run: dict[str, object], by: str, best: str, index: pd.Index, layers: pd.DataFrame, is_whole: bool
+) -> dict[str, object]:
+    """The mean of these layers; NaN where a figure is missing of one of them, as where there are none."""
+    some = layers.loc[index]
+    figures = some[list(FIGURES)].mean(skipna=False)
+    return {**run, "by": by, "best": best, "reads": " ".join(some["reads"]), "is_whole": is_whole, **figures}
 
 
 def _of_kinds() -> dict[str, Criterion]:
