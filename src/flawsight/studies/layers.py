@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from flawsight.core import JOIN, FlawsightError
+from flawsight.core import JOIN, FlawsightError, default_progress
 from flawsight.detectors import Detector, make_detectors
-from flawsight.features import Extractor, Layer, joined_layer, select_layers
+from flawsight.features import Extractor, Layer, joined_layer
 from flawsight.inference import MemberSpec, fit_detectors, predict_raw, release
 from flawsight.scoring import RawPrediction
 from flawsight.selection import Candidate
@@ -25,8 +25,11 @@ Answer = TypeVar("Answer")
 
 
 def studied_layers(settings: StudySettings, extractor: Extractor) -> list[Layer]:
-    """The layers that are compared, in network order; those that repeat another's values are left out."""
-    found = [layer for layer in select_layers(extractor.layers, settings.layers) if not layer.same_as]
+    """The layers that are compared, in network order; those that repeat another's values are left out.
+
+    `evenly:N` has receptive fields measured, which takes a minute or two where they are not known yet.
+    """
+    found = [layer for layer in extractor.select(settings.layers, default_progress()) if not layer.same_as]
     most = settings.most_layers or len(found)
     if most < len(found):
         found = [found[at] for at in np.linspace(0, len(found) - 1, most).round().astype(int)]

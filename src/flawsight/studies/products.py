@@ -50,13 +50,20 @@ class Product:
         return [int(sample.label == DEFECTIVE) for sample in self.samples]
 
     def measured(self, found: RawPrediction) -> dict[str, float | None]:
-        """AU-ROC, AU-PRO up to 0.3 and their harmonic mean P_h (Eq. 3 of paper A) of what was found in `test`.
+        """`figures` of what was found in `test`; an image's score is the detector's own, or the maximum of its map."""
+        maps = self.upsampled(found.maps)
+        return self.figures(maps, maps.max(axis=(1, 2)) if found.scores is None else found.scores)
 
-        An image's score is the detector's own, or the maximum of its smoothed map at this size. None for what cannot
-        be said: without good and defective images, or without masks.
+    def upsampled(self, maps: np.ndarray) -> np.ndarray:
+        """Grid maps (N, h, w) of the test images, smoothed and at this size."""
+        return np.stack([upsample(one, self.side) for one in maps])
+
+    def figures(self, maps: np.ndarray, scores: np.ndarray) -> dict[str, float | None]:
+        """AU-ROC of scores (N,), AU-PRO up to 0.3 of maps (N, S, S) and their harmonic mean P_h (Eq. 3 of paper A).
+
+        None for what cannot be said: without good and defective images, or without masks.
         """
-        maps = np.stack([upsample(one, self.side) for one in found.maps])
-        scores, labels = maps.max(axis=(1, 2)) if found.scores is None else found.scores, self.labels
+        labels = self.labels
         image = auroc(scores, labels) if len(set(labels)) == 2 else None
         pixel = None if self.truth is None else self.truth.aupro(maps[list(self.marked)])
         both = None if image is None or pixel is None else harmonic_mean(image, pixel)

@@ -113,5 +113,13 @@ STUDIES: Registry[Study] = Registry(
         "a-table-4": "flawsight.studies.papers.a:TABLE_4",
         "a-figure-4": "flawsight.studies.papers.a:FIGURE_4",
         "a-figure-5": "flawsight.studies.papers.a:FIGURE_5",
+        "b-receptive-fields": "flawsight.studies.papers.b:RECEPTIVE_FIELDS",
+        "b-figure-3": "flawsight.studies.papers.b:FIGURE_3",
+        "b-figure-4": "flawsight.studies.papers.b:FIGURE_4",
+        "b-figure-5": "flawsight.studies.papers.b:FIGURE_5",
+        "b-figure-6": "flawsight.studies.papers.b:FIGURE_6",
+        "b-table-1": "flawsight.studies.papers.b:TABLE_1",
+        "b-figure-7": "flawsight.studies.papers.b:FIGURE_7",
+        "b-hypothesis": "flawsight.studies.papers.b:HYPOTHESIS",
     },
 )
