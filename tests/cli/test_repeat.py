@@ -19,6 +19,7 @@ FITS = {
                 "--parameter", "patchcore.bank_size=50", "--parameter", "gaussian.dims=8", *NO_GRAPH),
     "fixed": ("--fixed-layers", "blocks.1.0.bn3+blocks.3.0.bn3,blocks.3.0.bn2", "--augment", "2",
               "--label-preserving", "noise,blur", *NO_GRAPH),
+    "random": ("--layers", "blocks.3.0.bn?", "--defects", "simple", "--weights", "random", *NO_GRAPH),
     "autoencoder": ("--detector", "autoencoder", "--parameter", "side=32", "--parameter", "width=4",
                     "--parameter", "epochs=2", *NO_GRAPH),
 }  # fmt: skip

@@ -81,5 +81,9 @@ def test_a_network_measures_what_it_needs(default: Extractor, monkeypatch: pytes
     assert default.select("blocks.1.*") == select_layers(default.layers, "blocks.1.*") and not asked
     found = default.select("evenly:3")
     assert (found[0], found[-1]) == (default.layers[0], default.layers[-1]) and len(found) == 3 and len(asked) == 1
+    for wrong in ("evenly:0", "evenly:3,conv_stam"):  # is said before anything is measured
+        with pytest.raises(FlawsightError, match=r"evenly: and how many|conv_stem"):
+            default.select(wrong)
+    assert len(asked) == 1
     with pytest.raises(FlawsightError, match=r"needs receptive fields: use Extractor\.select"):
         select_layers(default.layers, "evenly:3")

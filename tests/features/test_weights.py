@@ -118,7 +118,9 @@ def test_missing_and_garbage_files(tmp_path: Path) -> None:
             Extractor("resnet18", tmp_path / name)
 
 
-@pytest.mark.parametrize("content", [{}, {"a": 1}, torch.ones(3), [torch.ones(3)], {"state_dict": {}}])
+@pytest.mark.parametrize(
+    "content", [{}, {"a": 1}, {1: torch.ones(3)}, torch.ones(3), [torch.ones(3)], {"state_dict": {}}]
+)
 def test_a_file_without_a_state_dict(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "odd.pth")
     with pytest.raises(FlawsightError, match="holds no state dict of tensors"):
@@ -147,11 +149,11 @@ def test_a_pickled_object_is_refused_and_not_run(tmp_path: Path) -> None:
 
 def test_weights_of_another_network(tmp_path: Path, resnet18: Extractor) -> None:
     save_file(state_of(resnet18), tmp_path / "resnet18.safetensors")
-    with pytest.raises(FlawsightError, match=r"resnet18\.safetensors' do not belong to 'densenet121': it has no '"):
+    with pytest.raises(FlawsightError, match=r"resnet18\.safetensors' do not belong to 'densenet121': \d+ missing"):
         Extractor("densenet121", tmp_path / "resnet18.safetensors")
     narrow = Extractor("shufflenet_v2_x0_5", "random")
     save_file(state_of(narrow), tmp_path / "narrow.safetensors")
-    with pytest.raises(FlawsightError, match=r"do not belong to 'shufflenet_v2_x1_0'.*expected"):
+    with pytest.raises(FlawsightError, match=r"do not belong to 'shufflenet_v2_x1_0'.*of another shape"):
         Extractor("shufflenet_v2_x1_0", tmp_path / "narrow.safetensors")
 
 
@@ -188,7 +190,10 @@ def test_only_the_classifier_missing_costs_nothing(tmp_path: Path, resnet18: Ext
     ],
 )
 def test_no_layer_at_or_past_a_gap(lacking: str, tmp_path: Path, resnet18: Extractor) -> None:
-    cut = partial(tmp_path, resnet18, lacking)
+    with pytest.raises(FlawsightError, match=rf"missing \({lacking}"):
+        partial(tmp_path, resnet18, lacking)
+    kept = {key: value for key, value in state_of(resnet18).items() if not key.startswith(lacking)}
+    cut = Extractor("resnet18", kept, image_size=64)  # as of a bundle, which keeps what its layers need
     expected = []
     for layer in resnet18.layers:
         if any(key.startswith(lacking) for key in resnet18.truncated([layer.name]).state_dict()):
@@ -198,8 +203,13 @@ def test_no_layer_at_or_past_a_gap(lacking: str, tmp_path: Path, resnet18: Extra
 
 
 def test_a_file_without_the_first_layer(tmp_path: Path, resnet18: Extractor) -> None:
+    with pytest.raises(FlawsightError, match=r"do not belong to 'resnet18': 1 missing \(conv1\.weight\)"):
+        partial(tmp_path, resnet18, "conv1.")
     with pytest.raises(FlawsightError, match="do not even reach its first layer"):
-        _ = partial(tmp_path, resnet18, "conv1.").layers
+        _ = Extractor("resnet18", {"fc.bias": torch.zeros(1000)}, image_size=64).layers
+    for tensors in ({"fc.bias": torch.zeros(3)}, {"conv9.weight": torch.zeros(3)}):
+        with pytest.raises(FlawsightError, match="what was kept of 'resnet18' does not fit it"):
+            Extractor("resnet18", tensors, image_size=64)
 
 
 def test_without_a_network_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from flawsight.settings import StudySettings
@@ -23,6 +24,14 @@ def products(tmp_path_factory: pytest.TempPathFactory, texture: Callable, spoile
     for name, first in (("bands", 1000), ("stripes", 2000)):
         write_product(root / name, texture, spoiled, first)
     return root
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fields_are_kept_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    before = torch.hub.get_dir()
+    torch.hub.set_dir(str(tmp_path_factory.mktemp("hub")))
+    yield
+    torch.hub.set_dir(before)
 
 
 def write_product(root: Path, texture: Callable, spoiled: Callable, first: int, with_masks: bool = True) -> Path:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,10 @@ import pytest
 from filelock import FileLock
 
 from flawsight.core import FlawsightError
+from flawsight.executors import Outcome
+from flawsight.settings import StudySettings
 from flawsight.studies import STUDIES, StudyResult, Unit, run_study
+from flawsight.studies.grid import networks
 
 
 def study(products: Path, out: Path, **options: object) -> StudyResult:
@@ -156,3 +160,50 @@ def test_one_data_set_is_a_category(products: Path, tmp_path: Path, tally) -> No
     found = study(products / "bands", tmp_path)
     assert set(found.rows["category"]) == {"bands"}
     assert Unit("bands", layers="one", seed=1) in tally.made
+
+
+def test_what_a_worker_died_of_is_said(products: Path, tmp_path: Path, tally, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Deadly:
+        workers = 1
+
+        def map(self, job, items):
+            for number, item in enumerate(items):
+                yield Outcome(number, lost="3 workers died of it") if number == 1 else Outcome(number, job(item))
+
+    monkeypatch.setattr("flawsight.studies.engine.open_executor", lambda *_: nullcontext(Deadly()))
+    found = study(products, tmp_path)
+    lost = found.rows[found.rows["status"] == "failed"]
+    assert lost["error"].tolist() == ["3 workers died of it"] and lost["layers"].tolist() == ["three"]
+
+
+def test_a_damaged_row_is_named(products: Path, tmp_path: Path, tally) -> None:
+    found = study(products, tmp_path)
+    lines = found.csv.read_text().splitlines(keepends=True)
+    found.csv.write_text("".join([*lines[:3], "bands,,\n", *lines[3:]]))
+    with pytest.raises(FlawsightError, match="line 4 is no row"):
+        study(products, tmp_path)
+    found.csv.write_text("".join(["a,b\n", *lines[1:]]))
+    with pytest.raises(FlawsightError, match="other columns"):
+        study(products, tmp_path)
+
+
+def test_networks_and_their_weights() -> None:
+    def found(**options: object) -> list[tuple[str, str]]:
+        return networks(StudySettings(**options))
+
+    assert found(extractor="a,b") == [("a", ""), ("b", "")]
+    assert found(extractor="a,b", weights="x/1.pth,random") == [("a", "1.pth"), ("b", "random")]
+    assert found(extractor="a", weights="1.pth,2.pth") == [("a", "1.pth"), ("a", "2.pth")]
+    with pytest.raises(FlawsightError, match="names 3 files for 2 networks"):
+        found(extractor="a,b", weights="1,2,3")
+    with pytest.raises(FlawsightError, match="called the same"):
+        found(extractor="a", weights="x/1.pth,y/1.pth")
+
+
+def test_other_weights_of_the_same_name_are_another_grid(products: Path, tmp_path: Path, tally) -> None:
+    file = tmp_path / "w.pth"
+    file.write_bytes(b"one")
+    study(products, tmp_path / "out", weights=str(file))
+    file.write_bytes(b"two")
+    with pytest.raises(FlawsightError, match="--weights"):
+        study(products, tmp_path / "out", weights=str(file))

@@ -16,7 +16,7 @@ import flawsight as fs
 from flawsight.data import find_images, open_dataset, split_good
 from flawsight.defects import apply_defects, described_product, make
 from flawsight.detectors import PatchCore
-from flawsight.features import Extractor
+from flawsight.features import Extractor, effective_receptive_fields
 from flawsight.metrics import aupro
 from flawsight.scoring import upsample
 from flawsight.studies import STUDIES, StudyResult, run_study
@@ -119,10 +119,23 @@ def test_the_others_are_made_of_the_same_rows(
 ) -> None:
     monkeypatch.setattr("flawsight.studies.papers.a.measure.fitted_and_asked", None)  # nothing is measured again
     found = study(name, products, table_1.csv.parent, seeds="0,1")
-    assert found.is_whole and found.rows.drop(columns="error").equals(table_1.rows.drop(columns="error"))
+    rows = found.rows[found.rows["method"] != "rrf"]
+    assert found.is_whole
+    pd.testing.assert_frame_equal(rows, table_1.rows)
     assert (found.figure is not None) == ("figure" in name)
     if found.figure:
         assert found.figure.name in found.markdown.read_text() and "xmlns" in found.figure.read_text()
+
+
+def test_receptive_fields_are_those_of_the_network(
+    table_1: StudyResult, products: Path, network: Extractor, tmp_path: Path
+) -> None:
+    found = study("a-figure-5", products, table_1.csv.parent, seeds="0,1")
+    fields = effective_receptive_fields(network, layers=[LAYER], count=12, cache=tmp_path)
+    one = row(found, method="rrf", layers=LAYER)
+    assert one["rrf"] == pytest.approx(fields[LAYER].relative, abs=1e-5) and one["category"] == ""
+    assert f"| {100 * one['rrf']:.1f} |" in found.markdown.read_text()
+    assert found.figure is not None and found.figure.read_text().count("<circle") == 3 + 1  # layers, and the legend
 
 
 def test_two_workers_make_the_same_file(table_1: StudyResult, products: Path, tmp_path: Path) -> None:

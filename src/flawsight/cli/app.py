@@ -257,8 +257,9 @@ def serve(settings: ServeSettings, as_json: bool) -> None:
 @command(app, LayersSettings, "flawsight layers torchvision:resnet18")
 def layers(settings: LayersSettings, as_json: bool) -> None:
     """List the layers of a network, in network order. Weights are fetched only to measure receptive fields."""
-    rows = listed(settings)
-    _print(as_json, {"extractor": settings.extractor, "layers": rows}, lambda: show_layers(rows))
+    rows, notes = listed(settings)
+    document = {"extractor": settings.extractor, "layers": rows, "warnings": notes}
+    _print(as_json, document, lambda: show_layers(rows, notes))
 
 
 @command(app, SynthesizeSettings, "flawsight synthesize pictures/good --defects nsa --out synthetic")

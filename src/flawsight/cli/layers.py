@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from flawsight.cli.terminal import columns, console
+from flawsight.cli.terminal import columns, console, mind
 from flawsight.core import FlawsightError, default_progress
 from flawsight.settings import LayersSettings
 
 
-def listed(settings: LayersSettings) -> list[dict[str, Any]]:
-    """A row for each layer, with its receptive field where that is asked for."""
+def listed(settings: LayersSettings) -> tuple[list[dict[str, Any]], list[str]]:
+    """A row for each layer, with its receptive field where that is asked for; and what was read of a weights file."""
     from flawsight.data import find_images
     from flawsight.features import RANDOM_WEIGHTS, Extractor, effective_receptive_fields
     from flawsight.views import ImageCache
@@ -28,11 +28,11 @@ def listed(settings: LayersSettings) -> list[dict[str, Any]]:
     for row in rows if measures else ():
         field = fields[row["name"]]
         row |= {"receptive_field": field.pixels, "relative_receptive_field": field.relative}
-    return rows
+    return rows, [network.network.remark] if network.network.remark else []
 
 
-def show_layers(rows: Sequence[Mapping[str, Any]]) -> None:
-    """A line for each."""
+def show_layers(rows: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> None:
+    """A line for each, and the notes."""
     measured = "receptive_field" in rows[0]
     more = ("receptive field", "relative") if measured else ()
     table = columns("#", "layer", "kind", "block", "channels", "map", "stride", *more, "same as")
@@ -44,3 +44,4 @@ def show_layers(rows: Sequence[Mapping[str, Any]]) -> None:
             cells += [f"{row['receptive_field']:.1f} px", f"{row['relative_receptive_field']:.3f}"]
         table.add_row(*cells, row["same_as"])
     console().print(table)
+    mind(notes)

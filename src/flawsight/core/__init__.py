@@ -7,6 +7,7 @@ from flawsight.core.lazy import lazy_names, warn_renamed
 from flawsight.core.machine import allowed_cores, cores, limit_cores
 from flawsight.core.progress import Progress, Silent, default_progress
 from flawsight.core.registry import Registry
+from flawsight.core.spread import spread
 from flawsight.core.text import first_line, readable, readable_document, safe_name, same_name
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "safe_name",
     "same_name",
     "sha256_of",
+    "spread",
     "unknown",
     "warn_renamed",
     "writable_folder",

@@ -10,7 +10,7 @@ import numpy as np
 from flawsight.bundle import prepare_folder, read_manifest, replace_files, write_bundle
 from flawsight.bundle.runtime_model import GraphFormat, Precision
 from flawsight.bundle.store import ONNX_MODEL, OPENVINO_MODEL, SAMPLES
-from flawsight.core import FlawsightError
+from flawsight.core import FlawsightError, spread
 from flawsight.data import MAX_PIXELS, good_samples
 from flawsight.defects import apply_defects, defect_kinds, described_product, make
 from flawsight.export.model import ExportedModel, export_inspector
@@ -72,7 +72,7 @@ def _made_samples(folder: Path, inspector: Inspector) -> Samples:
         raise FlawsightError(f"'{folder}' holds no good picture: name a folder of good ones with --good")
     pictures = Pictures(paths, MAX_PIXELS, manifest.data.pixels)
     inputs = Inputs(pictures, [inspector.frame(picture) for picture in pictures])
-    some = Chosen(inputs, np.linspace(0, len(inputs) - 1, min(len(inputs), MOST_LOOKED_AT)).round().astype(int))
+    some = Chosen(inputs, spread(len(inputs), MOST_LOOKED_AT))
     return Samples.of(some, _defects(some[:], manifest.seed), inspector.view.side)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
@@ -17,7 +17,7 @@ from flawsight.core import INPUT, FlawsightError, Layer, Progress
 from flawsight.features.graph import as_map, catalogue, trace
 from flawsight.features.layers import default_pair, is_spread, named_globs, select_layers, unknown_layer
 from flawsight.features.networks import DEFAULT_EXTRACTOR, create_network
-from flawsight.features.receptive import effective_receptive_fields
+from flawsight.features.receptive import ReceptiveField, effective_receptive_fields
 from flawsight.features.tracing import GLOBAL_STATE
 from flawsight.training import resolve_device
 from flawsight.views import resize_image
@@ -26,9 +26,10 @@ from flawsight.views import resize_image
 class Extractor:
     """A pretrained network as a catalogue of layers.
 
-    `name`: the embedded default, or any classification network of torchvision or timm. `weights`: None, a file, or
-    `"random"`. Images are resized to `image_size` x `image_size`, without a crop (paper A). `catalogue`: the layers
-    that will be asked for, where they are known; else the network is traced to list them all.
+    `name`: the embedded default, or any classification network of torchvision or timm. `weights`: None, a file, the
+    tensors of a network that was cut, or `"random"`, by `seed`. Images are resized to `image_size` x `image_size`,
+    without a crop (paper A). `catalogue`: the layers that will be asked for, where they are known; else the network is
+    traced to list them all.
 
     >>> network = Extractor(image_size=64, device="cpu")
     >>> maps = network.extract(images, ["blocks.2.1.add", "blocks.4.2.add"])
@@ -39,10 +40,11 @@ class Extractor:
     def __init__(
         self,
         name: str = DEFAULT_EXTRACTOR,
-        weights: str | Path | None = None,
+        weights: str | Path | Mapping[str, Tensor] | None = None,
         image_size: int = 256,
         device: str = "auto",
         catalogue: Sequence[Layer] = (),
+        seed: int = 0,
     ) -> None:
         if image_size < 32:
             raise FlawsightError(f"image size {image_size} is too small for a network: use 32 or more (default 256)")
@@ -51,7 +53,7 @@ class Extractor:
         self._asked = device
         self.device = resolve_device(device)
         with GLOBAL_STATE:
-            self.network = create_network(name, weights, image_size)
+            self.network = create_network(name, weights, image_size, seed)
         self.network.module.to(self.device).to(memory_format=torch.channels_last)
         self._catalogue = tuple(catalogue)
         self._graphs: dict[tuple[str, ...], fx.GraphModule] = {}
@@ -101,9 +103,11 @@ class Extractor:
 
     def select(self, patterns: str | Sequence[str] = "all", progress: Progress | None = None) -> tuple[Layer, ...]:
         """Layers by names, globs, or `evenly:N` (`select_layers`), for which receptive fields are measured on noise."""
-        needed = any(is_spread(glob) for glob in named_globs(patterns))
-        fields = effective_receptive_fields(self, progress=progress) if needed else None
-        return select_layers(self.layers, patterns, fields)
+        if not any(is_spread(glob) for glob in named_globs(patterns)):
+            return select_layers(self.layers, patterns)
+        unknown = {layer.name: ReceptiveField(0, 0) for layer in self.layers}
+        select_layers(self.layers, patterns, unknown)  # what is wrong is said before long work
+        return select_layers(self.layers, patterns, effective_receptive_fields(self, progress=progress))
 
     @cached_property
     def _by_name(self) -> dict[str, Layer]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,13 +14,12 @@ from typing import Any
 import timm
 import torch
 import torchvision  # type: ignore[import-untyped]
-from safetensors.torch import load
 from torch import Tensor, nn
 
 from flawsight.core import FlawsightError, Registry, unknown
-from flawsight.settings import DEFAULT_EXTRACTOR
+from flawsight.features.checkpoints import Checkpoint, Match, match, read_weights
+from flawsight.settings import DEFAULT_EXTRACTOR, RANDOM_WEIGHTS
 
-RANDOM_WEIGHTS = "random"
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -57,7 +55,8 @@ EXTRACTORS: Registry[Build] = Registry("extractor", "flawsight.extractors", {})
 class Network:
     """A network in eval mode with the normalisation its weights expect and where they came from.
 
-    `missing` are parameters that a partial weights file did not hold: nothing at or past them may be used.
+    `missing` are parameters that a partial weights file did not hold: nothing at or past them may be used. `remark`
+    says in a line what in a file was read, and what was not, where it was not simply this network.
     """
 
     module: nn.Module
@@ -65,6 +64,7 @@ class Network:
     std: tuple[float, float, float]
     source: str
     missing: frozenset[str] = frozenset()
+    remark: str = ""
 
     @cached_property
     def weights_sha256(self) -> str:
@@ -72,19 +72,27 @@ class Network:
         return sha256_of_state(self.module)
 
 
-def create_network(name: str, weights: str | Path | None, image_size: int) -> Network:
+def create_network(
+    name: str, weights: str | Path | Mapping[str, Tensor] | None, image_size: int, seed: int = 0
+) -> Network:
     """Build `name` (optionally `timm:NAME` or `torchvision:NAME`).
 
-    `weights`: None for the library's own pretrained ones, a .pth or .safetensors file, or `"random"` (seeded, for
-    tests and timing). torchvision's are IMAGENET1K_V1, those of the papers.
+    `weights`: None for the library's own pretrained ones, a .pth or .safetensors file (`checkpoints` says of which
+    layouts), the tensors of a network that was cut, or `"random"`, by `seed`. torchvision's are IMAGENET1K_V1, those
+    of the papers.
     """
     library, bare = ("plug-in", name) if name in EXTRACTORS else _library_of(name)
     build = {"torchvision": _torchvision, "timm": _timm, "plug-in": _plugged_in}[library]
-    module, mean, std = build(bare, image_size)
-    missing: frozenset[str] = frozenset()
-    if weights is not None and str(weights) != RANDOM_WEIGHTS:
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed every GPU
+        module, mean, std = build(bare, image_size)
+    found, missing = None, frozenset[str]()
+    if isinstance(weights, Mapping):
+        source = "bundle"
+        missing = _load_cut(module, weights, name)
+    elif weights is not None and str(weights) != RANDOM_WEIGHTS:
         source = "file"
-        missing = _load(module, read_weights(Path(weights)), name, Path(weights))
+        found = match(read_weights(Path(weights)), module, name, f"the weights in '{weights}'")
     elif weights is not None:
         source = RANDOM_WEIGHTS
     elif library == "plug-in":
@@ -94,8 +102,11 @@ def create_network(name: str, weights: str | Path | None, image_size: int) -> Ne
         _load_embedded(module, bare)
     else:
         source = library
-        _download(module, bare, library, image_size)
-    return Network(module.eval(), mean, std, source, missing)
+        found = _download(module, bare, library)
+    if found:
+        module.load_state_dict(found.state, strict=False)
+        missing = found.missing
+    return Network(module.eval(), mean, std, source, missing, found.remark if found else "")
 
 
 def _library_of(name: str) -> tuple[str, str]:
@@ -113,14 +124,12 @@ def _library_of(name: str) -> tuple[str, str]:
 
 
 def _timm(name: str, image_size: int) -> tuple[nn.Module, tuple, tuple]:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        config = timm.get_pretrained_cfg(name)
-        options: dict[str, Any] = {"img_size": image_size} if config and config.fixed_input_size else {}
-        try:
-            module = timm.create_model(name, **options)
-        except Exception as error:
-            raise FlawsightError(f"timm cannot build '{name}' for {image_size} px images: {error}") from error
+    config = timm.get_pretrained_cfg(name)
+    options: dict[str, Any] = {"img_size": image_size} if config and config.fixed_input_size else {}
+    try:
+        module = timm.create_model(name, **options)
+    except Exception as error:
+        raise FlawsightError(f"timm cannot build '{name}' for {image_size} px images: {error}") from error
     settings: Any = module.default_cfg
     return module, tuple(settings["mean"]), tuple(settings["std"])
 
@@ -132,12 +141,10 @@ def _torchvision(name: str, image_size: int) -> tuple[nn.Module, tuple, tuple]:
         options["init_weights"] = True
     if name.startswith("vit_"):
         options["image_size"] = image_size
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        try:
-            module = builder(**options)
-        except Exception as error:
-            raise FlawsightError(f"torchvision cannot build '{name}' for {image_size} px images: {error}") from error
+    try:
+        module = builder(**options)
+    except Exception as error:
+        raise FlawsightError(f"torchvision cannot build '{name}' for {image_size} px images: {error}") from error
     return module, IMAGENET_MEAN, IMAGENET_STD
 
 
@@ -145,14 +152,14 @@ def _plugged_in(name: str, image_size: int) -> tuple[nn.Module, tuple, tuple]:
     return EXTRACTORS[name](image_size)
 
 
-def _download(module: nn.Module, name: str, library: str, image_size: int) -> None:
+def _download(module: nn.Module, name: str, library: str) -> Match | None:
     """Fetch the library's pretrained weights through the library itself (its cache, its mirrors)."""
     try:
         if library == "torchvision":
             state = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"].get_state_dict(check_hash=True)
-            _load(module, state, name, None)
-        else:
-            timm.models.load_pretrained(module)
+            return match(Checkpoint(state), module, name, f"the weights of '{name}'")
+        timm.models.load_pretrained(module)
+        return None
     except FlawsightError:
         raise
     except Exception as error:
@@ -162,38 +169,12 @@ def _download(module: nn.Module, name: str, library: str, image_size: int) -> No
         ) from error
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """A state dict from a .pth/.pt file (never unpickling code) or a .safetensors file."""
-    if not path.is_file():
-        raise FlawsightError(f"weights file '{path}' does not exist: check --weights")
-    try:
-        if path.suffix == ".safetensors":
-            state: Any = load(path.read_bytes())  # by path it takes UTF-8 only
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise FlawsightError(
-            f"weights file '{path}' cannot be read as a state dict ({type(error).__name__}): it must be a .safetensors "
-            "file, or a .pth file that holds tensors only"
-        ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):
-        raise FlawsightError(f"weights file '{path}' holds no state dict of tensors: save model.state_dict()")
-    return {key.removeprefix("module."): value for key, value in state.items()}
-
-
-def _load(module: nn.Module, state: dict[str, Tensor] | OrderedDict, name: str, path: Path | None) -> frozenset[str]:
+def _load_cut(module: nn.Module, state: Mapping[str, Tensor], name: str) -> frozenset[str]:
+    """Load the tensors of a network that was cut, as a bundle keeps them, and tell which are missing."""
     own = module.state_dict()
-    where = f"weights file '{path}'" if path else f"the weights of '{name}'"
-    strangers = [key for key in state if key not in own]
-    if strangers:
-        raise FlawsightError(f"{where} do not belong to '{name}': it has no '{strangers[0]}' ({len(strangers)} such)")
     for key, value in state.items():
-        if own[key].shape != value.shape:
-            raise FlawsightError(
-                f"{where} do not belong to '{name}': '{key}' is {tuple(value.shape)}, expected {tuple(own[key].shape)}"
-            )
+        if key not in own or own[key].shape != value.shape:
+            raise FlawsightError(f"what was kept of '{name}' does not fit it ('{key}'): is timm another now?")
     module.load_state_dict(state, strict=False)
     return frozenset(key for key in own if key not in state and not key.endswith("num_batches_tracked"))
 
@@ -211,7 +192,7 @@ def _load_embedded(module: nn.Module, name: str) -> None:
     if embedded.sha256 and hashlib.sha256(found[0].read_bytes()).hexdigest() != embedded.sha256:
         raise FlawsightError(f"'{found[0]}' is damaged (its SHA-256 differs): reinstall {embedded.package}")
     own = module.state_dict()
-    theirs = read_weights(found[0])
+    theirs = read_weights(found[0]).state
     if [v.shape for v in own.values()] != [v.shape for v in theirs.values()]:
         raise FlawsightError(f"the weights in {embedded.package} do not fit timm's '{name}': check the timm version")
     module.load_state_dict(dict(zip(own, theirs.values(), strict=True)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flawsight.core import FlawsightError, Progress
+from flawsight.core import FlawsightError, Progress, spread
 from flawsight.data import learn_pixel_format
 from flawsight.detectors.patchcore import greedy_k_center
 from flawsight.executors import Executor
@@ -100,7 +100,7 @@ class ProductFeatures:
         settings = product.settings
         try:
             paths, *_ = find_good(settings, settings.good)
-            few = [paths[at] for at in np.linspace(0, len(paths) - 1, min(PICTURES, len(paths))).round().astype(int)]
+            few = [paths[at] for at in spread(len(paths), PICTURES)]
             pixels = learn_pixel_format(few, settings.bayer, settings.bits, settings.max_pixels)
             network = _network(settings)
             last = network.layers[-1]

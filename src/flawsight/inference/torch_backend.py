@@ -93,19 +93,21 @@ def load(folder: str | Path, device: str = "auto", threads: int | None = None) -
     if threads:
         torch.set_num_threads(threads)
     spec, names = manifest.extractor, manifest.network_layers
-    weights = folder / NETWORK_TENSORS if names else "random"
+    weights = _tensors(folder, NETWORK_TENSORS) if names else "random"
     extractor = Extractor(spec.name, weights, spec.image_size, device, spec.layers)
     _check_layers(folder, extractor, names)
-    tensors = {
-        name: torch.from_numpy(values).to(extractor.device)
-        for name, values in read_tensors(folder, DETECTOR_TENSORS).items()
-    }
+    learned = _tensors(folder, DETECTOR_TENSORS)
+    tensors = {name: values.to(extractor.device) for name, values in learned.items()}
     members = [
         MemberSpec(member.layers, _restored(folder, number, member, tensors), member.calibration.weight)
         for number, member in enumerate(manifest.members)
     ]
     backend = TorchBackend(extractor, members, [member.calibration for member in manifest.members])
     return Inspector(backend, _with_catalogue(manifest, extractor))
+
+
+def _tensors(folder: Path, file: str) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(values) for name, values in read_tensors(folder, file).items()}
 
 
 def _check_layers(folder: Path, extractor: Extractor, names: Sequence[str]) -> None:

@@ -61,13 +61,14 @@ class Networks:
         settings = self._settings
         weights = settings.weights
         changed = weights.stat().st_mtime_ns if weights and weights.exists() else None
-        return _network(settings.extractor, weights, changed, side, settings.device)
+        seed = settings.seed if settings.has_random_weights else 0
+        return _network(settings.extractor, weights, changed, side, settings.device, seed)
 
 
 @lru_cache(maxsize=4)
-def _network(name: str, weights: Path | None, changed: int | None, side: int, device: str) -> Extractor:
+def _network(name: str, weights: Path | None, changed: int | None, side: int, device: str, seed: int) -> Extractor:
     del changed  # another file of the same name is another network
-    return Extractor(name, weights, side, device)
+    return Extractor(name, weights, side, device, seed=seed)
 
 
 @contextmanager

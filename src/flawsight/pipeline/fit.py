@@ -113,7 +113,7 @@ def run_fit(settings: FitSettings, progress: Progress | None = None, work: Path 
         *good.concerns,
         *said_of_suspects(outcome),
         *recipe.concerns,
-        *_left_out(ensemble, settings),
+        *_said_of_choice(ensemble, settings),
         *size_notes(inspector, good, settings, study),
     )
     record = FitRecord(
@@ -185,14 +185,16 @@ def _write(inspector: Inspector, files: dict[str, bytes], record: FitRecord, fol
         raise
 
 
-def _left_out(ensemble: Ensemble, settings: FitSettings) -> list[str]:
-    """Kinds of defects that found no place."""
+def _said_of_choice(ensemble: Ensemble, settings: FitSettings) -> list[str]:
+    """What was read of a weights file, and kinds of defects that found no place."""
+    read = list(filter(None, [ensemble.network.network.remark]))
     if ensemble.selection is None or settings.smallest_defect is not None:
-        return []
+        return read
     missing = [kind for kind in defect_kinds(ensemble.selection.defects) if kind not in ensemble.selection.figures_]
     if not missing:
-        return []
+        return read
     return [
+        *read,
         f"artificial defects of the kind {', '.join(missing)} found no place on these pictures and were left out: are "
-        "they nearly uniform at this size?"
+        "they nearly uniform at this size?",
     ]

@@ -19,6 +19,7 @@ from flawsight.pipeline.plan import Plan
 from flawsight.pipeline.trust.suspects import Learned
 from flawsight.scoring import MemberCalibration
 from flawsight.selection import LayerSelection
+from flawsight.settings import RANDOM_WEIGHTS, FitSettings
 
 PACKAGES = (
     "flawsight",
@@ -47,7 +48,7 @@ def make_manifest(plan: Plan, recipe: DefectRecipe, outcome: Learned, pod: PodIn
     return Manifest(
         versions=_versions(),
         settings=_repeatable(plan, learned),
-        settings_paths=[name for name in settings.paths() if name not in ("good", "out") and settings.is_changed(name)],
+        settings_paths=_places(settings),
         extractor=ExtractorSpec(
             name=settings.extractor,
             image_size=network.image_size,
@@ -92,9 +93,17 @@ def _member(plan: Plan, spec: MemberSpec, calibration: MemberCalibration) -> Mem
     return Member(layers=spec.layers, detector=detector, calibration=calibration)
 
 
+def _places(settings: FitSettings) -> list[str]:
+    """The options that named files or folders, but for those that each fit names anew."""
+    elsewhere = {"good", "out"} | ({"weights"} if settings.has_random_weights else set())
+    return [name for name in settings.paths() if name not in elsewhere and settings.is_changed(name)]
+
+
 def _repeatable(plan: Plan, learned: CrossFit) -> dict[str, Any]:
     """The options by which the same fit can be made again: parameters as they were, also those set by a time budget."""
     settings = {"detector": ",".join(plan.detectors), **plan.settings.dump(OF_THE_MACHINE)}
+    if plan.settings.has_random_weights:
+        settings["weights"] = RANDOM_WEIGHTS
     if plan.searches:
         return settings
     detector = learned.members[0].detector

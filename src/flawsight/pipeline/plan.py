@@ -11,6 +11,7 @@ from flawsight.core import FlawsightError
 from flawsight.data import check_label_preserving
 from flawsight.defects import SIZED, defect_kinds
 from flawsight.detectors import Detector, DetectorTags, detector_name, make_detectors
+from flawsight.features import EXTRACTORS
 from flawsight.inference import LayerSet
 from flawsight.pipeline.trust.smallest import smallest_in_pixels
 from flawsight.settings import (
@@ -130,6 +131,8 @@ def _refuse_unusable(plan: Plan) -> None:
         usable -= {"budget", "max_images", "finalists", "first"}
     if smallest_in_pixels(settings) is not None:
         usable -= {"defects", "textures", "generator"}
+    if settings.has_random_weights and settings.extractor in EXTRACTORS:
+        raise FlawsightError(f"--weights random: '{settings.extractor}' comes with weights of its own; leave it out")
     for name in settings.changed(SearchOptions, DefectOptions, ExtractorOptions, WorkerOptions):
         if name not in usable:
             raise FlawsightError(f"{flag_of(name)} has no effect here: {_why(plan, name)}; leave it out")

@@ -9,7 +9,7 @@ from time import perf_counter
 
 import numpy as np
 
-from flawsight.core import Progress
+from flawsight.core import Progress, spread
 from flawsight.data import Skipped
 from flawsight.executors import Executor
 from flawsight.health import HealthReport
@@ -68,8 +68,8 @@ def squares_with_defects(record: FitRecord, most: int = 24) -> dict[str, tuple[l
         return {kind: (list(images), list(masks)) for kind, (images, masks) in record.defects.items()}
     for kind, (images, masks) in record.defects.items():
         squares, drawn = [], []
-        for at in np.linspace(0, len(images) - 1, min(len(images), most // len(record.defects))).round().astype(int):
-            image, mask = images[int(at)], masks[int(at)]
+        for at in spread(len(images), most // len(record.defects)):
+            image, mask = images[at], masks[at]
             frame = good.view.frame(mask.shape, good.region)
             parts = [frame.from_picture(mask, tile) for tile in range(frame.tiles)]
             best = max(range(frame.tiles), key=lambda tile: parts[tile].sum())

@@ -11,7 +11,7 @@ import numpy as np
 
 from flawsight.bundle import SampleInfo
 from flawsight.bundle.store import SAMPLES
-from flawsight.core import FlawsightError
+from flawsight.core import FlawsightError, spread
 from flawsight.views import resize_image
 
 GOOD = "good"
@@ -43,10 +43,10 @@ class Samples:
     ) -> Samples:
         """Some of these, evenly drawn, as many of each kind of defect."""
         found = [
-            (resize_image(good[at], side), np.zeros((side, side), bool), GOOD) for at in _spread(len(good), MOST_GOOD)
+            (resize_image(good[at], side), np.zeros((side, side), bool), GOOD) for at in spread(len(good), MOST_GOOD)
         ]
         for kind, (images, masks) in defects.items():
-            for at in _spread(len(images), max(1, MOST_DEFECTIVE // len(defects))):
+            for at in spread(len(images), max(1, MOST_DEFECTIVE // len(defects))):
                 mask = cv2.resize(masks[at].astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST) > 0
                 found.append((resize_image(images[at], side), mask, kind))
         squares, drawn, kinds = zip(*found, strict=True)
@@ -81,7 +81,3 @@ class Samples:
     def of_bundle(cls, folder: Path, about: SampleInfo) -> Samples:
         """Those that a bundle keeps."""
         return cls.from_png((folder / SAMPLES).read_bytes(), about.kinds)
-
-
-def _spread(count: int, most: int) -> list[int]:
-    return sorted(set(np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist())) if count else []

@@ -17,8 +17,8 @@ from flawsight.settings.commands import (
 )
 from flawsight.settings.config import read_config
 from flawsight.settings.drift import DriftOptions
+from flawsight.settings.extractor import DEFAULT_EXTRACTOR, RANDOM_WEIGHTS, ExtractorOptions, WeightsOptions
 from flawsight.settings.groups import (
-    DEFAULT_EXTRACTOR,
     MAX_PIXELS,
     BackendOptions,
     CalibrationOptions,
@@ -28,7 +28,6 @@ from flawsight.settings.groups import (
     DetectorOptions,
     DeviceOptions,
     ExportOptions,
-    ExtractorOptions,
     GraphOptions,
     LearnOptions,
     PixelOptions,
@@ -52,6 +51,7 @@ from flawsight.settings.trust import TrustOptions
 __all__ = [
     "DEFAULT_EXTRACTOR",
     "MAX_PIXELS",
+    "RANDOM_WEIGHTS",
     "AccessOptions",
     "BackendOptions",
     "BenchSettings",
@@ -91,6 +91,7 @@ __all__ = [
     "TrustOptions",
     "ViewOptions",
     "WatchOptions",
+    "WeightsOptions",
     "WorkerOptions",
     "flag_of",
     "read_config",

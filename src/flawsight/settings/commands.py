@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field
 
 from flawsight.settings.base import Options, Text, option
 from flawsight.settings.drift import DriftOptions
+from flawsight.settings.extractor import DEFAULT_EXTRACTOR, ExtractorOptions
 from flawsight.settings.groups import (
-    DEFAULT_EXTRACTOR,
     BackendOptions,
     CalibrationOptions,
     CameraOptions,
@@ -19,7 +19,6 @@ from flawsight.settings.groups import (
     DetectorOptions,
     DeviceOptions,
     ExportOptions,
-    ExtractorOptions,
     Joined,
     LearnOptions,
     Names,

@@ -22,7 +22,6 @@ from flawsight.settings.parse import (
 )
 
 MAX_PIXELS = 100_000_000
-DEFAULT_EXTRACTOR = "tf_efficientnet_lite0"
 Joined = Annotated[Text, BeforeValidator(joined_of)]
 Names = Annotated[tuple[str, ...], BeforeValidator(names_of)]
 Numbers = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(numbers_of)]
@@ -160,17 +159,6 @@ class ViewOptions(Options):
     def is_region_auto(self) -> bool:
         """Whether the region is to be found."""
         return self.region == Path("auto")
-
-
-class ExtractorOptions(Options):
-    """Which network reads.
-
-    >>> ExtractorOptions(extractor="torchvision:resnet18").extractor
-    'torchvision:resnet18'
-    """
-
-    extractor: Text = option(DEFAULT_EXTRACTOR, "A network of timm or torchvision; the default needs no download.")
-    weights: Path | None = option(None, "A .safetensors or .pth file for the network.")
 
 
 class DetectorOptions(Options):

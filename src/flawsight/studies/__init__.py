@@ -2,6 +2,7 @@
 
 from flawsight.studies.classifier import SupervisedClassifier
 from flawsight.studies.engine import StudyResult, make_study, run_study
+from flawsight.studies.figures import bars, scatter
 from flawsight.studies.study import STUDIES, Study, Unit
 from flawsight.studies.tables import Table, mean_and_deviation, pivot, said_of_missing
 
@@ -12,9 +13,11 @@ __all__ = [
     "SupervisedClassifier",
     "Table",
     "Unit",
+    "bars",
     "make_study",
     "mean_and_deviation",
     "pivot",
     "run_study",
     "said_of_missing",
+    "scatter",
 ]

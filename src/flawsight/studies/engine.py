@@ -29,6 +29,7 @@ Made = list[tuple[Unit, Row]]
 class StudyResult:
     """The rows of a study, one for each unit of its grid with its `status` (made, failed or missing), and its files.
 
+    >>> import pandas as pd
     >>> StudyResult(pd.DataFrame({"status": ["made", "missing"]}), tmp / "x.csv", tmp / "x.md", None).is_whole
     False
     """
@@ -195,7 +196,7 @@ def frame_of(study: Study, store: RowStore, units: Sequence[Unit]) -> pd.DataFra
     frame = pd.DataFrame(lines)
     for name, kind in study.columns.items():
         if kind is float:
-            frame[name] = pd.to_numeric(frame[name], errors="coerce")
+            frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(float)
     return frame
 
 

@@ -34,7 +34,7 @@ def scatter(
 
     `joined`: a line leads from point to point of a series.
 
-    >>> points = {"resnet18": [(0.1, 0.91, 0.02, "layer1"), (0.6, 0.97, math.nan, "layer3")]}
+    >>> points = {"resnet18": [(0.1, 0.91, 0.02, "layer1"), (0.6, 0.97, 0.01, "layer3")]}
     >>> scatter({"patchcore": points}, "relative receptive field", "P_h", "P_h of all layers").count("<circle")
     3
     """
@@ -114,15 +114,14 @@ def bars(panels: Mapping[str, Sequence[tuple[str, float, float]]], up: str, labe
 
 def _bars(title: str, some: Sequence[tuple[str, float, float]], top: float, up: str) -> str:
     known = [(name, mean, 0.0 if math.isnan(spread) else spread) for name, mean, spread in some if math.isfinite(mean)]
-    low = math.floor(10 * min((mean - spread for _, mean, spread in known), default=0.0)) / 10
-    low, base, step = max(0.0, low), top + HEIGHT, (WIDTH - LEFT - RIGHT) / max(1, len(known))
+    base, step = top + HEIGHT, (WIDTH - LEFT - RIGHT) / max(1, len(known))
     colours = block_colours([name for name, _, _ in known])
 
     def y_of(value: float) -> float:
-        return top + HEIGHT * (1 - (min(max(value, low), 1.0) - low) / (1 - low or 1))
+        return top + HEIGHT * (1 - min(max(value, 0.0), 1.0))
 
     parts = [axis_text(LEFT, top - 14, f"{title}: {up}, %", "start", "strong")]
-    for tick in axis_ticks(low, 1 if low < 1 else low + 0.1):
+    for tick in axis_ticks(0, 1):
         y = y_of(tick)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(axis_text(LEFT - 8, y + 4, f"{100 * tick:.0f}", "end"))
@@ -133,6 +132,6 @@ def _bars(title: str, some: Sequence[tuple[str, float, float]], top: float, up: 
         parts.append(f'<rect x="{left:.1f}" y="{y_of(mean):.1f}" {size} fill="{colours[name]}">{hint}</rect>')
         ends = f'y1="{y_of(mean - spread):.1f}" y2="{y_of(mean + spread):.1f}"'
         parts.append(f'<line class="bar" x1="{middle:.1f}" x2="{middle:.1f}" {ends}/>')
-        parts.append(axis_text(middle, base + 18, name))
+        parts.append(axis_text(middle, base + 18, name if len(name) <= 12 else name.rpartition(".")[2]))
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{base}" y2="{base}"/>')
     return "".join(parts)

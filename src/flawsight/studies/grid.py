@@ -22,8 +22,7 @@ PACKAGES = ("flawsight", "torch", "torchvision", "timm", "numpy", "scikit-learn"
 def networks(settings: StudySettings) -> list[tuple[str, str]]:
     """Each network with the name of its weights' file, `random`, or nothing for the usual ones.
 
-    >>> networks(fs.settings.StudySettings(extractor=("resnet18",), weights=("a.pth", "b.pth")))
-    [('resnet18', 'a.pth'), ('resnet18', 'b.pth')]
+    Several files for one network make several of it.
     """
     names, files = settings.extractor, tuple(Path(file).name for file in settings.weights)
     if len(set(files)) < len(files):
@@ -48,7 +47,7 @@ def grid_of(study: Study, settings: StudySettings, units: Sequence[Unit]) -> dic
         "columns": list(study.columns),
         "settings": {
             **settings.model_dump(mode="json", exclude=NOT_OF_THE_GRID),
-            "categories": list(dict.fromkeys(unit.category for unit in units)),
+            "categories": list(dict.fromkeys(unit.category for unit in units if unit.category)),
             "weights": [_weights(file) for file in settings.weights],
         },
         "pictures": {category: _pictures(settings, category) for category in chosen_categories(settings)},

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from flawsight.core import JOIN, FlawsightError, default_progress
+from flawsight.core import JOIN, FlawsightError, default_progress, spread
 from flawsight.detectors import Detector, make_detectors
 from flawsight.features import Extractor, Layer, joined_layer
 from flawsight.inference import MemberSpec, fit_detectors, predict_raw, release
@@ -30,10 +30,7 @@ def studied_layers(settings: StudySettings, extractor: Extractor) -> list[Layer]
     `evenly:N` has receptive fields measured, which takes a minute or two where they are not known yet.
     """
     found = [layer for layer in extractor.select(settings.layers, default_progress()) if not layer.same_as]
-    most = settings.most_layers or len(found)
-    if most < len(found):
-        found = [found[at] for at in np.linspace(0, len(found) - 1, most).round().astype(int)]
-    return found
+    return [found[at] for at in spread(len(found), settings.most_layers or len(found))]
 
 
 def detectors_of(settings: StudySettings, seed: int) -> dict[str, Detector]:

@@ -27,8 +27,11 @@ class RowStore:
         self.path = path
         self._names = (*UNIT, *columns, ERROR)
         self.rows: dict[Unit, dict[str, str]] = {}
-        for row in self._read() if path.exists() else ():
-            self.rows[Unit.of(row)] = row
+        for number, row in enumerate(self._read() if path.exists() else (), 2):
+            try:
+                self.rows[Unit.of(row)] = row
+            except (ValueError, TypeError) as error:
+                raise FlawsightError(f"'{path}' is damaged: line {number} is no row; remove that line") from error
 
     def _read(self) -> list[dict[str, str]]:
         data = self.path.read_bytes()

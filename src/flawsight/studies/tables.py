@@ -61,7 +61,7 @@ def pivot(frame: pd.DataFrame, rows: str, columns: str, value: str, title: str, 
 
     `frame` has one line for each cell and seed; where the column `is_whole` is False, the cell is marked. The last row
     (unless `with_mean` is False) is the mean over the rows, its deviation the root mean square of theirs, as in paper
-    A. The best of a row is bold.
+    A. The best of a row is bold, where they differ.
 
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"category": ["a", "a"], "kind": ["nsa", "simple"], "seed": 0, "p_h": [0.9, 0.8]})
@@ -109,7 +109,8 @@ def _mean_row(
 def _with_best(cells: Sequence[str], means: Sequence[float]) -> list[str]:
     known = [mean for mean in means if not math.isnan(mean)]
     best = max(known, default=math.nan)
-    return [f"**{cell}**" if mean == best and len(known) > 1 else cell for cell, mean in zip(cells, means, strict=True)]
+    is_told = len(set(known)) > 1
+    return [f"**{cell}**" if is_told and mean == best else cell for cell, mean in zip(cells, means, strict=True)]
 
 
 def said_of_missing(frame: pd.DataFrame) -> list[str]:

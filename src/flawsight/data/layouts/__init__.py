@@ -85,12 +85,14 @@ def good_samples(
 def find_categories(path: str | Path, names: Sequence[str] = ()) -> tuple[str, ...]:
     """The categories of a folder of data sets, or these of them; the folder's own name where it is one data set.
 
-    Raises FlawsightError for a name that is none of them.
+    Raises FlawsightError for a name that is none of them, or where there is no such folder.
 
     >>> find_categories(dataset) == (dataset.name,)
     True
     """
     root = Path(path)
+    if not root.exists():
+        raise FlawsightError(f"no such file or folder: {root}; check the path")
     for name in names:
         _category_root(root, name)
     return tuple(names) or tuple(_categories(root)) or (root.absolute().name,)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from flawsight.core import FlawsightError
+from flawsight.core import FlawsightError, spread
 from flawsight.defects import Image, Mask, estimate_product
 from flawsight.views import RegionOfInterest
 
@@ -57,11 +57,10 @@ def _looked_at(images: Sequence[Image]) -> tuple[list[Image], tuple[int, int]]:
     """Some of the images made small, and the (H, W) that they all have."""
     if len(images) == 0:
         raise FlawsightError("no good pictures were given: --region auto needs some in which to look for the part")
-    numbers = np.linspace(0, len(images) - 1, min(len(images), _MOST_IMAGES)).astype(int)
     small: list[Image] = []
     first: tuple[int, int] = (0, 0)
-    for number in numbers:
-        image = images[int(number)]
+    for number in spread(len(images), _MOST_IMAGES):
+        image = images[number]
         size = (image.shape[0], image.shape[1])
         first = first if small else size
         if size != first:

@@ -4,8 +4,14 @@ All but the multi-layer columns of Table 2 are made of the same rows: each layer
 images, measured on the synthetic validation sets of the other 30 % and on the real test images.
 """
 
-from flawsight.studies.papers.a.figures import by_block_and_kind, over_depth, tables_by_block, tables_by_depth
-from flawsight.studies.papers.a.measure import COLUMNS, layer_units, measure_layers, table_2_units
+from flawsight.studies.papers.a.figures import by_block_and_kind, over_field, tables_by_block, tables_by_field
+from flawsight.studies.papers.a.measure import (
+    COLUMNS,
+    figure_5_units,
+    layer_units,
+    measure_layers,
+    table_2_units,
+)
 from flawsight.studies.papers.a.tables import table_1, table_2, table_3, table_4
 from flawsight.studies.study import Study
 
@@ -76,14 +82,14 @@ FIGURE_4 = Study(
     rows="a-layers",
 )
 FIGURE_5 = Study(
-    title="Every layer, from the picture to the last",
+    title="Every layer over its relative receptive field",
     source="paper A, Figure 5",
     needs=f"{_LOCALISES}; the paper compares two networks",
     columns=COLUMNS,
-    units=layer_units,
+    units=figure_5_units,
     measure=measure_layers,
-    tables=tables_by_depth,
-    figure=over_depth,
+    tables=tables_by_field,
+    figure=over_field,
     defaults=_ONE,
     quick=_QUICK,
     rows="a-layers",

@@ -1,11 +1,11 @@
-"""Paper A's figures: what layers are worth by where they lie in the network."""
+"""Paper A's figures: what layers are worth by where they lie in the network, and by how much they see."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from flawsight.studies.figures import Point, bars, scatter
-from flawsight.studies.papers.a.measure import FIGURES
+from flawsight.studies.papers.a.measure import FIGURES, RRF
 from flawsight.studies.papers.a.tables import TITLES, with_networks
 from flawsight.studies.tables import MADE, NOT_ALL, NOT_ALL_SAYS, Table, mean_and_deviation
 
@@ -45,36 +45,38 @@ def by_block_and_kind(frame: pd.DataFrame) -> str:
 
 
 def _by_layer(frame: pd.DataFrame) -> pd.DataFrame:
-    """Each layer's mean over the categories, and the standard deviation over the seeds of that mean."""
-    measured = _measured(frame).rename(columns={"order": "depth"})
-    over = measured.groupby(["method", "network", "layers", "seed"], sort=False)[[*FIGURES, "depth"]].mean()
+    """Each layer's mean over the categories, the standard deviation over the seeds of that mean, and its RRF."""
+    measured = _measured(frame)
+    is_field = measured["method"] == RRF
+    over = measured[~is_field].groupby(["method", "network", "layers", "seed"], sort=False)[list(FIGURES)].mean()
     grouped = over.groupby(["method", "network", "layers"], sort=False)
-    return grouped.mean().assign(deviation=grouped["p_h"].std()).reset_index()
+    layers = grouped.mean().assign(deviation=grouped["p_h"].std()).reset_index()
+    return layers.merge(measured[is_field][["network", "layers", "rrf"]], on=["network", "layers"], how="left")
 
 
-def tables_by_depth(frame: pd.DataFrame) -> list[Table]:
-    """The best layers over all categories."""
+def tables_by_field(frame: pd.DataFrame) -> list[Table]:
+    """The ten best layers over all categories, with their RRF."""
     found = []
     is_whole = bool((frame["status"] == MADE).all())
     for (method, network), part in _by_layer(frame).groupby(["method", "network"], sort=False):
         best = part.sort_values("p_h", ascending=False, kind="stable").head(10)
         body = [
-            (str(one["layers"]), f"{one['depth']:.0f}", *(_percent(one[figure]) for figure in FIGURES))
+            (str(one["layers"]), _percent(one["rrf"]), *(_percent(one[figure]) for figure in FIGURES))
             for _, one in best.iterrows()
         ]
-        head = ("layer", "place in the network", *(TITLES[figure] for figure in FIGURES))
+        head = ("layer", "RRF, %", *(TITLES[figure] for figure in FIGURES))
         title = f"The ten best layers over all categories, in hindsight, {method} on {network}"
         found.append(Table(title if is_whole else f"{title} {NOT_ALL}", head, tuple(body), _note(is_whole)))
     return found
 
 
-def over_depth(frame: pd.DataFrame) -> str:
-    """P_h of every layer, the mean over the categories, over its place in the network."""
+def over_field(frame: pd.DataFrame) -> str:
+    """P_h of every layer, the mean over the categories, over its relative receptive field."""
     panels: dict[str, dict[str, list[Point]]] = {}
-    for _, one in _by_layer(frame).iterrows():
+    for _, one in _by_layer(frame).dropna(subset="rrf").iterrows():
         series = panels.setdefault(str(one["method"]), {}).setdefault(str(one["network"]), [])
-        series.append((float(one["depth"]), float(one["p_h"]), float(one["deviation"]), str(one["layers"])))
-    return scatter(panels, "place in the network, from the picture on", "P_h", "P_h of every layer")
+        series.append((float(one["rrf"]), float(one["p_h"]), float(one["deviation"]), str(one["layers"])))
+    return scatter(panels, "relative receptive field", "P_h", "P_h of every layer over its relative receptive field")
 
 
 def _percent(value: float) -> str:

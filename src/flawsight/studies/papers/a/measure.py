@@ -12,7 +12,7 @@ from sklearn.base import clone
 from flawsight.core import JOIN, FlawsightError, Silent
 from flawsight.defects import AUTO_KINDS
 from flawsight.detectors import Detector
-from flawsight.features import Extractor
+from flawsight.features import Extractor, effective_receptive_fields
 from flawsight.inference import MemberSpec
 from flawsight.inspection import evaluate
 from flawsight.pipeline import run_fit
@@ -29,6 +29,10 @@ KINDS = tuple(dict.fromkeys(("simple", "cutpaste", "nsa", *AUTO_KINDS)))
 """Paper A's three, and those of our own mixture."""
 AUTO = "auto"
 """Instead of names of layers: our whole search, which may fuse layers of several depths."""
+RRF = "rrf"
+"""Instead of a method, and of no category: the relative receptive field of a layer is measured."""
+MOST_NOISE = 20
+"""So many images of noise are receptive fields measured on, as `flawsight layers` does."""
 OFFICIAL = "official"
 """The variant that joins and pools layers as the official codes of PatchCore and SimpleNet do."""
 OFFICIAL_DIM = {"patchcore": 1024, "simplenet": 1536}
@@ -39,6 +43,7 @@ COLUMNS: dict[str, type] = {
     "kind": str,
     "order": float,
     "stride": float,
+    "rrf": float,
     **dict.fromkeys(FIGURES, float),
     **{f"{figure}_{kind}": float for kind in KINDS for figure in ("auroc", "aupro")},
 }
@@ -64,6 +69,16 @@ def table_2_units(settings: StudySettings) -> Iterator[Unit]:
             yield _with(base, layers=AUTO, seed=seed)
 
 
+def figure_5_units(settings: StudySettings) -> Iterator[Unit]:
+    """Every layer by every method, and its relative receptive field, which is no category's."""
+    yield from layer_units(settings)
+    for name, weights in networks(settings):
+        for side in settings.image_size:
+            base = Unit("", name, weights, side, RRF, seed=settings.seeds[0])
+            for layer in studied_layers(settings, network_of(settings, base)):
+                yield replace(base, layers=layer.name)
+
+
 def _bases(settings: StudySettings) -> Iterator[tuple[Unit, Extractor]]:
     detectors_of(settings, 0)  # what is unknown is said before long work
     for category in chosen_categories(settings):
@@ -81,6 +96,8 @@ def _with(unit: Unit, **changed: Any) -> Unit:
 
 def measure_layers(units: Sequence[Unit], settings: StudySettings) -> list[Row]:
     """The rows of units of one category, network and seed."""
+    if units[0].method == RRF:
+        return _of_fields(units, settings)
     product, extractor = product_of(settings, units[0]), network_of(settings, units[0])
     rows: dict[Unit, Row] = {}
     members: dict[Unit, MemberSpec] = {}
@@ -132,6 +149,13 @@ def _about(extractor: Extractor, names: Sequence[str]) -> Row:
     if len(layers) > 1:
         return about
     return {**about, "kind": layers[0].kind, "order": float(layers[0].order), "stride": layers[0].stride}
+
+
+def _of_fields(units: Sequence[Unit], settings: StudySettings) -> list[Row]:
+    extractor, count = network_of(settings, units[0]), min(MOST_NOISE, settings.most_good or MOST_NOISE)
+    names = [unit.layers for unit in units]
+    fields = effective_receptive_fields(extractor, None, names, count)
+    return [{**_about(extractor, (name,)), "rrf": fields[name].relative} for name in names]
 
 
 def of_search(unit: Unit, settings: StudySettings, product: Product, extractor: Extractor, **changed: Any) -> Row:

@@ -10,7 +10,7 @@ from typing import Any
 from flawsight.settings import DEFAULT_EXTRACTOR
 from flawsight.studies.papers.b import hypothesis, ladder, receptive
 from flawsight.studies.papers.b.figures import best_layers, ladder_chart, over_fields
-from flawsight.studies.papers.b.measure import COLUMNS, measure
+from flawsight.studies.papers.b.measure import COLUMNS, measure_layers
 from flawsight.studies.papers.b.tables import tables_by_layer, tables_of_best
 from flawsight.studies.papers.b.units import choice_units, ladder_units, layer_units, pretraining_units
 from flawsight.studies.study import Study
@@ -23,7 +23,7 @@ _SIZES = (256, 384, 512)
 _BRIEF = {"patchcore.bank_size": 50, "fastflow.training_steps": 2, "fastflow.flow_steps": 1, "ast.epochs": 1}
 _QUICK = {"parameter": _BRIEF, "extractor": (DEFAULT_EXTRACTOR,), "layers": "all"}
 _QUICK_SIZES = {**_QUICK, "image_size": (64, 96)}
-_COMMON: dict[str, Any] = {"columns": COLUMNS, "measure": measure, "rows": "b-layers", "at_once": 64}
+_COMMON: dict[str, Any] = {"columns": COLUMNS, "measure": measure_layers, "rows": "b-layers", "at_once": 64}
 _PATCHCORE = {"detector": ("patchcore",)}
 
 FIGURE_3 = Study(

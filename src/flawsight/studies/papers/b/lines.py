@@ -8,7 +8,6 @@ from flawsight.studies.layers import PAIR
 from flawsight.studies.papers.a.measure import AUTO
 from flawsight.studies.papers.a.tables import with_networks
 from flawsight.studies.papers.b.units import STAGES
-from flawsight.studies.tables import MADE
 
 FOUND = ("auroc", "aupro")
 """Classification and localisation, which the paper tells apart throughout."""
@@ -37,14 +36,14 @@ def by_size(frame: pd.DataFrame) -> pd.DataFrame:
 def by_layer(frame: pd.DataFrame) -> pd.DataFrame:
     """A line for each method, network (at its image size) and layer: means over the categories, and over the seeds.
 
-    With the standard deviations of these means over the seeds, such as `auroc_deviation`, and whether all was measured.
+    With the standard deviations of these means over the seeds, such as `auroc_deviation`, and whether all categories
+    and seeds have that figure, `auroc_whole`.
     """
     single = by_size(frame)
-    single = single.assign(is_whole=(single["status"] == MADE))
+    single = single.assign(**{f"{figure}_whole": single[figure].notna() for figure in FOUND})
     keys = ["method", "network", "layers"]
     figures = ["rrf", "order", *FOUND, "p_h"]
     over = single.groupby([*keys, "seed"], sort=False)[figures].mean()
     grouped = over.groupby(keys, sort=False)
-    whole = single.groupby(keys, sort=False)
-    found = grouped.mean().join(grouped[list(FOUND)].std().add_suffix("_deviation"))
-    return found.assign(is_whole=whole["is_whole"].all()).reset_index()
+    whole = single.groupby(keys, sort=False)[[f"{figure}_whole" for figure in FOUND]].all()
+    return grouped.mean().join(grouped[list(FOUND)].std().add_suffix("_deviation")).join(whole).reset_index()

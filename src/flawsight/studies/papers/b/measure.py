@@ -41,7 +41,7 @@ FINEST_STAGES = 3
 EIGHT_CONNECTED = 8
 
 
-def measure(units: Sequence[Unit], settings: StudySettings) -> list[Row]:
+def measure_layers(units: Sequence[Unit], settings: StudySettings) -> list[Row]:
     """The rows of units of one category, network (or ensemble), image size and seed."""
     product = product_of(settings, units[0])
     if units[0].extractor not in settings.extractor:

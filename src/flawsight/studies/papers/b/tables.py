@@ -6,7 +6,7 @@ import pandas as pd
 
 from flawsight.studies.papers.a.tables import TITLES
 from flawsight.studies.papers.b.lines import FOUND, by_layer, by_size
-from flawsight.studies.tables import MADE, NOT_ALL, NOT_ALL_SAYS, NOTHING, Table
+from flawsight.studies.tables import NOT_ALL, NOT_ALL_SAYS, NOTHING, Table
 
 
 def tables_by_layer(frame: pd.DataFrame) -> list[Table]:
@@ -17,9 +17,11 @@ def tables_by_layer(frame: pd.DataFrame) -> list[Table]:
         for _, network in part.groupby("network", sort=False):
             body += [_line(one) for _, one in network.sort_values("rrf", kind="stable").iterrows()]
         spans = [part[figure].max() - part[figure].min() for figure in FOUND]
-        body.append(("best - worst", "", "", *(f"**{100 * span:.1f}**" for span in spans)))
+        body.append(
+            ("best - worst", "", "", *(NOTHING if pd.isna(span) else f"**{100 * span:.1f}**" for span in spans))
+        )
         head = ("network", "layer", "RRF", *(TITLES[figure] for figure in FOUND))
-        is_whole = part["is_whole"].all()
+        is_whole = part[[f"{figure}_whole" for figure in FOUND]].all(axis=None)
         note = "RRF: the relative receptive field, measured on noise."
         title = f"Single layers by {method}: means over the categories"
         found.append(Table(title, head, tuple(body), note if is_whole else f"{note} {NOT_ALL_SAYS}"))
@@ -27,11 +29,11 @@ def tables_by_layer(frame: pd.DataFrame) -> list[Table]:
 
 
 def _line(one: pd.Series) -> tuple[str, ...]:
-    mark = "" if one["is_whole"] else f" {NOT_ALL}"
     values = []
     for figure in FOUND:
         deviation = one[f"{figure}_deviation"]
         spread = "" if pd.isna(deviation) else f" ± {100 * deviation:.1f}"
+        mark = "" if one[f"{figure}_whole"] else f" {NOT_ALL}"
         values.append(NOTHING if pd.isna(one[figure]) else f"{100 * one[figure]:.1f}{spread}{mark}")
     return str(one["network"]), str(one["layers"]), NOTHING if pd.isna(one["rrf"]) else f"{one['rrf']:.2f}", *values
 
@@ -63,7 +65,7 @@ def times_best(frame: pd.DataFrame) -> pd.DataFrame:
 def tables_of_best(frame: pd.DataFrame) -> list[Table]:
     """In how many categories each layer is the best."""
     found = []
-    is_whole = bool((by_size(frame)["status"] == MADE).all())
+    is_whole = by_size(frame)[list(FOUND)].notna().all(axis=None)
     for method, part in times_best(frame).groupby("method", sort=False):
         wide = part.set_index(["network", "layers", "rrf", "figure"])["times"].unstack("figure", sort=False)
         body = tuple(
