@@ -18,7 +18,7 @@ from flawsight.core import FlawsightError
 from flawsight.data import find_images, open_dataset
 from flawsight.defects import AUTO_KINDS
 from flawsight.detectors import FastFlow, PatchCore
-from flawsight.features import Extractor, effective_receptive_fields
+from flawsight.features import Extractor, ReceptiveField, effective_receptive_fields, select_layers
 from flawsight.metrics import Metrics, aupro
 from flawsight.scoring import upsample
 from flawsight.selection import criterion, make_validation_set
@@ -220,9 +220,13 @@ def test_random_weights_stand_beside_those_of_files(products: Path, two_networks
     assert rows.loc["random"]["rrf"] == pytest.approx(untrained.relative, abs=1e-5)
 
 
-def test_layers_may_be_spread_over_receptive_fields(products: Path, network: Extractor, tmp_path: Path) -> None:
+def test_layers_may_be_spread_over_receptive_fields(
+    products: Path, network: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = {layer.name: ReceptiveField(layer.order, layer.order / 1000) for layer in network.layers}
+    monkeypatch.setattr("flawsight.features.extractor.effective_receptive_fields", lambda *_, **__: fields)
     found = study("b-figure-3", products, tmp_path, layers="evenly:3", categories="bands")
-    assert set(found.rows["layers"]) == {layer.name for layer in network.select("evenly:3")}
+    assert set(found.rows["layers"]) == {layer.name for layer in select_layers(network.layers, "evenly:3", fields)}
 
 
 def test_receptive_fields_need_no_test_images(products: Path, network: Extractor, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from html import escape
 import pandas as pd
 
 from flawsight.report.charts import RIGHT, WIDTH, axis_text, axis_ticks, block_colours, svg
-from flawsight.studies.figures import Point, bars, scatter
+from flawsight.studies.figures import Point, scatter
 from flawsight.studies.papers.a.tables import TITLES
 from flawsight.studies.papers.b.ladder import ORACLES, OURS, levels_of
 from flawsight.studies.papers.b.lines import FOUND, by_layer
@@ -38,15 +38,14 @@ def over_fields(frame: pd.DataFrame) -> str:
 
 
 def best_layers(frame: pd.DataFrame) -> str:
-    """How often each layer is the best, the layers of each network from the smallest receptive field on."""
-    panels = {}
-    for (method, figure, network), part in times_best(frame).groupby(["method", "figure", "network"], sort=False):
-        is_few = len(part) <= 8
-        panels[f"{TITLES[str(figure)]}, {method} on {network}"] = [
-            (f"{place}: RRF {one['rrf']:.2f}" if is_few else str(place), float(one["share"]), math.nan)
-            for place, (_, one) in enumerate(part.iterrows(), 1)
-        ]
-    return bars(panels, "categories of which the layer is the best", "How often each layer is the best")
+    """Of how many categories each layer is the best, over its relative receptive field."""
+    panels: dict[str, dict[str, list[Point]]] = {}
+    for _, one in times_best(frame).iterrows():
+        title = f"{TITLES[str(one['figure'])]}, {one['method']}"
+        point = (float(one["rrf"]), float(one["share"]), math.nan, str(one["layers"]))
+        panels.setdefault(title, {}).setdefault(str(one["network"]), []).append(point)
+    label = "How often each layer is the best, over its receptive field"
+    return scatter(panels, ACROSS, "categories of which the layer is the best", label, joined=True)
 
 
 def ladder_chart(frame: pd.DataFrame) -> str:
