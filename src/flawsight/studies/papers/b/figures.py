@@ -107,4 +107,4 @@ def _half(
 
 
 def _sort_of(level: str) -> str:
-    return SORTS[0 if level in ORACLES else 1 if level in OURS else 2]
+    return SORTS[0 if level in ORACLES else 1 if level.partition(", ")[0] in OURS else 2]

@@ -14,14 +14,14 @@ from flawsight.studies.layers import PAIR
 from flawsight.studies.papers.a.measure import AUTO
 from flawsight.studies.papers.a.tables import TITLES
 from flawsight.studies.papers.b.lines import FOUND, real, synthetic
-from flawsight.studies.papers.b.units import ALL_SIZES, STAGES
+from flawsight.studies.papers.b.units import STAGES
 from flawsight.studies.tables import NOT_ALL, NOT_ALL_SAYS, NOTHING, Table, mean_and_deviation
 
 RANDOM, NETWORK, LAYER = "random layer", "best network", "best layer"
 OBJECT, SIZE = "best layer per category", "best size and layer per category"
 ORACLES = (RANDOM, NETWORK, LAYER, OBJECT, SIZE)
 CHOSEN, CHOSEN_SIZE = "layer by synthetic defects", "size and layer by synthetic defects"
-OURS = (CHOSEN, CHOSEN_SIZE, AUTO, f"{AUTO}, {ALL_SIZES}")
+OURS = (CHOSEN, CHOSEN_SIZE, AUTO)
 ENSEMBLE = "ensemble of networks"
 Line = dict[str, object]
 Values = tuple[float, bool]
@@ -160,7 +160,7 @@ def _methods(levels: pd.DataFrame) -> list[str]:
 def _ordered(body: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
     """The oracles from the least to the most knowing, then what has seen no defect."""
     order = {level: place for place, level in enumerate((*ORACLES, *OURS))}
-    return tuple(sorted(body, key=lambda row: order.get(row[0], len(order))))
+    return tuple(sorted(body, key=lambda row: order.get(row[0].partition(", ")[0], len(order))))
 
 
 def _noted(body: Sequence[tuple[str, ...]], note: str) -> str:

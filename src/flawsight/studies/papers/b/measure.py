@@ -21,7 +21,7 @@ from flawsight.settings import StudySettings
 from flawsight.studies.grid import networks
 from flawsight.studies.layers import detectors_of, fitted_and_asked, names_of
 from flawsight.studies.papers.a.measure import AUTO, FIGURES, OFFICIAL, OFFICIAL_DIM, of_search
-from flawsight.studies.papers.b.units import ALL_SIZES, STAGES, network_at
+from flawsight.studies.papers.b.units import STAGES, network_at
 from flawsight.studies.products import Product, product_of
 from flawsight.studies.rows import ERROR
 from flawsight.studies.study import Row, Unit
@@ -134,7 +134,7 @@ def defect_size(product: Product) -> float | None:
 def _of_search(unit: Unit, settings: StudySettings, product: Product, network: Extractor) -> Row:
     """Our search among all layers of the network, not only those of the study, unless that is to be quick."""
     free = settings if settings.quick else settings.model_copy(update={"layers": "all", "most_layers": None})
-    sides = settings.image_size if unit.variant == ALL_SIZES else unit.image_size
+    sides = settings.image_size if unit.variant else unit.image_size
     return of_search(unit, free, product, network, image_size=sides)
 
 

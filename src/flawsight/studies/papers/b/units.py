@@ -19,8 +19,6 @@ SYNTHETIC = "synthetic"
 """The defects of units whose figure is our criterion; the others are measured on real ones."""
 STAGES = "stages"
 """Instead of names of layers: the ends of the stages at strides 4, 8 and 16, which FastFlow reads."""
-ALL_SIZES = "all sizes"
-"""The variant of our search that chooses among the image sizes, too."""
 ORIGINAL = {"fastflow": STAGES, "ast": ""}
 """What methods read in their original configuration where it is not the pair; nothing where it is a single layer."""
 Network = tuple[str, str]
@@ -62,7 +60,12 @@ def _beside(settings: StudySettings, method: str) -> Iterator[Unit]:
         yield Unit("", extractors, weights, layers=PAIR, variant=OFFICIAL)
     yield replace(first, layers=AUTO)
     if len(settings.image_size) > 1:
-        yield replace(first, layers=AUTO, variant=ALL_SIZES)
+        yield replace(first, layers=AUTO, variant=of_sizes(settings.image_size))
+
+
+def of_sizes(sides: Sequence[int]) -> str:
+    """The variant of our search that chooses among these image sizes, too."""
+    return f"sizes {'/'.join(map(str, sides))}"
 
 
 def pretraining_units(settings: StudySettings) -> Iterator[Unit]:
