@@ -14,6 +14,7 @@ from flawsight.studies.papers.a.tables import TITLES
 from flawsight.studies.papers.b.ladder import ORACLES, OURS, levels_of
 from flawsight.studies.papers.b.lines import FOUND, by_layer
 from flawsight.studies.papers.b.tables import times_best
+from flawsight.studies.tables import NOT_ALL
 
 ACROSS = "relative receptive field"
 NAMES, VALUE, BETWEEN, ROW = 236.0, 56.0, 24.0, 24.0
@@ -107,4 +108,5 @@ def _half(
 
 
 def _sort_of(level: str) -> str:
+    level = level.removesuffix(f" {NOT_ALL}")
     return SORTS[0 if level in ORACLES else 1 if level.partition(", ")[0] in OURS else 2]

@@ -139,11 +139,12 @@ def _gains(levels: pd.DataFrame) -> Table:
         cells = []
         for method in methods:
             for figure in FOUND:
-                one = own[(own["method"] == method) & (own["figure"] == figure)]["gain"]
-                cells.append(signed(100 * one.mean(), 100 * one.std()))
+                one = own[(own["method"] == method) & (own["figure"] == figure)]
+                text = signed(100 * one["gain"].mean(), 100 * one["gain"].std())
+                cells.append(text if text == NOTHING or one["is_whole"].all() else f"{text} {NOT_ALL}")
         body.append((str(level), *cells))
     head = ("level", *(f"{method}, {TITLES[figure]}" for method in methods for figure in FOUND))
-    return Table(f"Points above the {LAYER}", head, _ordered(body))
+    return Table(f"Points above the {LAYER}", head, _ordered(body), _noted(body, ""))
 
 
 def signed(mean: float, deviation: float, digits: int = 1) -> str:
@@ -165,17 +166,18 @@ def _ordered(body: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
 
 def _noted(body: Sequence[tuple[str, ...]], note: str) -> str:
     is_marked = any(NOT_ALL in cell for row in body for cell in row)
-    return f"{note} {NOT_ALL_SAYS}" if is_marked else note
+    return f"{note} {NOT_ALL_SAYS}".strip() if is_marked else note
 
 
 def levels_of(frame: pd.DataFrame) -> Iterator[tuple[str, str, list[tuple[str, float, float]]]]:
-    """For each method and figure: the levels in order, with means and deviations over the seeds."""
+    """For each method and figure: the levels in order, marked where not whole, with means and deviations over seeds."""
     levels = ladder(frame)
     for (method, figure), own in levels.groupby(["method", "figure"], sort=False):
         some = own.groupby("level", sort=False)["value"].agg(["mean", "std"])
+        is_whole = own.groupby("level")["is_whole"].all()
         rows = _ordered([(str(level),) for level in some.index])
         yield (
             str(method),
             str(figure),
-            [(level, float(some.loc[level, "mean"]), float(some.loc[level, "std"])) for (level,) in rows],
+            [(level if is_whole[level] else f"{level} {NOT_ALL}", *some.loc[level].astype(float)) for (level,) in rows],
         )
