@@ -111,9 +111,8 @@ def figure(frame: pd.DataFrame) -> str:
     panels: dict[str, dict[str, list[Point]]] = {}
     keys = ["network", "source", "layers"]
     grouped = _by_source(frame[frame["status"] == MADE]).groupby(keys, sort=False)
-    deviations = grouped["rrf"].std()
-    for key, one in grouped[["order", "rrf"]].mean().iterrows():
-        network, source, layer = key  # type: ignore[misc]
-        point = (float(one["order"]), float(one["rrf"]), float(deviations[key]), str(layer))
-        panels.setdefault(str(network), {}).setdefault(str(source), []).append(point)
+    fields = grouped[["order", "rrf"]].mean().assign(deviation=grouped["rrf"].std())
+    for _, one in fields.reset_index().iterrows():
+        point = (float(one["order"]), float(one["rrf"]), float(one["deviation"]), str(one["layers"]))
+        panels.setdefault(str(one["network"]), {}).setdefault(str(one["source"]), []).append(point)
     return scatter(panels, "place in the network, from the picture on", "relative receptive field", "RRF of all layers")

@@ -68,8 +68,8 @@ def tables_of_best(frame: pd.DataFrame) -> list[Table]:
     for method, part in times_best(frame).groupby("method", sort=False):
         wide = part.set_index(["network", "layers", "rrf", "figure"])["times"].unstack("figure", sort=False)
         body = tuple(
-            (str(network), str(layer), f"{rrf:.2f}", *(f"{values[figure]:.1f}" for figure in FOUND))
-            for (network, layer, rrf), values in wide.iterrows()
+            (str(one["network"]), str(one["layers"]), f"{one['rrf']:.2f}", *(f"{one[figure]:.1f}" for figure in FOUND))
+            for _, one in wide.reset_index().iterrows()
         )
         head = ("network", "layer", "RRF", *(TITLES[figure] for figure in FOUND))
         count = frame["category"].nunique()
