@@ -27,8 +27,12 @@ def standalone(drawing: str) -> str:
     return head.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ') + f"><style>{STYLE}</style>{rest}\n"
 
 
-def scatter(panels: Mapping[str, Mapping[str, Sequence[Point]]], across: str, up: str, label: str) -> str:
+def scatter(
+    panels: Mapping[str, Mapping[str, Sequence[Point]]], across: str, up: str, label: str, joined: bool = False
+) -> str:
     """A panel below the other for each title, with series of points by name: height in percent over `across`.
+
+    `joined`: a line leads from point to point of a series.
 
     >>> points = {"resnet18": [(0.1, 0.91, 0.02, "layer1"), (0.6, 0.97, 0.01, "layer3")]}
     >>> scatter({"patchcore": points}, "relative receptive field", "P_h", "P_h of all layers").count("<circle")
@@ -38,7 +42,7 @@ def scatter(panels: Mapping[str, Mapping[str, Sequence[Point]]], across: str, up
     colours = block_colours(names)
     parts, top = [], float(TOP)
     for title, series in panels.items():
-        parts.append(_panel(title, series, colours, top, (across, up)))
+        parts.append(_panel(title, series, colours, top, (across, up), joined))
         top += HEIGHT + BELOW
     for place, name in enumerate(names):
         x, y = LEFT + 240 * (place % 4), top - 8 + LEGEND * (place // 4)
@@ -48,7 +52,12 @@ def scatter(panels: Mapping[str, Mapping[str, Sequence[Point]]], across: str, up
 
 
 def _panel(
-    title: str, series: Mapping[str, Sequence[Point]], colours: Mapping[str, str], top: float, axes: tuple[str, str]
+    title: str,
+    series: Mapping[str, Sequence[Point]],
+    colours: Mapping[str, str],
+    top: float,
+    axes: tuple[str, str],
+    joined: bool,
 ) -> str:
     points = [point for one in series.values() for point in one if math.isfinite(point[1])]
     low = math.floor(10 * min((y for _, y, _, _ in points), default=0.0)) / 10
@@ -72,6 +81,9 @@ def _panel(
         parts.append(axis_text(x_of(tick), base + 18, number(tick)))
     parts.append(axis_text((LEFT + WIDTH - RIGHT) / 2, base + 36, axes[0]))
     for name, some in series.items():
+        if joined:
+            corners = " ".join(f"{x_of(x):.1f},{y_of(y):.1f}" for x, y, *_ in sorted(some) if math.isfinite(y))
+            parts.append(f'<polyline points="{corners}" fill="none" stroke="{colours[name]}" stroke-width="1.5"/>')
         for x, y, deviation, hint in some:
             if math.isfinite(y):
                 said = f"<title>{escape(f'{name}, {hint}: {100 * y:.1f}')}</title>"

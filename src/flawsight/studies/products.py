@@ -50,15 +50,23 @@ class Product:
         return [int(sample.label == DEFECTIVE) for sample in self.samples]
 
     def measured(self, found: RawPrediction, *, pixel_auroc: bool = False) -> dict[str, float | None]:
-        """AU-ROC, AU-PRO up to 0.3 and their harmonic mean P_h (Eq. 3 of paper A) of what was found in `test`.
+        """`figures` of what was found in `test`; an image's score is the detector's own, or the maximum of its map."""
+        maps = self.upsampled(found.maps)
+        scores = maps.max(axis=(1, 2)) if found.scores is None else found.scores
+        return self.figures(maps, scores, pixel_auroc=pixel_auroc)
 
-        An image's score is the detector's own, or the maximum of its smoothed map at this size. None for what cannot
-        be said: without good and defective images, or without masks. `pixel_auroc`: with the pixels' AU-ROC.
+    def upsampled(self, maps: np.ndarray) -> np.ndarray:
+        """Grid maps (N, h, w) of the test images, smoothed and at this size."""
+        return np.stack([upsample(one, self.side) for one in maps])
+
+    def figures(self, maps: np.ndarray, scores: np.ndarray, *, pixel_auroc: bool = False) -> dict[str, float | None]:
+        """AU-ROC of scores (N,), AU-PRO up to 0.3 of maps (N, S, S) and their harmonic mean P_h (Eq. 3 of paper A).
+
+        None for what cannot be said: without good and defective images, or without masks. `pixel_auroc`: with the
+        pixels' AU-ROC.
         """
-        maps = np.stack([upsample(one, self.side) for one in found.maps])
-        scores, labels = maps.max(axis=(1, 2)) if found.scores is None else found.scores, self.labels
+        labels, marked = self.labels, maps[list(self.marked)]
         image = auroc(scores, labels) if len(set(labels)) == 2 else None
-        marked = maps[list(self.marked)]
         pixel = None if self.truth is None else self.truth.aupro(marked)
         both = None if image is None or pixel is None else harmonic_mean(image, pixel)
         figures = {"auroc": image, "aupro": pixel, "p_h": both}

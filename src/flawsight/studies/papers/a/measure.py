@@ -104,7 +104,7 @@ def measure_layers(units: Sequence[Unit], settings: StudySettings) -> list[Row]:
     for unit in units:
         try:
             if unit.layers == AUTO:
-                rows[unit] = _of_search(unit, settings, product, extractor)
+                rows[unit] = of_search(unit, settings, product, extractor)
             else:
                 members[unit] = MemberSpec(names_of(extractor, unit.layers), _detector(unit, settings))
         except FlawsightError as error:
@@ -158,8 +158,11 @@ def _of_fields(units: Sequence[Unit], settings: StudySettings) -> list[Row]:
     return [{**_about(extractor, (name,)), "rrf": fields[name].relative} for name in names]
 
 
-def _of_search(unit: Unit, settings: StudySettings, product: Product, extractor: Extractor) -> Row:
-    """Our search and fit on all good images, which it parts itself; measured on the same test images."""
+def of_search(unit: Unit, settings: StudySettings, product: Product, extractor: Extractor, **changed: Any) -> Row:
+    """Our search and fit on all good images, which it parts itself; measured on the same test images.
+
+    `changed`: options of `fit` beside those that the study says.
+    """
     own = detectors_of(settings, unit.seed)[unit.method]
     names = [layer.name for layer in studied_layers(settings, extractor)]
     options = {
@@ -174,6 +177,7 @@ def _of_search(unit: Unit, settings: StudySettings, product: Product, extractor:
         "device": settings.device,
         "pod": False,
         "export": "none",
+        **changed,
     }
     inspector = run_fit(FitSettings.of(options), Silent()).inspector
     figures = evaluate(inspector, product.samples, unit.image_size, warn=lambda _: None)
