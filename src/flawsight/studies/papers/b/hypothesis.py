@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 from scipy.stats import spearmanr
@@ -65,7 +66,7 @@ def choices(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _first(layers: pd.DataFrame, by: pd.Series) -> float:
     known = by.dropna()
-    return float(layers["p_h"][known.idxmax()]) if len(known) else math.nan
+    return float(layers["p_h"].to_numpy()[by.index.get_loc(known.idxmax())]) if len(known) else math.nan
 
 
 def tables(frame: pd.DataFrame) -> list[Table]:
@@ -74,7 +75,8 @@ def tables(frame: pd.DataFrame) -> list[Table]:
 
 
 def _sizes(frame: pd.DataFrame) -> dict[str, float]:
-    return frame.groupby("category", sort=False)["defect_size"].mean().to_dict()
+    means = frame.groupby("category", sort=False)["defect_size"].mean()
+    return dict(zip(map(str, means.index), means.tolist(), strict=True))
 
 
 def _of_correlations(found: pd.DataFrame, sizes: dict[str, float]) -> list[Table]:
@@ -123,11 +125,12 @@ def figure(frame: pd.DataFrame) -> str:
     keys = ["method", "category", "network", "image_size", "layers"]
     grouped = layers.groupby(keys, sort=False)
     over, deviations = grouped[["rrf", "defect_size", "p_h"]].mean(), grouped["p_h"].std()
-    for key, one in over.iterrows():
-        method, category, network, side, layer = key  # type: ignore[misc]
+    places: list[Any] = over.index.tolist()
+    for at, (method, category, network, side, layer) in enumerate(places):
+        one = over.iloc[at]
         name = f"{network} at {side}" if several else str(network)
         title = f"{category} (defects {one['defect_size']:.2f}), {method}"
-        point = (float(one["rrf"] - one["defect_size"]), float(one["p_h"]), float(deviations[key]), str(layer))
+        point = (float(one["rrf"] - one["defect_size"]), float(one["p_h"]), float(deviations.iloc[at]), str(layer))
         panels.setdefault(title, {}).setdefault(name, []).append(point)
     across = "relative receptive field minus relative size of the defects: 0 would be best"
     return scatter(panels, across, "P_h", "P_h of layers over receptive field minus defect size")

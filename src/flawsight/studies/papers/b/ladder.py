@@ -81,7 +81,7 @@ def _chosen(part: pd.DataFrame, figure: str) -> dict[str, Values]:
         own = said.loc[:, said.columns.isin(some, level="image_size")].reindex(every.index)
         first = own.dropna(how="all").idxmax(axis=1)
         values = pd.Series(
-            {category: every.loc[category].get(column) for category, column in first.items()}, dtype=float
+            {str(category): every.loc[str(category)].get(column) for category, column in first.items()}, dtype=float
         )
         is_whole = own.notna().all(axis=None) and len(values.dropna()) == len(every)
         found[level] = float(values.mean()), bool(is_whole)
@@ -93,7 +93,7 @@ def _beside(part: pd.DataFrame, figure: str) -> dict[str, Values]:
     several = part[part["layers"].isin([PAIR, STAGES, AUTO])]
     found = {}
     for (extractor, layers, variant), own in several.groupby(["extractor", "layers", "variant"], sort=False):
-        level = ", ".join(filter(None, (layers, variant)))
+        level = ", ".join(filter(None, (str(layers), str(variant))))
         if extractor not in set(real(part)["extractor"]):
             level = ENSEMBLE
         found[level] = float(own[figure].mean()), bool(own[figure].notna().all())
@@ -107,8 +107,8 @@ def tables(frame: pd.DataFrame) -> list[Table]:
 
 
 def _table_1(levels: pd.DataFrame) -> Table:
-    body = [
-        (level, *(_cell(own[own["method"] == method]) for method in _methods(levels)))
+    body: list[tuple[str, ...]] = [
+        (str(level), *(_cell(own[own["method"] == method]) for method in _methods(levels)))
         for level, own in levels.groupby("level", sort=False)
     ]
     note = "Each is the mean over the categories. "
