@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flawsight.core import JOIN, Layer
-from flawsight.detectors import Gaussian, PatchCore
+from flawsight.detectors import DetectorTags, Gaussian, PatchCore
 from flawsight.features import JOINED, Extractor, joined_layer
-from flawsight.selection import Candidate, LayerSelection, select_per_depth
+from flawsight.selection import Candidate, LayerSelection, Metrics, Trial, criterion, select_per_depth
+from flawsight.selection.fusion import rated
 
 LAYERS = "blocks.1.1.add,blocks.2.1.add,blocks.4.2.add"
 PAIR = "blocks.2.1.add+blocks.4.2.add"
@@ -98,30 +99,35 @@ def test_the_pair_takes_part_where_it_leads(values: list[float], fuse: int) -> N
         assert chosen == select_per_depth(alone, SINGLE, fuse)
 
 
-@given(criteria, st.sampled_from(["gaussian", "patchcore"]), st.integers(2, 4))
-def test_a_method_that_prefers_joined_layers_reads_them_and_what_sees_more(
-    values: list[float], method: str, fuse: int
-) -> None:
-    found = {Candidate(one.name, method): value for one, value in zip(ALL, values, strict=True)}
-    readers = {"gaussian": Gaussian(), "patchcore": PatchCore()}
-    chosen = select_per_depth(found, ALL, fuse, readers)
-    if method == "patchcore":
-        assert chosen == select_per_depth(found, ALL, fuse)
-        return
-    singles = [choice for choice in chosen if choice.depth != JOINED]
-    assert all(choice.criterion > values[3] for choice in singles)
-    # It is there unless it weighs next to nothing beside what sees far more; where nothing sees more, it is alone.
-    total = sum(math.exp((value - values[3]) / 0.6) for value in values[:3] if value > values[3])
-    assert (len(singles) < len(chosen)) == (1 / (1 + total) >= 0.03) or fuse < 3
-    assert singles or len(chosen) == 1
+class Joining(PatchCore):
+    """One that gains from joined layers beyond what synthetic defects may say."""
+
+    bonus = 100.0
+
+    @property
+    def tags(self) -> DetectorTags:
+        return DetectorTags(joined_bonus=self.bonus)
 
 
-def test_a_search_asks_the_method_whether_it_prefers_joined_layers(
-    network: Extractor, images: list[np.ndarray]
+def test_only_what_is_joined_is_raised_and_by_its_own_detector() -> None:
+    figures = {"nsa": Metrics(0.9, 0.6), "scratch": Metrics(0.7, 0.8)}
+    readers = {"joining": Joining(), "patchcore": PatchCore()}
+    made = [Trial(Candidate(layer, name), "full", 0.0, figures, {}, {}) for layer in ("a", "a+b") for name in readers]
+    value = {one: found - criterion(figures) for one, found in rated(made, readers).items()}
+    assert value.pop(Candidate("a+b", "joining")) == pytest.approx(100)
+    assert set(value.values()) == {0.0} and len(value) == 3
+
+
+def test_a_method_that_gains_from_joined_layers_reads_them(
+    searched: LayerSelection, network: Extractor, images: list[np.ndarray]
 ) -> None:
-    found = LayerSelection(Gaussian(), **SETTINGS).fit(network, images)
-    criterion_of = {choice.candidate.layer: choice.criterion for choice in found.selected_}
-    assert PAIR in criterion_of and min(criterion_of, key=criterion_of.__getitem__) == PAIR
+    found = LayerSelection(Joining(bank_size=60), **SETTINGS).fit(network, images)
+    assert {choice.layer for choice in found.selected_} == {PAIR}  # nothing else weighs 3 % beside such a bonus
+    usual, now = (
+        {one.layer: one.figures for one in search.trials_ if one.stage == "full" and not one.candidate.variant}
+        for search in (searched, found)
+    )
+    assert usual == now  # what was measured is reported as it was measured
 
 
 def test_joined_layers_lie_on_the_finest_grid() -> None:

@@ -32,6 +32,7 @@ SAID_ANEW = {
     ("defects", "SynthesizeSettings"),
     ("generator", "SynthesizeSettings"),
     ("extractor", "LayersSettings"),
+    ("seed", "LayersSettings"),
     ("backend", "BenchSettings"),
     ("threads", "BenchSettings"),
     ("device", "BackendOptions"),

@@ -22,9 +22,11 @@ def listed(settings: LayersSettings) -> tuple[list[dict[str, Any]], list[str]]:
         raise FlawsightError("--good has no effect here: nothing is measured; add --receptive-field, or leave it out")
     images = ImageCache(find_images(settings.good), settings.image_size) if settings.good else None
     weights = settings.weights or (None if measures else RANDOM_WEIGHTS)
-    network = Extractor(settings.extractor, weights, settings.image_size, settings.device)
+    device = settings.device if measures else "cpu"
+    network = Extractor(settings.extractor, weights, settings.image_size, device, seed=settings.seed)
     rows = [asdict(layer) for layer in network.layers]
-    fields = effective_receptive_fields(network, images, progress=default_progress()) if measures else {}
+    how: dict[str, Any] = {"seed": settings.seed, "progress": default_progress()}
+    fields = effective_receptive_fields(network, images, **how) if measures else {}
     for row in rows if measures else ():
         field = fields[row["name"]]
         row |= {"receptive_field": field.pixels, "relative_receptive_field": field.relative}

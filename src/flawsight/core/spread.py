@@ -4,7 +4,8 @@ import numpy as np
 
 
 def spread(count: int, most: int) -> list[int]:
-    """At most so many of the numbers below `count`, evenly spread and in order; the first and the last are among them.
+    """At most so many of the numbers below `count`, evenly spread and in order: from the first to the last, or the
+    first alone.
 
     >>> spread(9, 3), spread(2, 3), spread(0, 3)
     ([0, 4, 8], [0, 1], [])

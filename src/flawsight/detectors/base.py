@@ -30,8 +30,8 @@ class DetectorTags:
     turn; fewer where learning is slow. needs_defects: it learns from synthetic defects, which `attach` gives it.
     has_time_budget: `fit_to_time_budget` makes it cheaper. position_bound: it learns what is usual at each place of the
     image, so that it cannot learn from tiles of many places. exportable: a graph can hold its answers, so that bundles
-    run without torch. prefers_joined: layers read as one show it more than synthetic defects tell, so that they
-    always take part in a choice, and single ones only where they see more.
+    run without torch. joined_bonus: how much better layers that are read as one are for it than synthetic defects say,
+    in units of a search's criterion.
 
     >>> tags = make_detector("realnet").tags
     >>> tags.input, tags.needs_defects, tags.cv_folds
@@ -46,7 +46,7 @@ class DetectorTags:
     has_time_budget: bool = False
     position_bound: bool = False
     exportable: bool = False
-    prefers_joined: bool = False
+    joined_bonus: float = 0.0
 
 
 class Detector(BaseEstimator, ABC):

@@ -64,11 +64,11 @@ def warm_starts(
 def _measured(products: Sequence[Product], executor: Executor, progress: Progress) -> dict[int, np.ndarray]:
     """Features by the product's number, of those that are searched by the same network and can be read."""
     settings = [one.settings for one in products]
-    usual = settings[0].extractor, settings[0].weights
+    usual = _network_of(settings[0])
     chosen = [
         number
         for number, one in enumerate(settings)
-        if (one.extractor, one.weights) == usual and one.layers == "all" and _is_searched(one)
+        if _network_of(one) == usual and one.layers == "all" and _is_searched(one)
     ]
     found = {}
     with progress.stage("Comparing products", len(chosen)) as advance:
@@ -85,6 +85,11 @@ def _is_searched(settings: FitSettings) -> bool:
         return settings.search == "auto" and make_plan(settings.model_copy(update={"out": None})).searches
     except FlawsightError:
         return False
+
+
+def _network_of(settings: FitSettings) -> tuple[object, ...]:
+    """What tells its network from others; a random one follows the seed."""
+    return settings.extractor, settings.weights, settings.seed if settings.has_random_weights else None
 
 
 def _network(settings: FitSettings) -> Extractor:

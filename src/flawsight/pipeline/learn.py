@@ -72,7 +72,8 @@ def learn_members(
     learned_from = learned_from[~np.isin(inputs.picture_of[learned_from], list(doubted))]
     source = _learned_from(Chosen(inputs, learned_from), settings, good.parts.is_few)
     judged = inputs if len(good.paths) > 1 else _changed(good, settings)
-    steps = len(source) + len(learned_from) + len(judged)
+    of_detectors = len(learned_from) if judged is inputs else len(source)
+    steps = len(source) + of_detectors + len(judged)
     members = [(one.layers, type(one.detector).__name__, one.detector.get_params()) for one in ensemble.members]
     weights = (network.name, network.image_size, network.weights_sha256)
     options = settings.slice(LearnOptions, DefectOptions), settings.seed

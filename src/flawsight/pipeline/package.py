@@ -114,6 +114,8 @@ def _repeatable(plan: Plan, learned: CrossFit) -> dict[str, Any]:
         settings["weights"] = RANDOM_WEIGHTS
     if plan.searches:
         return settings
+    if plan.settings.fixed_layers is not None and plan.fixed:  # by name: evenly:4 may be others elsewhere
+        settings["fixed_layers"] = [list(names) for names in plan.fixed]
     detector = learned.members[0].detector
     defaults = type(detector)().get_params()
     changed = {name: value for name, value in detector.get_params().items() if value != defaults[name]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from flawsight.detectors import Detector
 from flawsight.features import JOINED, Layer
 from flawsight.selection.evaluator import Metrics
-from flawsight.selection.trials import Candidate
+from flawsight.selection.trials import Candidate, Trial
 
 DEPTHS = ("fine", "medium", "coarse")
 TEMPERATURE = 0.6
@@ -36,6 +36,20 @@ def criterion(figures: Mapping[str, Metrics]) -> float:
 def _logit(value: float) -> float:
     clipped = min(max(value, _CLIP), 1 - _CLIP)
     return math.log(clipped / (1 - clipped))
+
+
+def rated(trials: Iterable[Trial], detectors: Mapping[str, Detector]) -> dict[Candidate, float]:
+    """The criterion of each trial; of layers read as one raised by what the method gains from them, `joined_bonus`.
+
+    >>> [trial] = [one for one in fitted.record.selection.trials_ if len(one.candidate.layers) > 1]
+    >>> rated([trial], {"patchcore": fs.detectors.PatchCore()})[trial.candidate] == criterion(trial.figures)
+    True
+    """
+    return {
+        trial.candidate: criterion(trial.figures)
+        + (detectors[trial.candidate.detector].tags.joined_bonus if len(trial.candidate.layers) > 1 else 0.0)
+        for trial in trials
+    }
 
 
 def depths(layers: Sequence[Layer]) -> dict[str, str]:
@@ -81,18 +95,14 @@ class SelectedLayer:
 
 
 def select_per_depth(
-    criteria: Mapping[Candidate, float],
-    layers: Sequence[Layer],
-    fuse: int,
-    detectors: Mapping[str, Detector] | None = None,
+    criteria: Mapping[Candidate, float], layers: Sequence[Layer], fuse: int
 ) -> tuple[SelectedLayer, ...]:
     """Choose candidates by their `criteria`, in network order; the weights add up to 1. `layers` is all there are.
 
     The best one alone for `fuse=1` (paper A). Else the best one of each of up to `fuse` depths: a synthetic defect
     tells well how deep to look, but hardly which of two neighbouring layers is better on the real ones, and errors of
     different depths cancel. Of those within 0.2 of the best of a depth, read by the same detector, the one with the
-    smallest maps is taken: it costs less and sees as much. Layers read as one join where they see most of all; where
-    their detector prefers them (`detectors`, by name) always, and its single layers only where they see more. A
+    smallest maps is taken: it costs less and sees as much. Layers read as one join where they see most of all. A
     candidate weighs exp(difference of its criterion to the best / 0.6), or nothing below 3 %.
 
     >>> criteria = {Candidate("blocks.1.1.add", "patchcore"): 2.0, Candidate("blocks.4.2.add", "gaussian"): 1.6}
@@ -113,9 +123,7 @@ def select_per_depth(
         rivals = (one for one in ranked if depth_of[one.layer] == depth_of[leader.layer])
         near = [one for one in rivals if one.detector == leader.detector and criteria[one] >= criteria[leader] - slack]
         kept.append(min(near, key=lambda one: (size[one.layer], -criteria[one], order[one.layer])))
-    if joined is not None and fuse > 1 and detectors and detectors[joined.detector].tags.prefers_joined:
-        kept = [joined, *(one for one in kept if one.detector != joined.detector or criteria[one] > criteria[joined])]
-    elif joined is not None and joined == ranked[0]:
+    if joined is not None and joined == ranked[0]:
         kept = [joined, *kept] if fuse > 1 else [joined]
     return weighed({one: criteria[one] for one in kept}, layers)
 

@@ -116,8 +116,7 @@ class TimedChoice:
         for picked in product(*by_depth.values()):
             candidates = [one for one in picked if one is not None]
             if 0 < len(candidates) <= fuse:
-                few = {one: criteria[one] for one in candidates}
-                choices = select_per_depth(few, self.layers, fuse, self.detectors)
+                choices = select_per_depth({one: criteria[one] for one in candidates}, self.layers, fuse)
                 kept = frozenset(one.candidate for one in choices)
                 if kept in seen:  # what weighs next to nothing, or does not join, makes no other choice
                     continue

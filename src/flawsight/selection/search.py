@@ -20,7 +20,7 @@ from flawsight.features import Extractor, joined_layer
 from flawsight.metrics import Metrics
 from flawsight.report import LayerScore
 from flawsight.selection.evaluator import Evaluator, maxima
-from flawsight.selection.fusion import SelectedLayer, criterion, select_per_depth, weighed
+from flawsight.selection.fusion import SelectedLayer, rated, select_per_depth, weighed
 from flawsight.selection.latency import TIMED_ON, Option, TimedChoice
 from flawsight.selection.race.budget import Budget, bisection_order
 from flawsight.selection.race.coarse import coarse_trials
@@ -144,14 +144,14 @@ class LayerSelection(BaseEstimator):
 
         Each is read in other ways, too, where its method has such; returned are the trials of these.
         """
-        criteria = {trial.candidate: criterion(trial.figures) for trial in trials}
+        criteria = rated(trials, self.detectors())
         layers = list(runner.layers.values())
         together = partial(_together, stage.evaluator)
         options = timed.options(criteria, self.fuse, partial(together, trials)) if timed else []
         best = timed.best(options) if timed else None
-        selected = best.choices if best else select_per_depth(criteria, layers, self.fuse, self.detectors())
+        selected = best.choices if best else select_per_depth(criteria, layers, self.fuse)
         more = runner.trials(self._other_readings(selected), stage)
-        criteria |= {trial.candidate: criterion(trial.figures) for trial in more}
+        criteria |= rated(more, self.detectors())
         readings = [*(one.candidate for one in selected), *(trial.candidate for trial in more)]
         self.selected_: tuple[SelectedLayer, ...] = weighed({one: criteria[one] for one in readings}, layers)
         self.figures_ = together([*trials, *more], self.selected_)

@@ -213,6 +213,7 @@ class LayersSettings(DeviceOptions, ExtractorOptions):
         DEFAULT_EXTRACTOR, description="A network of timm or torchvision.", json_schema_extra={"argument": True}
     )
     image_size: int = option(256, "Pixels of the network's square input.", ge=32)
+    seed: int = option(0, "Of --weights random, and of which pictures are measured on.", ge=0)
     receptive_field: bool = option(False, "Measure how large a part of the input each layer is sensitive to.")
     good: Path | None = option(
         None, "Folder of pictures to measure receptive fields on, 20 of them; default: 20 images of noise."

@@ -69,7 +69,7 @@ class Gaussian(BufferedDetector):
             position_bound=by_place,
             image_score=self.score == "pooled",
             exportable=True,
-            prefers_joined=True,
+            joined_bonus=1.0,
         )
 
     def low_fidelity(self) -> Self:
