@@ -14,6 +14,7 @@ from flawsight.studies import STUDIES, Study, Table, Unit, pivot
 from flawsight.studies.grid import chosen_categories
 
 SIZE = (80, 96)
+TAKES = ("detector", "augment", "textures")
 SPOT = (slice(56, 64), slice(74, 84))
 
 
@@ -86,6 +87,7 @@ def tally() -> Iterator[Tally]:
     """The study `tally` for as long as a test runs."""
     counts = Tally()
     columns = {"p_h": float, "reads": str}
-    STUDIES["tally"] = Study("Lengths", "nobody", "nothing", columns, counts.units, counts.measure, tables, at_once=2)
+    functions = counts.units, counts.measure, tables
+    STUDIES["tally"] = Study("Lengths", "nobody", "nothing", columns, *functions, at_once=2, takes=TAKES)
     yield counts
     del STUDIES["tally"]

@@ -13,10 +13,13 @@ import pytest
 from filelock import FileLock
 
 from flawsight.core import FlawsightError
+from flawsight.data import Sample
+from flawsight.data.masks import Drawing, rectangle
 from flawsight.executors import Outcome
 from flawsight.settings import StudySettings
-from flawsight.studies import STUDIES, StudyResult, Unit, run_study
+from flawsight.studies import STUDIES, StudyResult, Unit, grid, run_study
 from flawsight.studies.grid import networks
+from flawsight.studies.study import UNIT
 
 
 def study(products: Path, out: Path, **options: object) -> StudyResult:
@@ -94,6 +97,34 @@ def test_other_pictures_are_another_grid(products: Path, tmp_path: Path, tally) 
         study(tmp_path / "data", tmp_path / "out")
 
 
+def test_masks_that_come_later_or_change_are_another_grid(products: Path, tmp_path: Path, tally) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    shutil.copytree(products, data)
+    masks = data / "bands" / "ground_truth"
+    masks.rename(tmp_path / "masks")
+    study(data, out)
+    shutil.copytree(tmp_path / "masks", masks)
+    with pytest.raises(FlawsightError, match="pictures of bands"):
+        study(data, out)
+    study(data, tmp_path / "marked")
+    study(data, tmp_path / "marked")
+    assert len(tally.made) == 24
+    with (masks / "spot" / "000_mask.png").open("ab") as file:
+        file.write(b"other")
+    with pytest.raises(FlawsightError, match="pictures of bands"):
+        study(data, tmp_path / "marked")
+
+
+def test_drawn_masks_are_a_part_of_the_grid_wherever_they_stand() -> None:
+    def parts(*masks: Drawing) -> tuple:
+        return grid._of(Sample(Path(__file__), 1, masks), Path(__file__).parent)
+
+    box = Drawing((rectangle(0, 0, 4, 4),), (8, 8), "a.json")
+    assert parts(box) == parts(replace(box, where="moved/a.json"))
+    assert len({parts(), parts(box), parts(replace(box, shapes=(rectangle(0, 0, 4, 5),)))}) == 3
+    assert parts() == (Path(__file__).name, 1, Path(__file__).stat().st_size)
+
+
 def test_a_unit_that_fails_is_said_and_ends_no_other(products: Path, tmp_path: Path, tally) -> None:
     tally.fails = {"two": FlawsightError("no such\nlayer"), "three": ZeroDivisionError("by zero")}
     found = study(products, tmp_path)
@@ -123,6 +154,38 @@ def test_studies_of_the_same_rows_take_them_from_each_other(products: Path, tmp_
         del STUDIES["again"]
 
 
+def test_a_sibling_that_somebody_makes_meanwhile_is_only_read(products: Path, tmp_path: Path, tally) -> None:
+    STUDIES["tally"] = replace(STUDIES["tally"], rows="lengths")
+    STUDIES["again"] = replace(STUDIES["tally"], title="Again")
+    try:
+        first = study(products, tmp_path)
+        cut = first.csv.read_bytes() + b"stripes,,,256,,on"
+        first.csv.write_bytes(cut)
+        second = run_study("again", products, tmp_path, seeds="0,1")
+        assert second.is_whole and len(tally.made) == 12 and first.csv.read_bytes() == cut
+    finally:
+        del STUDIES["again"]
+
+
+def test_a_kill_while_rows_are_taken_over_is_gone_on_from(
+    products: Path, tmp_path: Path, tally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    STUDIES["tally"] = replace(STUDIES["tally"], rows="lengths")
+    STUDIES["again"] = replace(STUDIES["tally"], title="Again")
+    try:
+        study(products, tmp_path)
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("flawsight.studies.engine._take_over", killed)
+            run_study("again", products, tmp_path, seeds="0,1")
+        assert (tmp_path / "again.json").exists() and not (tmp_path / "again.csv").exists()
+        assert run_study("again", products, tmp_path, seeds="0,1").is_whole and len(tally.made) == 12
+    finally:
+        del STUDIES["again"]
+
+
 def test_what_is_wrong_is_said_before_anything_is_written(products: Path, tmp_path: Path, tally) -> None:
     out = tmp_path / "out"
     for options, said in (
@@ -130,6 +193,10 @@ def test_what_is_wrong_is_said_before_anything_is_written(products: Path, tmp_pa
         ({"seeds": ""}, "--seeds"),
         ({"seeds": "-1"}, "--seeds"),
         ({"nonsuch": 1}, "unknown option 'nonsuch'"),
+        ({"most_layers": 3}, "--most-layers has no effect on the study 'tally': leave it out"),
+        ({"label_preserving": "flip"}, "--label-preserving has no effect"),
+        ({"generator_steps": 3}, "--generator-steps has no effect"),
+        ({"parameter": {"a": 1}}, "--parameter has no effect"),
     ):
         with pytest.raises(FlawsightError, match=said):
             study(products, out, **options)
@@ -168,6 +235,30 @@ def test_an_option_that_is_newer_than_the_file_was_not_given(products: Path, tmp
         study(products, tmp_path, augment=3)
 
 
+def test_options_without_effect_are_not_said_to_be_settings(products: Path, tmp_path: Path, tally) -> None:
+    text = study(products, tmp_path).markdown.read_text()
+    assert "image_size 256" in text and "augment 0" in text
+    assert "generator_preset" not in text and "label_preserving" not in text
+
+
+def test_what_measures_time_is_made_by_one_process_and_on_one_device(
+    products: Path, tmp_path: Path, tally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    STUDIES["tally"] = replace(STUDIES["tally"], is_timed=True)
+    for option in ({"workers": 2}, {"ray": "local"}):
+        with pytest.raises(FlawsightError, match=f"one process alone: leave --{next(iter(option))} out"):
+            study(products, tmp_path, **option)
+    study(products, tmp_path, device="cpu")
+    study(products, tmp_path, device="cpu")
+    monkeypatch.setattr("platform.processor", lambda: "another")
+    with pytest.raises(FlawsightError, match=r"--device .* where it is .*another"):
+        study(products, tmp_path, device="cpu")
+    STUDIES["tally"] = replace(STUDIES["tally"], is_timed=False)
+    study(products, tmp_path / "untimed", device="cpu")
+    study(products, tmp_path / "untimed", device="auto")
+    assert len(tally.made) == 24
+
+
 def test_one_data_set_is_a_category(products: Path, tmp_path: Path, tally) -> None:
     found = study(products / "bands", tmp_path)
     assert set(found.rows["category"]) == {"bands"}
@@ -194,6 +285,11 @@ def test_a_damaged_row_is_named(products: Path, tmp_path: Path, tally) -> None:
     found.csv.write_text("".join([*lines[:3], "bands,,\n", *lines[3:]]))
     with pytest.raises(FlawsightError, match="line 4 is no row"):
         study(products, tmp_path)
+    after_seed = ",".join(lines[2].split(",")[: len(UNIT)])
+    for damaged in (f"{after_seed}\n", f"{lines[2].rstrip()},more\n"):
+        found.csv.write_text("".join([*lines[:2], damaged, *lines[3:]]))
+        with pytest.raises(FlawsightError, match="line 3 is no row"):
+            study(products, tmp_path)
     found.csv.write_text("".join(["a,b\n", *lines[1:]]))
     with pytest.raises(FlawsightError, match="other columns"):
         study(products, tmp_path)

@@ -22,6 +22,7 @@ from flawsight.studies.rows import ERROR, RowStore
 from flawsight.studies.study import STUDIES, Row, Study, Unit
 from flawsight.studies.tables import FAILED, MADE, MISSING, said_of_missing
 
+NOT_SHOWN = ("name", "data", "out", "list", "workers", "ray", "seeds")
 Made = list[tuple[Unit, Row]]
 
 
@@ -96,6 +97,7 @@ def make_study(given: StudySettings, progress: Progress | None = None) -> StudyR
     study = STUDIES[_there(given.name, "the name of the study is missing: flawsight study --list shows them")]
     out = _there(given.out, "--out is missing: name the folder for the table")
     _there(given.data, "DATA is missing: name the folder of the data sets")
+    study.check(given)
     settings = study.settled(given)
     units = list(dict.fromkeys(study.units(settings)))
     if not units:
@@ -105,11 +107,11 @@ def make_study(given: StudySettings, progress: Progress | None = None) -> StudyR
         path = out / f"{given.name}.json"
         is_known = same_grid(path, grid)
         store = RowStore(path.with_suffix(".csv"), list(study.columns))
-        if not is_known:
-            if store.rows:
-                raise FlawsightError(f"'{store.path}' has rows, but no {path.name} says of which grid: move it away")
-            _take_over(store, grid, units)
+        if store.rows and not is_known:
+            raise FlawsightError(f"'{store.path}' has rows, but no {path.name} says of which grid: move it away")
         write_grid(path, grid, {"command": command_of(given), "versions": versions(), "device": settings.device})
+        if not store.rows:
+            _take_over(store, grid, units)
         try:
             with open_executor(settings.workers, settings.ray) as executor:
                 _fill(store, MakeRows(study, settings), units, executor, progress or default_progress())
@@ -137,13 +139,13 @@ def _alone(out: Path, name: str) -> Iterator[None]:
 def _take_over(store: RowStore, grid: dict[str, Any], units: Sequence[Unit]) -> None:
     """Rows that another study of this folder has made of the very same units and settings."""
     wanted = set(units)
-    for path in sorted(store.path.parent.glob("*.json")):
+    for path in sorted(set(store.path.parent.glob("*.json")) - {store.path.with_suffix(".json")}):
         try:
             other = read_grid(path)
         except FlawsightError:
             continue  # no study's
         if other and _as_rows(other, grid) == _as_rows(grid, other) and path.with_suffix(".csv").exists():
-            rows = RowStore(path.with_suffix(".csv"), grid["columns"])
+            rows = RowStore(path.with_suffix(".csv"), grid["columns"], may_mend=False)  # somebody may make it right now
             found = [unit for unit in rows.rows if unit in wanted and rows.is_done(unit) and not store.is_done(unit)]
             if found:
                 store.add((unit, rows.rows[unit]) for unit in found)
@@ -220,7 +222,7 @@ def _write(
 
 def _said(study: Study, given: StudySettings, settings: StudySettings, frame: pd.DataFrame) -> list[str]:
     """Where the figures come from, and what they are not the mean of."""
-    of_grid = settings.model_dump(mode="json", exclude={"name", "data", "out", "list", "workers", "ray", "seeds"})
+    of_grid = settings.model_dump(mode="json", exclude={*NOT_SHOWN, *study.unheeded})
     shown = ", ".join(f"{name} {_short(value)}" for name, value in of_grid.items() if value not in ((), [], None, {}))
     seeds = ", ".join(map(str, settings.seeds))
     versioned = ", ".join(f"{name} {text}" for name, text in versions().items())

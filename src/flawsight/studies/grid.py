@@ -10,10 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from flawsight.core import FlawsightError, cache_key, sha256_of, write_whole
 from flawsight.data import Sample, find_categories, find_images, open_dataset
 from flawsight.settings import StudySettings, flag_of
 from flawsight.studies.study import Study, Unit
+from flawsight.training import resolve_device
 
 NOT_OF_THE_GRID = {"name", "data", "out", "list", "workers", "ray", "device", "categories", "weights"}
 PACKAGES = ("flawsight", "torch", "torchvision", "timm", "numpy", "scikit-learn", "opencv-python-headless")
@@ -50,6 +53,7 @@ def grid_of(study: Study, settings: StudySettings, units: Sequence[Unit]) -> dic
             "categories": list(dict.fromkeys(unit.category for unit in units if unit.category)),
             "weights": [_weights(file) for file in settings.weights],
             "textures": None if settings.textures is None else _textures(settings.textures),
+            **({"device": _device(settings.device)} if study.is_timed else {}),
         },
         "pictures": {category: _pictures(settings, category) for category in chosen_categories(settings)},
         "units": len(units),
@@ -119,6 +123,13 @@ def versions() -> dict[str, str]:
     return found
 
 
+def _device(device: str) -> str:
+    """What computes, by the name of its maker where that is known."""
+    found = resolve_device(device)
+    is_cuda = found.type == "cuda"
+    return f"{found}, {torch.cuda.get_device_name(found) if is_cuda else platform.processor() or platform.machine()}"
+
+
 def _weights(file: str) -> str:
     return f"{Path(file).name} {sha256_of(Path(file))[:12]}" if Path(file).is_file() else file
 
@@ -130,7 +141,7 @@ def _textures(folder: Path) -> str:
 
 
 def _pictures(settings: StudySettings, category: str) -> str:
-    """How many pictures a category has, and a digest of what they are called and how large the files are."""
+    """How many pictures a category has, and a digest of what they and their masks are called and how large they are."""
     assert settings.data is not None
     try:
         dataset = open_dataset(settings.data, category=category)
@@ -141,10 +152,14 @@ def _pictures(settings: StudySettings, category: str) -> str:
     return f"{counts[0]} to learn from, {counts[1]} to test on, {digest}"
 
 
-def _of(sample: Sample, root: Path) -> tuple[str, int | None, int]:
-    path = sample.path
-    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-    return name, sample.label, path.stat().st_size
+def _of(sample: Sample, root: Path) -> tuple[Any, ...]:
+    masks = (_file(one, root) if isinstance(one, Path) else repr((one.shapes, one.size)) for one in sample.masks)
+    name, size = _file(sample.path, root)
+    return name, sample.label, size, *masks
+
+
+def _file(path: Path, root: Path) -> tuple[str, int]:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name, path.stat().st_size
 
 
 def _flat(grid: Mapping[str, Any]) -> dict[str, Any]:

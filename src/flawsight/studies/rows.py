@@ -21,14 +21,20 @@ ERROR = "error"
 
 
 class RowStore:
-    """A CSV file with a row for each unit; those without an error are done. A last line that was cut off is removed."""
+    """A CSV file with a row for each unit; those without an error are done. A last line that was cut off is ignored.
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+    `may_mend`: and removed from the file, so that rows can be added.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str], may_mend: bool = True) -> None:
         self.path = path
+        self._may_mend = may_mend
         self._names = (*UNIT, *columns, ERROR)
         self.rows: dict[Unit, dict[str, str]] = {}
         for number, row in enumerate(self._read() if path.exists() else (), 2):
             try:
+                if None in row or None in row.values():
+                    raise ValueError("too many or too few values")
                 self.rows[Unit.of(row)] = row
             except (ValueError, TypeError) as error:
                 raise FlawsightError(f"'{path}' is damaged: line {number} is no row; remove that line") from error
@@ -36,7 +42,7 @@ class RowStore:
     def _read(self) -> list[dict[str, str]]:
         data = self.path.read_bytes()
         whole = data[: data.rfind(b"\n") + 1]
-        if len(whole) < len(data):
+        if len(whole) < len(data) and self._may_mend:
             write_whole(self.path, whole)
         lines = csv.DictReader(io.StringIO(whole.decode("utf-8", "replace"), newline=""))
         if whole and tuple(lines.fieldnames or ()) != self._names:

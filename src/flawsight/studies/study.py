@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from flawsight.core import Registry
-from flawsight.settings import DEFAULT_EXTRACTOR, StudySettings
+from flawsight.core import FlawsightError, Registry
+from flawsight.settings import DEFAULT_EXTRACTOR, StudySettings, flag_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,8 @@ class Study:
     measured, float or str. `defaults` and `quick`: settings where the user gives none; of their
     `parameter` (`simplenet.epochs`) those of the methods that are studied. `at_once`: most units that are
     measured together. `rows`: studies that say the same here measure the same rows, and take them from each other.
-    `spread`: what the tables' cells are, `{seeds}` being the seeds.
+    `spread`: what the tables' cells are, `{seeds}` being the seeds. `takes`: which of the options `SPECIAL` it heeds;
+    the others are refused. `is_timed`: it measures time, so one process makes it, and rows of two devices never meet.
 
     >>> STUDIES["a-table-1"].source
     'paper A, Table 1'
@@ -87,6 +88,8 @@ class Study:
     at_once: int = 16
     rows: str = ""
     spread: str = "Mean ± sample standard deviation over the seeds {seeds}"
+    takes: tuple[str, ...] = ("detector", "parameter", "most_layers")
+    is_timed: bool = False
 
     def settled(self, settings: StudySettings) -> StudySettings:
         """The settings, with those of the study where none were given."""
@@ -97,12 +100,33 @@ class Study:
         }
         given = settings.model_fields_set
         found = settings.model_copy(update={name: value for name, value in own.items() if name not in given})
-        if "parameter" in given:
-            return found
-        of_methods = {name: one for name, one in found.parameter.items() if name.partition(".")[0] in found.detector}
-        return found.model_copy(update={"parameter": of_methods})
+        of_methods = {
+            name: one
+            for name, one in own.get("parameter", {}).items()
+            if name.partition(".")[0] in found.detector and name.partition(".")[2] not in settings.parameter
+        }
+        return found.model_copy(update={"parameter": {**of_methods, **settings.parameter}})
+
+    @property
+    def unheeded(self) -> tuple[str, ...]:
+        """Options without effect here."""
+        return tuple(name for name in SPECIAL if name not in self.takes)
+
+    def check(self, settings: StudySettings) -> None:
+        """FlawsightError for an option that was given and would have no effect."""
+        for name in self.unheeded:
+            if name in settings.model_fields_set:
+                raise FlawsightError(f"{flag_of(name)} has no effect on the study '{settings.name}': leave it out")
+        if self.is_timed and (settings.workers or settings.ray):
+            flag = flag_of("workers" if settings.workers else "ray")
+            raise FlawsightError(f"the study '{settings.name}' measures time, one process alone: leave {flag} out")
 
 
+SPECIAL = (
+    *("detector", "parameter", "most_layers", "augment", "label_preserving"),
+    *("textures", "generator_preset", "generator_steps"),
+)
+"""Options that have an effect on some studies only."""
 QUICK: dict[str, Any] = {"seeds": (0,), "image_size": (64,), "most_layers": 3, "most_good": 12, "most_test": 12}
 
 STUDIES: Registry[Study] = Registry(

@@ -22,6 +22,7 @@ _SPREAD = "Five folds of the good images for each of the seeds {seeds}; what ± 
 _ONE_CUT = {"seeds": (0,)}
 _AUGMENTED = {**_ONE_CUT, "augment": 10}
 _QUICK = {"augment": 2}
+_TAKES = ("augment", "label_preserving", "most_layers")
 
 TABLE_1 = Study(
     title="Levels by three distances",
@@ -36,6 +37,7 @@ TABLE_1 = Study(
     at_once=200,
     rows="c-levels",
     spread=_SPREAD,
+    takes=_TAKES,
 )
 TABLE_2 = Study(
     title="Levels by network",
@@ -50,6 +52,7 @@ TABLE_2 = Study(
     at_once=200,
     rows="c-levels",
     spread=_SPREAD,
+    takes=_TAKES,
 )
 TABLE_3 = Study(
     title="Components of most and of least variance",
@@ -64,6 +67,7 @@ TABLE_3 = Study(
     at_once=200,
     rows="c-levels",
     spread=_SPREAD,
+    takes=_TAKES,
 )
 TABLE_4 = Study(
     title="Working points, requested and reached",
@@ -77,6 +81,7 @@ TABLE_4 = Study(
     quick=_QUICK,
     at_once=200,
     spread=_SPREAD,
+    takes=_TAKES,
 )
 TABLE_5 = Study(
     title="Beside a one-class machine, an autoencoder and a supervised classifier",
@@ -99,4 +104,5 @@ TABLE_5 = Study(
     at_once=1,
     rows="c-levels",
     spread=_SPREAD,
+    takes=(*_TAKES, "detector", "parameter"),
 )

@@ -49,6 +49,7 @@ TABLE_1 = Study(
     quick=_QUICK_BESIDE,
     at_once=6,
     rows="d-rows",
+    takes=("detector", "parameter"),
 )
 TABLE_2 = Study(
     title="SimpleNet on one level and on several",
@@ -62,6 +63,7 @@ TABLE_2 = Study(
     quick=_QUICK,
     at_once=6,
     rows="d-rows",
+    takes=("detector", "parameter"),
 )
 TABLE_3 = Study(
     title="SimpleNet's adaptor and loss",
@@ -75,6 +77,7 @@ TABLE_3 = Study(
     quick=_QUICK,
     at_once=4,
     rows="d-rows",
+    takes=("detector", "parameter"),
 )
 TABLE_4 = Study(
     title="SimpleNet on several networks",
@@ -88,6 +91,7 @@ TABLE_4 = Study(
     quick=_QUICK,
     at_once=4,
     rows="d-rows",
+    takes=("detector", "parameter"),
 )
 TABLE_5 = Study(
     title="One class against the others",
@@ -100,6 +104,7 @@ TABLE_5 = Study(
     defaults={"detector": (SIMPLENET, "patchcore", "gaussian", "knn"), "image_size": (128,)},
     quick={"parameter": {**_SMALL, "patchcore.bank_size": 50}},
     at_once=4,
+    takes=("detector", "parameter"),
 )
 FIGURE_2 = Study(
     title="How long a picture takes, and how well defects are detected",
@@ -113,6 +118,8 @@ FIGURE_2 = Study(
     defaults=_BESIDE,
     quick=_QUICK_BESIDE,
     at_once=1,
+    takes=("detector", "parameter"),
+    is_timed=True,
 )
 FIGURE_4 = Study(
     title="Spread of local and of adapted features",
@@ -127,6 +134,7 @@ FIGURE_4 = Study(
     quick=_QUICK,
     at_once=4,
     rows="d-rows",
+    takes=("detector", "parameter"),
 )
 FIGURE_5 = Study(
     title="How much noise",
@@ -141,6 +149,7 @@ FIGURE_5 = Study(
     quick=_QUICK,
     at_once=4,
     rows="d-rows",
+    takes=("detector", "parameter"),
 )
 FIGURE_6 = Study(
     title="How large a neighbourhood",
@@ -155,6 +164,7 @@ FIGURE_6 = Study(
     quick=_QUICK,
     at_once=4,
     rows="d-rows",
+    takes=("detector", "parameter"),
 )
 FIGURE_7 = Study(
     title="Loss during training, by adaptor",
@@ -169,4 +179,5 @@ FIGURE_7 = Study(
     quick=_QUICK,
     at_once=4,
     rows="d-rows",
+    takes=("detector", "parameter"),
 )

@@ -15,6 +15,7 @@ _QUICK = {
     "generator_preset": "tiny",
     "generator_steps": 2,
 }
+_TAKES = ("detector", "parameter", "generator_preset", "generator_steps")
 _NEEDS = "masks for the pixels' figures; minutes of training for each generator and for each row"
 
 TABLE_1 = Study(
@@ -29,6 +30,7 @@ TABLE_1 = Study(
     quick=_QUICK,
     at_once=1,
     rows="e-realnet",
+    takes=_TAKES,
 )
 TABLE_3 = Study(
     title="Sources of anomalies",
@@ -42,6 +44,7 @@ TABLE_3 = Study(
     quick=_QUICK,
     at_once=1,
     rows="e-realnet",
+    takes=(*_TAKES, "textures"),
 )
 TABLE_5 = Study(
     title="Without AFS and RRS, and by strength",
@@ -55,6 +58,7 @@ TABLE_5 = Study(
     quick=_QUICK,
     at_once=1,
     rows="e-realnet",
+    takes=_TAKES,
 )
 FIGURE_5 = Study(
     title="Residuals that RRS keeps",
@@ -69,4 +73,5 @@ FIGURE_5 = Study(
     quick=_QUICK,
     at_once=1,
     rows="e-realnet",
+    takes=_TAKES,
 )
