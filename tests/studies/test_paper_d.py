@@ -20,6 +20,7 @@ from flawsight.detectors import SimpleNet
 from flawsight.features import Extractor
 from flawsight.metrics import aupro
 from flawsight.scoring import upsample
+from flawsight.settings import StudySettings
 from flawsight.studies import STUDIES, StudyResult, run_study
 from flawsight.studies.papers.d.measure import COLUMNS
 from flawsight.views import resize_image
@@ -151,6 +152,20 @@ def test_absolute_noise_has_the_papers_values(products: Path, tmp_path: Path) ->
     assert sorted(found.rows["noise"]) == [0.00375, 0.0075, 0.015, 0.03, 0.06]
 
 
+def test_a_parameter_of_the_user_takes_away_none_of_the_studys() -> None:
+    def settled(**options: object) -> dict:
+        return STUDIES["d-table-1"].settled(StudySettings.of({"name": "d-table-1", **options})).parameter
+
+    assert settled(parameter="simplenet.epochs=3") == {"gaussian.score": "map", "simplenet.epochs": 3}
+    small = settled(quick=True)
+    assert settled(quick=True, parameter="simplenet.epochs=3") == {**small, "simplenet.epochs": 3}
+    assert settled(quick=True, parameter="epochs=3") == {
+        **{name: value for name, value in small.items() if name != "simplenet.epochs"},
+        "epochs": 3,
+    }
+    assert settled(parameter="simplenet.epochs=3", detector="simplenet") == {"simplenet.epochs": 3}
+
+
 def test_methods_beside_each_other_and_their_speed(products: Path, tmp_path: Path) -> None:
     found = study("d-table-1", products, tmp_path)
     assert found.is_whole and list(found.rows["method"]) == ["simplenet", "patchcore", "gaussian"]
@@ -189,6 +204,14 @@ def test_options_that_a_study_cannot_heed_are_refused(products: Path, tmp_path: 
         study("d-table-2", products, tmp_path, layers="blocks.2.1.add")
     with pytest.raises(FlawsightError, match="SimpleNet alone"):
         study("d-figure-6", products, tmp_path, detector="patchcore")
+    for parameter in ("simplenet.adaptor=mlp", "loss=cross_entropy"):
+        for name in ("d-table-3", "d-figure-7"):
+            with pytest.raises(FlawsightError, match=f"--parameter {parameter.partition('=')[0]}: this study sets it"):
+                study(name, products, tmp_path, parameter=[parameter])
+    with pytest.raises(FlawsightError, match="--most-layers has no effect"):
+        study("d-table-2", products, tmp_path, most_layers=2)
+    with pytest.raises(FlawsightError, match="leave --workers out"):
+        study("d-figure-2", products, tmp_path, workers=2)
     with pytest.raises(FlawsightError, match="no classification data set"):
         study("d-table-5", products / "bands" / "train", tmp_path)
 

@@ -169,6 +169,8 @@ def test_without_masks_the_columns_of_pixels_are_empty(products: Path, tmp_path:
         ("e-table-1", {"detector": "patchcore"}, "leave --detector out"),
         ("e-table-5", {"parameter": {"realnet.residuals": "max"}}, "realnet.residuals"),
         ("e-table-5", {"parameter": {"realnet.stepps": 2}}, "stepps"),
+        ("e-table-1", {"textures": "."}, "--textures has no effect"),
+        ("e-figure-5", {"augment": 2}, "--augment has no effect"),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_made(

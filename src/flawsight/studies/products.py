@@ -91,9 +91,9 @@ def _product(data: Path, category: str, side: int, most_good: int | None, most_t
     paths = sorted(sample.path for sample in dataset.select("train", GOOD))
     if not paths:
         raise FlawsightError(f"'{dataset.root}' has no good images to learn from apart from those to test on")
-    paths = [paths[at] for at in _drawn(len(paths), most_good, seed)]
+    paths = [paths[at] for at in drawn(len(paths), most_good, seed)]
     known = test_samples(dataset)
-    chosen = [known[at] for at in _drawn(len(known), most_test, 0)]
+    chosen = [known[at] for at in drawn(len(known), most_test, 0)]
     pixels = learn_pixel_format(paths)
     masks = learn_masks(chosen)
     test, truths = [], []
@@ -115,7 +115,8 @@ def _product(data: Path, category: str, side: int, most_good: int | None, most_t
     )
 
 
-def _drawn(count: int, most: int | None, seed: int) -> np.ndarray:
+def drawn(count: int, most: int | None, seed: int) -> np.ndarray:
+    """At most so many of the numbers below `count`, in order; None: all."""
     return np.sort(np.random.default_rng(seed).permutation(count)[:most])
 
 

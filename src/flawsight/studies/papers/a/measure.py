@@ -31,7 +31,7 @@ AUTO = "auto"
 """Instead of names of layers: our whole search, which may fuse layers of several depths."""
 RRF = "rrf"
 """Instead of a method, and of no category: the relative receptive field of a layer is measured."""
-MOST_NOISE = 20
+NOISE_IMAGES, QUICK_NOISE_IMAGES = 20, 12
 """So many images of noise are receptive fields measured on, as `flawsight layers` does."""
 OFFICIAL = "official"
 """The variant that joins and pools layers as the official codes of PatchCore and SimpleNet do."""
@@ -152,7 +152,7 @@ def _about(extractor: Extractor, names: Sequence[str]) -> Row:
 
 
 def _of_fields(units: Sequence[Unit], settings: StudySettings) -> list[Row]:
-    extractor, count = network_of(settings, units[0]), min(MOST_NOISE, settings.most_good or MOST_NOISE)
+    extractor, count = network_of(settings, units[0]), QUICK_NOISE_IMAGES if settings.quick else NOISE_IMAGES
     names = [unit.layers for unit in units]
     fields = effective_receptive_fields(extractor, None, names, count)
     return [{**_about(extractor, (name,)), "rrf": fields[name].relative} for name in names]

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from flawsight.core import JOIN, FlawsightError
+from flawsight.core import JOIN, FlawsightError, spread
 from flawsight.detectors import SimpleNet
 from flawsight.detectors.bases.descriptors import patch_descriptors
 from flawsight.features import Extractor
 from flawsight.inference import MemberSpec
-from flawsight.scoring import RawPrediction, upsample
+from flawsight.scoring import RawPrediction
 from flawsight.settings import StudySettings
 from flawsight.studies.layers import fitted_and_asked
 from flawsight.studies.papers.d.units import detector_of, read_layers
@@ -53,7 +53,7 @@ def measured(product: Product, network: Extractor, members: Sequence[MemberSpec]
 
     def judge(number: int, found: RawPrediction) -> Row:
         if members[number].detector.tags.localizes:
-            return {**product.measured(found), "pixel_auroc": pixel_auroc_of(product, found)}
+            return product.measured(found, pixel_auroc=True)
         return {"auroc": product.measured(found)["auroc"]}
 
     rows = fitted_and_asked(network, product.good, product.test, members, judge)
@@ -63,19 +63,12 @@ def measured(product: Product, network: Extractor, members: Sequence[MemberSpec]
     ]
 
 
-def pixel_auroc_of(product: Product, found: RawPrediction) -> float | None:
-    """Of the smoothed maps at the product's size; None without masks."""
-    if product.truth is None:
-        return None
-    return product.truth.pixel_auroc([upsample(found.maps[at], product.side) for at in product.marked])
-
-
 def about_training(product: Product, network: Extractor, member: MemberSpec) -> Row:
     """Noise, neighbourhood, losses and the descriptors' spread before and after the adaptor, of a fitted SimpleNet."""
     detector = member.detector
     if not isinstance(detector, SimpleNet):
         return {}
-    chosen = np.linspace(0, len(product.good) - 1, min(LOOKED_AT, len(product.good))).round().astype(int)
+    chosen = spread(len(product.good), LOOKED_AT)
     maps = network.extract([product.good[number] for number in chosen], member.layers)
     features = [maps[name] for name in member.layers]
     descriptors = patch_descriptors(features, detector.neighbourhood, detector.embed_dim, detector.max_grid)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from flawsight.core import FlawsightError
@@ -20,7 +19,7 @@ from flawsight.studies.grid import networks
 from flawsight.studies.layers import fitted_and_asked
 from flawsight.studies.papers.d.tables import prepared
 from flawsight.studies.papers.d.units import detector_of, read_layers, usual_layers
-from flawsight.studies.products import Product, network_of
+from flawsight.studies.products import Product, drawn, network_of
 from flawsight.studies.study import Row, Unit
 from flawsight.studies.tables import Table, pivot
 from flawsight.views import ImageCache, resize_image
@@ -63,9 +62,9 @@ def measure_classes(units: Sequence[Unit], settings: StudySettings) -> list[Row]
 def _product(data: Path, good: str, side: int, most_good: int | None, most_test: int | None, seed: int) -> Product:
     dataset = open_dataset(data, good_class=good)
     paths = sorted(sample.path for sample in dataset.select("train", GOOD))
-    paths = [paths[at] for at in np.sort(np.random.default_rng(seed).permutation(len(paths))[:most_good])]
+    paths = [paths[at] for at in drawn(len(paths), most_good, seed)]
     known = test_samples(dataset)
-    chosen = [known[at] for at in np.sort(np.random.default_rng(0).permutation(len(known))[:most_test])]
+    chosen = [known[at] for at in drawn(len(known), most_test, 0)]
     pixels = learn_pixel_format(paths)
     test = [resize_image(read_image(sample.path, pixels=pixels), side) for sample in chosen]
     cache = ImageCache(paths, side, pixels=pixels)

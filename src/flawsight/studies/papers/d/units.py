@@ -20,6 +20,7 @@ USUAL = "level2+level3"
 """The second and third stage of a network together, as in the paper."""
 COMBINED = ("level1", "level2", "level3", "level1+level2", USUAL, "level1+level2+level3")
 ADAPTORS = ("", "adaptor=mlp", "adaptor=none", "loss=cross_entropy")
+ADAPTED = ("adaptor", "loss")
 NOISES, ABSOLUTE_NOISES = (0.1, 0.2, 0.4, 0.8, 1.6), (0.00375, 0.0075, 0.015, 0.03, 0.06)
 """Standard deviations: in units of the descriptors' own, and, with `noise_relative=false`, about the paper's 0.015."""
 NEIGHBOURHOODS = (1, 3, 5, 7)
@@ -43,6 +44,9 @@ def level_units(settings: StudySettings) -> Iterator[Unit]:
 
 def adaptor_units(settings: StudySettings) -> Iterator[Unit]:
     """Table 3 and Figure 7: other adaptors, and the other loss."""
+    for name in settings.parameter:
+        if name.removeprefix(f"{SIMPLENET}.") in ADAPTED:
+            raise FlawsightError(f"--parameter {name}: this study sets it itself; leave it out")
     yield from _variants(settings, lambda _: ADAPTORS)
 
 
