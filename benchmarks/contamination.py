@@ -120,21 +120,24 @@ def measured(paths: list[Path], mixed: set[Path], test: Dataset, how: dict, seed
 
 
 def report(table: Path) -> None:
-    """Print the means over seeds, what any threshold could reach that counts all, and what is lost against clean."""
+    """Print the means over seeds, what any threshold could reach that counts all, and what is lost against clean.
+
+    That is against the same seeds.
+    """
     rows = pd.read_csv(table)
-    clean = rows[rows["share"] == 0].groupby("category")["p_h"].mean()
+    clean = rows[rows["share"] == 0].set_index(["category", "seed"])["p_h"]
+    rows["lost"] = rows["p_h"] - clean.reindex(pd.MultiIndex.from_frame(rows[["category", "seed"]])).to_numpy()
     print(
         "\n| category | share | fit | seeds | defective | of these left out | good left out | P_h | against clean | "
         "detected | at most | false alarms |\n|---|---|---|---|---|---|---|---|---|---|---|---|"
     )
     for (category, share, method), group in rows.groupby(["category", "share", "method"], sort=False):
-        before = clean.get(str(category), np.nan)
         wrong = group["left_out"] - group["left_out_defective"]
         most = f"{most_found(group):.0%}" if method == "default" else "-"
         print(
             f"| {category} | {share:.0%} | {method} | {len(group)} | "
             f"{group['defective'].iloc[0]} of {group['pictures'].iloc[0]} | {group['left_out_defective'].sum()} | "
-            f"{wrong.sum()} | {100 * group['p_h'].mean():.1f} | {100 * (group['p_h'].mean() - before):+.1f} | "
+            f"{wrong.sum()} | {100 * group['p_h'].mean():.1f} | {100 * group['lost'].mean():+.1f} | "
             f"{group['detection_rate'].mean():.0%} | {most} | {group['false_alarm_rate'].mean():.1%} |"
         )
 
