@@ -113,4 +113,5 @@ RECEPTIVE_FIELDS = Study(
     figure=receptive.figure,
     defaults={"seeds": (0,)},
     at_once=32,
+    takes=("most_layers",),
 )
