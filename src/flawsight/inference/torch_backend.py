@@ -94,7 +94,10 @@ def load(folder: str | Path, device: str = "auto", threads: int | None = None) -
         torch.set_num_threads(threads)
     spec, names = manifest.extractor, manifest.network_layers
     weights = _tensors(folder, NETWORK_TENSORS) if names else "random"
-    extractor = Extractor(spec.name, weights, spec.image_size, device, spec.layers)
+    try:
+        extractor = Extractor(spec.name, weights, spec.image_size, device, spec.layers)
+    except FlawsightError as error:
+        raise FlawsightError(f"bundle '{folder}', {NETWORK_TENSORS}: {error}") from error
     _check_layers(folder, extractor, names)
     learned = _tensors(folder, DETECTOR_TENSORS)
     tensors = {name: values.to(extractor.device) for name, values in learned.items()}

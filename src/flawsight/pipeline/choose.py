@@ -101,7 +101,7 @@ def with_named_layers(plan: Plan, networks: Networks, progress: Progress) -> Pla
         named = [name for names in fixed for name in names]
         fixed = [tuple(named) or stage_ends(network.select(plan.settings.layers, progress))]
     for names in fixed:
-        network.prepare(names)
+        network.prepare([network.layer(name).name for name in names])  # the input is no layer to name
     return replace(plan, fixed=tuple(fixed))
 
 

@@ -232,7 +232,7 @@ def _said(study: Study, given: StudySettings, settings: StudySettings, frame: pd
         head,
         *(["**" + "**\n\n**".join(missing) + "**"] if missing else []),
         f"Settings: {shown}. Rows: `{given.name}.csv`. Versions: {versioned}.",
-        f"    {command_of(given)}",
+        f"```text\n{command_of(given)}\n```",
     ]
 
 
