@@ -39,12 +39,7 @@ def _logit(value: float) -> float:
 
 
 def rated(trials: Iterable[Trial], detectors: Mapping[str, Detector]) -> dict[Candidate, float]:
-    """The criterion of each trial; of layers read as one raised by what the method gains from them, `joined_bonus`.
-
-    >>> trial = fitted.record.selection.trials_[0]
-    >>> rated([trial], {"patchcore": fs.detectors.PatchCore()})[trial.candidate] == criterion(trial.figures)
-    True
-    """
+    """The criterion of each trial; of layers read as one raised by what the method gains from them, `joined_bonus`."""
     return {
         trial.candidate: criterion(trial.figures)
         + (detectors[trial.candidate.detector].tags.joined_bonus if len(trial.candidate.layers) > 1 else 0.0)
