@@ -232,7 +232,10 @@ def test_layers_may_be_spread_over_receptive_fields(
 def test_receptive_fields_need_no_test_images(products: Path, network: Extractor, tmp_path: Path) -> None:
     data = tmp_path / "bands"
     shutil.copytree(products / "bands" / "train" / "good", data)
-    found = study("b-receptive-fields", data, tmp_path / "out", most_good=8, detector=())
+    with pytest.raises(FlawsightError, match="--detector"):
+        study("b-receptive-fields", data, tmp_path / "out", most_good=8)
+    options = {"quick": True, "layers": LAYERS, "device": "cpu", "most_good": 8}
+    found = run_study("b-receptive-fields", data, tmp_path / "out", **options)
     assert found.is_whole and list(dict.fromkeys(found.rows["category"])) == ["", "bands"]
     pictures = [np.array(Image.open(path)) for path in find_images(data)]
     drawn = np.sort(np.random.default_rng(0).permutation(len(pictures))[:8])
