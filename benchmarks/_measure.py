@@ -13,11 +13,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from flawsight.core import installed_versions
 
 PACKAGES = ("flawsight", "anomalib", "torch", "torchvision", "timm", "numpy", "scipy")
 MIB = 1 << 20
@@ -186,13 +187,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return {"python": platform.python_version(), **installed_versions(PACKAGES)}
 
 
 def exponent(sizes: list[float], figures: list[float]) -> float:

@@ -8,14 +8,12 @@ Products as in `readings_study`; `--every 3` takes every third. On each, `--laye
 and layers read as one (the fixed pair, the ends of stages, the ends of blocks from stride 8 on) learn from D_T and are
 measured in full, on synthetic defects and on the test images at 128 x 128. Then rules pick and weigh by the synthetic
 defects alone. P_h; of the solar cells AU-ROC. SETTINGS are short trainings. Rows are appended as they are made: run it
-again to go on. `--keep FOLDER` keeps what was measured, so that other rules can be tried on it.
+again to go on.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.growth import evenly
-from benchmarks.readings_study import names
+from benchmarks.readings_study import names, weighed
 from benchmarks.rule_study import MAP_SIDE, Product, solar_cells, stand_in
 from benchmarks.selection_study import append_rows, rows_done
 from flawsight.core import Layer
@@ -37,7 +35,7 @@ from flawsight.metrics import auroc, harmonic_mean
 from flawsight.scoring import MapCalibrator, ScoreStandardizer, upsample
 from flawsight.selection import AUTO_KINDS, ValidationSet, criterion, depths, make_validation_set
 from flawsight.selection.evaluator import GOOD, LayerEvaluator
-from flawsight.selection.fusion import DEPTHS, LEAST_WEIGHT, NEGLIGIBLE, TEMPERATURE
+from flawsight.selection.fusion import DEPTHS, NEGLIGIBLE, TEMPERATURE
 from flawsight.selection.trials import scaled
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -71,7 +69,7 @@ def main() -> None:
                 continue
             kind = name.removeprefix("elpv_")
             product = solar_cells(kind) if name.startswith("elpv") else stand_in(options.stand_ins / name)
-            rows = list(measured_rules(product, kept(options, product, detector)))
+            rows = list(measured_rules(product, read_all(product, detector, options.seed, options.layers)))
             common = {"product": name, "detector": detector, "seed": options.seed}
             append_rows(table, COLUMNS, [{**common, **row} for row in rows])
             print(detector, name, {row["rule"]: round(100 * row["figure"], 1) for row in rows}, flush=True)
@@ -86,19 +84,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--layers", type=int, default=15, help="so many, spread evenly over the network")
-    parser.add_argument("--keep", type=Path)
     return parser.parse_args()
-
-
-def kept(options: argparse.Namespace, product: Product, name: str) -> list[Reading]:
-    file = options.keep and options.keep / f"{name}-{product.name}-{options.seed}.pkl"
-    if file and file.exists():
-        return pickle.loads(file.read_bytes())
-    readings = read_all(product, name, options.seed, options.layers)
-    if file:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(pickle.dumps(readings))
-    return readings
 
 
 def read_all(product: Product, name: str, seed: int, count: int) -> list[Reading]:
@@ -154,14 +140,6 @@ def measure(product: Product, weights: Mapping[Reading, float]) -> float:
     own = [weight * one.scores for one, weight in weights.items() if one.scores is not None]
     image = auroc(sum(own) if own else total.max(axis=(1, 2)), product.labels)
     return image if product.truth is None else harmonic_mean(image, product.truth.aupro(total))
-
-
-def weighed(chosen: Sequence[Reading], temperature: float = TEMPERATURE) -> dict[Reading, float]:
-    most = max(one.criterion for one in chosen)
-    weights = {one: math.exp((one.criterion - most) / temperature) for one in chosen}
-    total = sum(weights.values())
-    left = {one: weight for one, weight in weights.items() if weight / total >= LEAST_WEIGHT}
-    return {one: weight / sum(left.values()) for one, weight in left.items()}
 
 
 def winners(readings: Sequence[Reading], asked: Sequence[str] = DEPTHS) -> list[Reading]:

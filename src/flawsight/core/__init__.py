@@ -9,6 +9,7 @@ from flawsight.core.progress import Progress, Silent, default_progress
 from flawsight.core.registry import Registry
 from flawsight.core.spread import spread
 from flawsight.core.text import first_line, readable, readable_document, safe_name, same_name
+from flawsight.core.versions import installed_versions
 
 __all__ = [
     "INPUT",
@@ -24,6 +25,7 @@ __all__ = [
     "cores",
     "default_progress",
     "first_line",
+    "installed_versions",
     "lazy_names",
     "limit_cores",
     "read_model",

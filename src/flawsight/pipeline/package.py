@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from flawsight.bundle import DataInfo, DetectorSpec, ExtractorSpec, Manifest, Member, PodInfo, SelectionInfo
 from flawsight.bundle.manifest import CalibrationInfo
-from flawsight.core import INPUT
+from flawsight.core import INPUT, installed_versions
 from flawsight.data import ORIENTATIONS
 from flawsight.detectors import DETECTORS
 from flawsight.features import JOINED
@@ -32,6 +30,7 @@ PACKAGES = (
     "opencv-python",
     "scikit-learn",
 )
+"""Those that shape the result; OpenCV may be installed under another name."""
 OF_THE_MACHINE = {
     "device", "budget", "max_memory", "overwrite", "category", "layout", "good_class", "detector", "workers", "ray",
     "track",
@@ -47,7 +46,7 @@ def make_manifest(plan: Plan, recipe: DefectRecipe, outcome: Learned, pod: PodIn
     assert good.view is not None
     names = tuple(dict.fromkeys(name for member in learned.members for name in member.layers if name != INPUT))
     return Manifest(
-        versions=_versions(),
+        versions=installed_versions(PACKAGES),
         settings=_repeatable(plan, learned),
         settings_paths=_places(settings),
         extractor=ExtractorSpec(
@@ -120,15 +119,6 @@ def _repeatable(plan: Plan, learned: CrossFit) -> dict[str, Any]:
     defaults = type(detector)().get_params()
     changed = {name: value for name, value in detector.get_params().items() if value != defaults[name]}
     return settings | {"parameter": changed}
-
-
-def _versions() -> dict[str, str]:
-    """Of the packages that shape the result; OpenCV may be installed under another name."""
-    found = {}
-    for name in PACKAGES:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
 
 
 def _selection_info(selection: LayerSelection | None) -> SelectionInfo | None:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 import platform
 import shlex
-from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from flawsight.core import FlawsightError, cache_key, sha256_of, write_whole
+from flawsight.core import FlawsightError, cache_key, installed_versions, sha256_of, write_whole
 from flawsight.data import Sample, find_categories, find_images, open_dataset
+from flawsight.pipeline.package import PACKAGES
 from flawsight.settings import StudySettings, flag_of
 from flawsight.studies.study import Study, Unit
 from flawsight.training import resolve_device
 
 NOT_OF_THE_GRID = {"name", "data", "out", "list", "workers", "ray", "device", "categories", "weights"}
-PACKAGES = ("flawsight", "torch", "torchvision", "timm", "numpy", "scikit-learn", "opencv-python-headless")
 
 
 def networks(settings: StudySettings) -> list[tuple[str, str]]:
@@ -41,6 +40,14 @@ def chosen_categories(settings: StudySettings) -> tuple[str, ...]:
     """The categories that were named, or all of the data; FlawsightError where there is none of that name."""
     assert settings.data is not None
     return find_categories(settings.data, settings.categories)
+
+
+def bases(settings: StudySettings, categories: Sequence[str] | None = None) -> Iterator[Unit]:
+    """A unit for each category, network and image size, in this order; what else a study varies is set on these."""
+    for category in chosen_categories(settings) if categories is None else categories:
+        for extractor, weights in networks(settings):
+            for side in settings.image_size:
+                yield Unit(category, extractor, weights, side)
 
 
 def grid_of(study: Study, settings: StudySettings, units: Sequence[Unit]) -> dict[str, Any]:
@@ -114,13 +121,7 @@ def command_of(settings: StudySettings) -> str:
 
 def versions() -> dict[str, str]:
     """Of Python and the packages that a figure may depend on."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return {"python": platform.python_version(), **installed_versions(PACKAGES)}
 
 
 def _device(device: str) -> str:

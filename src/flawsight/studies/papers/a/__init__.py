@@ -4,6 +4,8 @@ All but the multi-layer columns of Table 2 are made of the same rows: each layer
 images, measured on the synthetic validation sets of the other 30 % and on the real test images.
 """
 
+from typing import Any
+
 from flawsight.studies.papers.a.figures import by_block_and_kind, over_field, tables_by_block, tables_by_field
 from flawsight.studies.papers.a.measure import (
     COLUMNS,
@@ -19,78 +21,61 @@ _BOTH = {"detector": ("patchcore", "simplenet")}
 _ONE = {"detector": ("patchcore",)}
 _QUICK = {"parameter": {"patchcore.bank_size": 50, "simplenet.epochs": 1, "simplenet.max_descriptors": 512}}
 _LOCALISES = "masks for AU-PRO and P_h; at least 8 good images of each category"
+_COMMON: dict[str, Any] = {"columns": COLUMNS, "measure": measure_layers, "quick": _QUICK, "rows": "a-layers"}
 
 TABLE_1 = Study(
     title="The layer that synthetic defects choose",
     source="paper A, Table 1",
     needs=_LOCALISES,
-    columns=COLUMNS,
     units=layer_units,
-    measure=measure_layers,
     tables=table_1,
     defaults=_BOTH,
-    quick=_QUICK,
-    rows="a-layers",
+    **_COMMON,
 )
 TABLE_2 = Study(
     title="The chosen layer against several layers",
     source="paper A, Table 2",
     needs=f"{_LOCALISES}; a network with the customary pair",
-    columns=COLUMNS,
     units=table_2_units,
-    measure=measure_layers,
     tables=table_2,
     defaults=_BOTH,
-    quick=_QUICK,
-    rows="a-layers",
+    **_COMMON,
 )
 TABLE_3 = Study(
     title="What the choice is made by",
     source="paper A, Table 3",
     needs=_LOCALISES,
-    columns=COLUMNS,
     units=layer_units,
-    measure=measure_layers,
     tables=table_3,
     defaults=_ONE,
-    quick=_QUICK,
-    rows="a-layers",
+    **_COMMON,
 )
 TABLE_4 = Study(
     title="The best k layers on synthetic defects",
     source="paper A, Table 4 and Table A.1",
     needs=_LOCALISES,
-    columns=COLUMNS,
     units=layer_units,
-    measure=measure_layers,
     tables=table_4,
     defaults=_ONE,
-    quick=_QUICK,
-    rows="a-layers",
+    **_COMMON,
 )
 FIGURE_4 = Study(
     title="Layers by block and by type",
     source="paper A, Figure 4",
     needs=_LOCALISES,
-    columns=COLUMNS,
     units=layer_units,
-    measure=measure_layers,
     tables=tables_by_block,
     figure=by_block_and_kind,
     defaults=_ONE,
-    quick=_QUICK,
-    rows="a-layers",
+    **_COMMON,
 )
 FIGURE_5 = Study(
     title="Every layer over its relative receptive field",
     source="paper A, Figure 5",
     needs=f"{_LOCALISES}; the paper compares two networks",
-    columns=COLUMNS,
     units=figure_5_units,
-    measure=measure_layers,
     tables=tables_by_field,
     figure=over_field,
     defaults=_ONE,
-    quick=_QUICK,
-    rows="a-layers",
+    **_COMMON,
 )

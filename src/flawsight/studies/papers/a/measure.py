@@ -19,7 +19,7 @@ from flawsight.pipeline import run_fit
 from flawsight.scoring import RawPrediction
 from flawsight.selection import ValidationSet, make_validation_set
 from flawsight.settings import FitSettings, StudySettings
-from flawsight.studies.grid import chosen_categories, networks
+from flawsight.studies.grid import bases
 from flawsight.studies.layers import PAIR, detectors_of, fitted_and_asked, names_of, studied_layers
 from flawsight.studies.products import Product, network_of, product_of, weights_of
 from flawsight.studies.rows import ERROR
@@ -55,7 +55,7 @@ def layer_units(settings: StudySettings) -> Iterator[Unit]:
     for base, extractor in _bases(settings):
         for layer in studied_layers(settings, extractor):
             for seed in settings.seeds:
-                yield _with(base, layers=layer.name, seed=seed)
+                yield replace(base, layers=layer.name, seed=seed)
 
 
 def table_2_units(settings: StudySettings) -> Iterator[Unit]:
@@ -63,35 +63,27 @@ def table_2_units(settings: StudySettings) -> Iterator[Unit]:
     yield from layer_units(settings)
     for base, _ in _bases(settings):
         for seed in settings.seeds:
-            yield _with(base, layers=PAIR, seed=seed)
+            yield replace(base, layers=PAIR, seed=seed)
             if base.method in OFFICIAL_DIM:
-                yield _with(base, layers=PAIR, variant=OFFICIAL, seed=seed)
-            yield _with(base, layers=AUTO, seed=seed)
+                yield replace(base, layers=PAIR, variant=OFFICIAL, seed=seed)
+            yield replace(base, layers=AUTO, seed=seed)
 
 
 def figure_5_units(settings: StudySettings) -> Iterator[Unit]:
     """Every layer by every method, and its relative receptive field, which is no category's."""
     yield from layer_units(settings)
-    for name, weights in networks(settings):
-        for side in settings.image_size:
-            base = Unit("", name, weights, side, RRF, seed=settings.seeds[0])
-            for layer in studied_layers(settings, network_of(settings, base)):
-                yield replace(base, layers=layer.name)
+    for base in bases(settings, [""]):
+        measured = replace(base, method=RRF, seed=settings.seeds[0])
+        for layer in studied_layers(settings, network_of(settings, measured)):
+            yield replace(measured, layers=layer.name)
 
 
 def _bases(settings: StudySettings) -> Iterator[tuple[Unit, Extractor]]:
     detectors_of(settings, 0)  # what is unknown is said before long work
-    for category in chosen_categories(settings):
-        for extractor, weights in networks(settings):
-            for side in settings.image_size:
-                base = Unit(category, extractor, weights, side)
-                network = network_of(settings, base)
-                for method in settings.detector:
-                    yield _with(base, method=method), network
-
-
-def _with(unit: Unit, **changed: Any) -> Unit:
-    return replace(unit, **changed)
+    for base in bases(settings):
+        network = network_of(settings, base)
+        for method in settings.detector:
+            yield replace(base, method=method), network
 
 
 def measure_layers(units: Sequence[Unit], settings: StudySettings) -> list[Row]:
@@ -106,7 +98,7 @@ def measure_layers(units: Sequence[Unit], settings: StudySettings) -> list[Row]:
             if unit.layers == AUTO:
                 rows[unit] = of_search(unit, settings, product, extractor)
             else:
-                members[unit] = MemberSpec(names_of(extractor, unit.layers), _detector(unit, settings))
+                members[unit] = MemberSpec(names_of(extractor, unit.layers), detector_of(unit, settings))
         except FlawsightError as error:
             rows[unit] = {ERROR: str(error)}
     if members:
@@ -114,7 +106,8 @@ def measure_layers(units: Sequence[Unit], settings: StudySettings) -> list[Row]:
     return [rows[unit] for unit in units]
 
 
-def _detector(unit: Unit, settings: StudySettings) -> Detector:
+def detector_of(unit: Unit, settings: StudySettings) -> Detector:
+    """The unit's method, which joins layers as its variant says."""
     detector = clone(detectors_of(settings, unit.seed)[unit.method])
     return detector.set_params(embed_dim=OFFICIAL_DIM[unit.method]) if unit.variant == OFFICIAL else detector
 

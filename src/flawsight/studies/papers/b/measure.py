@@ -7,20 +7,18 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from sklearn.base import clone
 
 from flawsight.core import JOIN, FlawsightError
 from flawsight.data import DEFECTIVE, image_size, learn_masks
 from flawsight.defects import AUTO_KINDS
-from flawsight.detectors import Detector
 from flawsight.features import Extractor, effective_receptive_fields, stage_ends
 from flawsight.inference import MemberSpec
 from flawsight.scoring import RawPrediction
 from flawsight.selection import ValidationSet, criterion, make_validation_set
 from flawsight.settings import StudySettings
 from flawsight.studies.grid import networks
-from flawsight.studies.layers import detectors_of, fitted_and_asked, names_of
-from flawsight.studies.papers.a.measure import AUTO, FIGURES, OFFICIAL, OFFICIAL_DIM, of_search
+from flawsight.studies.layers import fitted_and_asked, names_of
+from flawsight.studies.papers.a.measure import AUTO, FIGURES, detector_of, of_search
 from flawsight.studies.papers.b.units import STAGES, network_at
 from flawsight.studies.products import Product, product_of
 from flawsight.studies.rows import ERROR
@@ -54,7 +52,7 @@ def measure_layers(units: Sequence[Unit], settings: StudySettings) -> list[Row]:
             if unit.layers == AUTO:
                 rows[unit] = _of_search(unit, settings, product, network)
             else:
-                members[unit] = MemberSpec(_names(network, unit), _detector(unit, settings))
+                members[unit] = MemberSpec(_names(network, unit), detector_of(unit, settings))
         except FlawsightError as error:
             rows[unit] = {ERROR: str(error)}
     rows |= _on_real({unit: one for unit, one in members.items() if not unit.defects}, product, network)
@@ -69,11 +67,6 @@ def _names(network: Extractor, unit: Unit) -> tuple[str, ...]:
     if len(found) < FINEST_STAGES:
         raise FlawsightError(f"'{network.name}' has {len(found)} stages of stride 4 or more, and FastFlow reads three")
     return found
-
-
-def _detector(unit: Unit, settings: StudySettings) -> Detector:
-    detector = clone(detectors_of(settings, unit.seed)[unit.method])
-    return detector.set_params(embed_dim=OFFICIAL_DIM[unit.method]) if unit.variant == OFFICIAL else detector
 
 
 def _on_real(members: Mapping[Unit, MemberSpec], product: Product, network: Extractor) -> dict[Unit, Row]:
@@ -147,7 +140,7 @@ def _of_ensemble(unit: Unit, settings: StudySettings, product: Product) -> Row:
     for extractor, weights in networks(settings):
         one = Unit(unit.category, extractor, weights, unit.image_size, unit.method, unit.layers, variant=unit.variant)
         network = network_at(settings, one)
-        member = MemberSpec(_names(network, one), _detector(unit, settings))
+        member = MemberSpec(_names(network, one), detector_of(unit, settings))
         (found,) = fitted_and_asked(network, product.good, product.test, [member], lambda _, raw: raw)
         own = product.upsampled(found.maps)
         scores.append(_scaled(own.max(axis=(1, 2))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,10 @@ from flawsight.data import good_images, learn_pixel_format, read_image
 from flawsight.features import effective_receptive_fields
 from flawsight.settings import StudySettings
 from flawsight.studies.figures import Point, scatter
-from flawsight.studies.grid import chosen_categories, networks
+from flawsight.studies.grid import bases, chosen_categories
 from flawsight.studies.layers import studied_layers
 from flawsight.studies.papers.a.tables import with_networks
-from flawsight.studies.products import network_of
+from flawsight.studies.products import drawn, network_of
 from flawsight.studies.study import Row, Unit
 from flawsight.studies.tables import MADE, NOT_ALL, NOT_ALL_SAYS, NOTHING, Table
 
@@ -27,13 +28,10 @@ COLUMNS: dict[str, type] = {"block": str, "order": float, "stride": float, "pixe
 
 def units(settings: StudySettings) -> Iterator[Unit]:
     """Every layer of every network at every image size: on noise (no category), and on each category's pictures."""
-    for category in ("", *chosen_categories(settings)):
-        for extractor, weights in networks(settings):
-            for side in settings.image_size:
-                base = Unit(category, extractor, weights, side)
-                layers = studied_layers(settings, network_of(settings, base))
-                for seed in settings.seeds:
-                    yield from (Unit(category, extractor, weights, side, layers=one.name, seed=seed) for one in layers)
+    for base in bases(settings, ["", *chosen_categories(settings)]):
+        layers = studied_layers(settings, network_of(settings, base))
+        for seed in settings.seeds:
+            yield from (replace(base, layers=layer.name, seed=seed) for layer in layers)
 
 
 def measure(units: Sequence[Unit], settings: StudySettings) -> list[Row]:
@@ -62,9 +60,8 @@ def _pictures(settings: StudySettings, unit: Unit) -> list[np.ndarray]:
     """Some good pictures, drawn by the seed; those of a test set are not needed."""
     assert settings.data is not None
     paths = sorted(good_images(settings.data, category=unit.category))
-    drawn = np.sort(np.random.default_rng(unit.seed).permutation(len(paths))[: _count(settings)])
     pixels = learn_pixel_format(paths)
-    return [read_image(paths[at], pixels=pixels) for at in drawn]
+    return [read_image(paths[at], pixels=pixels) for at in drawn(len(paths), _count(settings), unit.seed)]
 
 
 def tables(frame: pd.DataFrame) -> list[Table]:

@@ -4,6 +4,8 @@ The good images are cut into five folds; what is learned without one of them mee
 and V where it says the same, are made of the same rows. Paper C has no figure of measurements.
 """
 
+from typing import Any
+
 from flawsight.studies.papers.c.baselines import measure_baselines
 from flawsight.studies.papers.c.measure import COLUMNS, POINT_COLUMNS, measure_levels, measure_points
 from flawsight.studies.papers.c.tables import approaches, by_distance, by_network, working_points
@@ -23,51 +25,40 @@ _ONE_CUT = {"seeds": (0,)}
 _AUGMENTED = {**_ONE_CUT, "augment": 10}
 _QUICK = {"augment": 2}
 _TAKES = ("augment", "label_preserving", "most_layers")
+_OF_LEVELS: dict[str, Any] = {
+    "columns": COLUMNS,
+    "measure": measure_levels,
+    "defaults": _ONE_CUT,
+    "quick": _QUICK,
+    "at_once": 200,
+    "rows": "c-levels",
+    "spread": _SPREAD,
+    "takes": _TAKES,
+}
 
 TABLE_1 = Study(
     title="Levels by three distances",
     source="paper C, Table I",
     needs=_NEEDS,
-    columns=COLUMNS,
     units=distance_units,
-    measure=measure_levels,
     tables=by_distance,
-    defaults=_ONE_CUT,
-    quick=_QUICK,
-    at_once=200,
-    rows="c-levels",
-    spread=_SPREAD,
-    takes=_TAKES,
+    **_OF_LEVELS,
 )
 TABLE_2 = Study(
     title="Levels by network",
     source="paper C, Tables II and VII",
     needs=f"{_NEEDS}; the paper compares EfficientNets and ResNets",
-    columns=COLUMNS,
     units=network_units,
-    measure=measure_levels,
     tables=by_network,
-    defaults=_ONE_CUT,
-    quick=_QUICK,
-    at_once=200,
-    rows="c-levels",
-    spread=_SPREAD,
-    takes=_TAKES,
+    **_OF_LEVELS,
 )
 TABLE_3 = Study(
     title="Components of most and of least variance",
     source="paper C, Table III",
     needs=_NEEDS,
-    columns=COLUMNS,
     units=component_units,
-    measure=measure_levels,
     tables=by_distance,
-    defaults=_ONE_CUT,
-    quick=_QUICK,
-    at_once=200,
-    rows="c-levels",
-    spread=_SPREAD,
-    takes=_TAKES,
+    **_OF_LEVELS,
 )
 TABLE_4 = Study(
     title="Working points, requested and reached",

@@ -10,7 +10,7 @@ from flawsight.core import JOIN, FlawsightError
 from flawsight.data import check_label_preserving
 from flawsight.features import Extractor, levels
 from flawsight.settings import StudySettings
-from flawsight.studies.grid import chosen_categories, networks
+from flawsight.studies.grid import bases
 from flawsight.studies.layers import studied_layers
 from flawsight.studies.products import network_of
 from flawsight.studies.study import Unit
@@ -77,16 +77,13 @@ def parts_of(settings: StudySettings) -> Iterator[Part]:
             yield Part(fold, copies, settings.label_preserving if copies else ())
 
 
-def bases(settings: StudySettings) -> Iterator[tuple[Unit, Extractor]]:
+def seeded_bases(settings: StudySettings) -> Iterator[tuple[Unit, Extractor]]:
     """Each category, network, image size and seed."""
     check_label_preserving(settings.label_preserving)
-    for category in chosen_categories(settings):
-        for extractor, weights in networks(settings):
-            for side in settings.image_size:
-                base = Unit(category, extractor, weights, side)
-                network = network_of(settings, base)
-                for seed in settings.seeds:
-                    yield replace(base, seed=seed), network
+    for base in bases(settings):
+        network = network_of(settings, base)
+        for seed in settings.seeds:
+            yield replace(base, seed=seed), network
 
 
 def levels_of(settings: StudySettings, network: Extractor) -> tuple[str, ...]:
@@ -112,7 +109,7 @@ def component_units(settings: StudySettings) -> Iterator[Unit]:
 
 
 def _level_units(settings: StudySettings, methods: tuple[str, ...]) -> Iterator[Unit]:
-    for base, network in bases(settings):
+    for base, network in seeded_bases(settings):
         names = levels_of(settings, network)
         for part in parts_of(settings):
             for method in methods:
@@ -122,7 +119,7 @@ def _level_units(settings: StudySettings, methods: tuple[str, ...]) -> Iterator[
 
 def point_units(settings: StudySettings) -> Iterator[Unit]:
     """Table IV: the working point at each rate, on level 7 or on the layers that were asked for."""
-    for base, network in bases(settings):
+    for base, network in seeded_bases(settings):
         names = (f"level {LEVEL}",) if settings.layers == "all" else levels_of(settings, network)
         for layers in names:
             for part in parts_of(settings):
@@ -144,7 +141,7 @@ def named_level(layers: str, network: Extractor) -> str:
 
 def baseline_units(settings: StudySettings) -> Iterator[Unit]:
     """Tables V and VIII: the sum over levels beside what the paper compares with."""
-    for base, network in bases(settings):
+    for base, network in seeded_bases(settings):
         everything = JOIN.join(levels_of(settings, network))
         for part in parts_of(settings):
             for method in (MAHALANOBIS, NPCA, *settings.detector):

@@ -4,6 +4,8 @@ Tables 1 to 4 and Figures 4 to 7 are made of the same rows: SimpleNet as it is, 
 all good images and measured on the test images. Its first levels are the stages of the network from stride 4 on.
 """
 
+from typing import Any
+
 from flawsight.studies.papers.d.figures import loss_over_epochs, over_neighbourhood, over_noise, spread_of_features
 from flawsight.studies.papers.d.measure import COLUMNS, measure
 from flawsight.studies.papers.d.novelty import by_class, class_units, measure_classes
@@ -35,63 +37,51 @@ _SMALL = {"simplenet.epochs": 2, "simplenet.max_descriptors": 256, "simplenet.hi
 _QUICK = {"parameter": _SMALL}
 _QUICK_BESIDE = {"parameter": {**_SMALL, "gaussian.score": "map", "patchcore.bank_size": 50}}
 _LOCALISES = "masks for pixel AU-ROC and AU-PRO"
-
+_COMMON: dict[str, Any] = {"columns": COLUMNS, "measure": measure, "rows": "d-rows", "takes": ("detector", "parameter")}
 
 TABLE_1 = Study(
     title="SimpleNet beside other methods",
     source="paper D, Table 1",
     needs=_LOCALISES,
-    columns=COLUMNS,
     units=method_units,
-    measure=measure,
     tables=by_method,
     defaults=_BESIDE,
     quick=_QUICK_BESIDE,
     at_once=6,
-    rows="d-rows",
-    takes=("detector", "parameter"),
+    **_COMMON,
 )
 TABLE_2 = Study(
     title="SimpleNet on one level and on several",
     source="paper D, Table 2",
     needs=f"{_LOCALISES}; a network with three stages from stride 4 on",
-    columns=COLUMNS,
     units=level_units,
-    measure=measure,
     tables=by_levels,
     defaults=_ALONE,
     quick=_QUICK,
     at_once=6,
-    rows="d-rows",
-    takes=("detector", "parameter"),
+    **_COMMON,
 )
 TABLE_3 = Study(
     title="SimpleNet's adaptor and loss",
     source="paper D, Table 3",
     needs=_LOCALISES,
-    columns=COLUMNS,
     units=adaptor_units,
-    measure=measure,
     tables=by_adaptor,
     defaults=_ALONE,
     quick=_QUICK,
     at_once=4,
-    rows="d-rows",
-    takes=("detector", "parameter"),
+    **_COMMON,
 )
 TABLE_4 = Study(
     title="SimpleNet on several networks",
     source="paper D, Table 4",
     needs=f"{_LOCALISES}; several networks (--extractor)",
-    columns=COLUMNS,
     units=method_units,
-    measure=measure,
     tables=by_network,
     defaults=_ALONE,
     quick=_QUICK,
     at_once=4,
-    rows="d-rows",
-    takes=("detector", "parameter"),
+    **_COMMON,
 )
 TABLE_5 = Study(
     title="One class against the others",
@@ -125,59 +115,47 @@ FIGURE_4 = Study(
     title="Spread of local and of adapted features",
     source="paper D, Figure 4",
     needs="nothing beside good images and images to test on",
-    columns=COLUMNS,
     units=plain_units,
-    measure=measure,
     tables=by_spread,
     figure=spread_of_features,
     defaults=_ALONE,
     quick=_QUICK,
     at_once=4,
-    rows="d-rows",
-    takes=("detector", "parameter"),
+    **_COMMON,
 )
 FIGURE_5 = Study(
     title="How much noise",
     source="paper D, Figure 5",
     needs=_LOCALISES,
-    columns=COLUMNS,
     units=noise_units,
-    measure=measure,
     tables=by_noise,
     figure=over_noise,
     defaults=_ALONE,
     quick=_QUICK,
     at_once=4,
-    rows="d-rows",
-    takes=("detector", "parameter"),
+    **_COMMON,
 )
 FIGURE_6 = Study(
     title="How large a neighbourhood",
     source="paper D, Figure 6",
     needs=_LOCALISES,
-    columns=COLUMNS,
     units=neighbourhood_units,
-    measure=measure,
     tables=by_neighbourhood,
     figure=over_neighbourhood,
     defaults=_ALONE,
     quick=_QUICK,
     at_once=4,
-    rows="d-rows",
-    takes=("detector", "parameter"),
+    **_COMMON,
 )
 FIGURE_7 = Study(
     title="Loss during training, by adaptor",
     source="paper D, Figure 7",
     needs="nothing beside good images and images to test on",
-    columns=COLUMNS,
     units=adaptor_units,
-    measure=measure,
     tables=by_epoch,
     figure=loss_over_epochs,
     defaults=_ALONE,
     quick=_QUICK,
     at_once=4,
-    rows="d-rows",
-    takes=("detector", "parameter"),
+    **_COMMON,
 )

@@ -15,7 +15,7 @@ from flawsight.data.files import folder_named, subfolders
 from flawsight.inference import MemberSpec
 from flawsight.inspection.evaluation import test_samples
 from flawsight.settings import StudySettings
-from flawsight.studies.grid import networks
+from flawsight.studies.grid import bases
 from flawsight.studies.layers import fitted_and_asked
 from flawsight.studies.papers.d.tables import prepared
 from flawsight.studies.papers.d.units import detector_of, read_layers, usual_layers
@@ -34,14 +34,11 @@ def class_units(settings: StudySettings) -> Iterator[Unit]:
         raise FlawsightError(
             f"'{settings.data}' is no classification data set: give one with train/CLASS and test/CLASS"
         )
-    for name in classes:
-        for extractor, weights in networks(settings):
-            for side in settings.image_size:
-                base = Unit(name, extractor, weights, side)
-                layers = usual_layers(settings, base)
-                for seed in settings.seeds:
-                    for method in settings.detector:
-                        yield replace(base, method=method, layers=layers, seed=seed)
+    for base in bases(settings, classes):
+        layers = usual_layers(settings, base)
+        for seed in settings.seeds:
+            for method in settings.detector:
+                yield replace(base, method=method, layers=layers, seed=seed)
 
 
 def measure_classes(units: Sequence[Unit], settings: StudySettings) -> list[Row]:

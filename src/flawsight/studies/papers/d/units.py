@@ -10,7 +10,7 @@ from flawsight.core import JOIN, FlawsightError
 from flawsight.detectors import Detector, make_detectors
 from flawsight.features import Extractor, stage_ends
 from flawsight.settings import StudySettings
-from flawsight.studies.grid import chosen_categories, networks
+from flawsight.studies.grid import bases
 from flawsight.studies.layers import detectors_of, studied_layers
 from flawsight.studies.products import network_of
 from flawsight.studies.study import Unit
@@ -90,10 +90,7 @@ def _variants(settings: StudySettings, variants_of: Callable[[Detector], Iterabl
 def _bases(settings: StudySettings) -> Iterator[Unit]:
     """Each category, network and image size."""
     detectors_of(settings, 0)  # what is unknown is said before long work
-    for category in chosen_categories(settings):
-        for extractor, weights in networks(settings):
-            for side in settings.image_size:
-                yield Unit(category, extractor, weights, side)
+    return bases(settings)
 
 
 def _with_seeds(base: Unit, settings: StudySettings, **values: str) -> Iterator[Unit]:

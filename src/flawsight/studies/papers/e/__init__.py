@@ -4,6 +4,8 @@ All are made of the same rows: a RealNet with one source of anomalies and one ch
 generators of SDAS are kept in DIR/generators, one for each category and seed.
 """
 
+from typing import Any
+
 from flawsight.studies.papers.e.measure import COLUMNS, measure_realnet
 from flawsight.studies.papers.e.tables import over_retention, table_1, table_3, table_5, tables_of_rrs
 from flawsight.studies.papers.e.units import figure_5_units, table_1_units, table_3_units, table_5_units
@@ -17,61 +19,49 @@ _QUICK = {
 }
 _TAKES = ("detector", "parameter", "generator_preset", "generator_steps")
 _NEEDS = "masks for the pixels' figures; minutes of training for each generator and for each row"
+_COMMON: dict[str, Any] = {
+    "columns": COLUMNS,
+    "measure": measure_realnet,
+    "defaults": _DEFAULTS,
+    "quick": _QUICK,
+    "at_once": 1,
+    "rows": "e-realnet",
+}
 
 TABLE_1 = Study(
     title="RealNet by category",
     source="paper E, Table 1, the column of SIA",
     needs=_NEEDS,
-    columns=COLUMNS,
     units=table_1_units,
-    measure=measure_realnet,
     tables=table_1,
-    defaults=_DEFAULTS,
-    quick=_QUICK,
-    at_once=1,
-    rows="e-realnet",
     takes=_TAKES,
+    **_COMMON,
 )
 TABLE_3 = Study(
     title="Sources of anomalies",
     source="paper E, Tables 1 and 3",
     needs=f"--textures, a folder of foreign textures (DTD's in the paper); {_NEEDS}",
-    columns=COLUMNS,
     units=table_3_units,
-    measure=measure_realnet,
     tables=table_3,
-    defaults=_DEFAULTS,
-    quick=_QUICK,
-    at_once=1,
-    rows="e-realnet",
     takes=(*_TAKES, "textures"),
+    **_COMMON,
 )
 TABLE_5 = Study(
     title="Without AFS and RRS, and by strength",
     source="paper E, Table 5",
     needs=_NEEDS,
-    columns=COLUMNS,
     units=table_5_units,
-    measure=measure_realnet,
     tables=table_5,
-    defaults=_DEFAULTS,
-    quick=_QUICK,
-    at_once=1,
-    rows="e-realnet",
     takes=_TAKES,
+    **_COMMON,
 )
 FIGURE_5 = Study(
     title="Residuals that RRS keeps",
     source="paper E, Figure 5",
     needs=_NEEDS,
-    columns=COLUMNS,
     units=figure_5_units,
-    measure=measure_realnet,
     tables=tables_of_rrs,
     figure=over_retention,
-    defaults=_DEFAULTS,
-    quick=_QUICK,
-    at_once=1,
-    rows="e-realnet",
     takes=_TAKES,
+    **_COMMON,
 )

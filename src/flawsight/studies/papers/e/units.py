@@ -12,7 +12,7 @@ from flawsight.data import find_images
 from flawsight.detectors import make_detectors
 from flawsight.features import stage_ends
 from flawsight.settings import StudySettings
-from flawsight.studies.grid import chosen_categories, networks
+from flawsight.studies.grid import bases
 from flawsight.studies.products import network_of
 from flawsight.studies.study import Unit
 
@@ -85,15 +85,11 @@ def figure_5_units(settings: StudySettings) -> Iterator[Unit]:
 def _units(settings: StudySettings, compared: Iterable[tuple[str, str]]) -> Iterator[Unit]:
     _check(settings)
     compared = list(compared)
-    for category in chosen_categories(settings):
-        for extractor, weights in networks(settings):
-            for side in settings.image_size:
-                base = Unit(category, extractor, weights, side, REALNET)
-                network = network_of(settings, base)
-                base = replace(base, layers=JOIN.join(stage_ends(network.select(settings.layers))))
-                for source, variant in compared:
-                    for seed in settings.seeds:
-                        yield replace(base, defects=source, variant=variant, seed=seed)
+    for base in bases(settings):
+        layers = JOIN.join(stage_ends(network_of(settings, base).select(settings.layers)))
+        for source, variant in compared:
+            for seed in settings.seeds:
+                yield replace(base, method=REALNET, layers=layers, defects=source, variant=variant, seed=seed)
 
 
 def _check(settings: StudySettings) -> None:
