@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from benchmarks.selection_study import SIDE, append_rows, rows_done
+from benchmarks._exam import SIDE, append_rows, rows_done
 from flawsight.core import Silent
 from flawsight.data import Dataset, open_dataset
 from flawsight.inspection import evaluate

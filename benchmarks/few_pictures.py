@@ -26,9 +26,9 @@ import pandas as pd
 import torch
 
 from benchmarks import _anomalib
+from benchmarks._exam import CATEGORIES, SIDE, append_rows, chosen, draw_test, measure, rows_done, small_mask
 from benchmarks._inputs import good_paths
 from benchmarks.inference import NEIGHBOURS, SHARE
-from benchmarks.selection_study import CATEGORIES, SIDE, append_rows, chosen, draw_test, measure, rows_done, small_mask
 from flawsight.data import LABEL_PRESERVING, ORIENTATIONS, open_dataset, read_image
 from flawsight.detectors import PatchCore
 from flawsight.features import Extractor

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.detector_study import open_product
-from benchmarks.selection_study import measure
+from benchmarks._exam import measure
+from benchmarks.detectors import open_product
 from flawsight.detectors import Gaussian, PatchCore
 from flawsight.features import Extractor
 from flawsight.inference import MemberSpec, fit_detectors, predict_raw

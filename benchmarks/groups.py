@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from benchmarks._exam import append_rows, rows_done
 from benchmarks.operating_point import score
-from benchmarks.selection_study import append_rows, rows_done
 from flawsight.core import Silent
 from flawsight.data import open_dataset, read_image
 from flawsight.features import Extractor

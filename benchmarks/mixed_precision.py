@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks._exam import SIDE
 from benchmarks._inputs import good_paths
-from benchmarks.selection_study import SIDE
 from flawsight.data import read_image
 from flawsight.detectors import Detector, make_detector
 from flawsight.features import Extractor

@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from benchmarks.detector_study import SETTINGS
-from benchmarks.selection_study import append_rows, rows_done
+from benchmarks._exam import append_rows, rows_done
+from benchmarks.detectors import SETTINGS
 from flawsight.data import GOOD, open_dataset
 from flawsight.detectors import make_detectors
 from flawsight.features import Extractor

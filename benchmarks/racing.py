@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks._exam import CATEGORIES, SIDE, draw_test
 from benchmarks._inputs import good_paths
 from benchmarks._measure import OURS_OVER_PEER, Row, Run
-from benchmarks.selection_study import CATEGORIES, SIDE, draw_test
 from flawsight.data import Dataset, open_dataset
 from flawsight.inspection import evaluate
 from flawsight.pipeline import run_fit

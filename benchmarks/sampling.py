@@ -1,6 +1,6 @@
 """What does the default cost that samples 16,384 descriptors before the memory bank is chosen?
 
-    python -m benchmarks.stand_ins DATA/dtd_textures --out STAND_INS
+    python -m benchmarks.rules.stand_ins DATA/dtd_textures --out STAND_INS
     python -m benchmarks.sampling STAND_INS --out docs/studies
 
 P_h on the test images of the stand-in products, PatchCore on one layer of each depth and on the fixed pair, with the
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.rule_study import MAP_SIDE, Product, stand_in
+from benchmarks.rules.fusion import MAP_SIDE, Product, stand_in
 from flawsight.detectors import PatchCore
 from flawsight.features import Extractor
 from flawsight.inference import LayerSet, MemberSpec, fit_detectors, predict_raw

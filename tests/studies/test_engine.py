@@ -150,7 +150,11 @@ def test_studies_of_the_same_rows_take_them_from_each_other(products: Path, tmp_
         assert len(tally.made) == 9
         third = study(products, tmp_path / "elsewhere", categories="bands", seeds="0", most_good=8)
         assert third.is_whole and len(tally.made) == 12  # of other images
+        STUDIES["more"] = replace(STUDIES["tally"], title="More")
+        fourth = run_study("more", products, tmp_path / "elsewhere", categories="bands", seeds="0", layers="blocks.*")
+        assert fourth.is_whole and len(tally.made) == 15  # a row may be a search among the layers
     finally:
+        STUDIES.pop("more", None)
         del STUDIES["again"]
 
 

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,19 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+import flawsight as fs
 from flawsight.core import INPUT, FlawsightError
-from flawsight.data import find_images
-from flawsight.defects import described_product, make
-from flawsight.detectors import AnomalySynthesis, RealNet
+from flawsight.data import find_images, open_dataset
+from flawsight.defects import apply_defects, described_product, make
+from flawsight.detectors import AnomalySynthesis, PatchCore, RealNet
 from flawsight.features import Extractor, stage_ends
 from flawsight.generation import Generator
 from flawsight.metrics import aupro
 from flawsight.scoring import upsample
 from flawsight.settings import StudySettings
 from flawsight.studies import STUDIES, StudyResult, run_study
-from flawsight.studies.papers.e import measure
+from flawsight.studies.layers import studied_layers
+from flawsight.studies.papers.e import kinds, measure
 from flawsight.studies.papers.e.units import SOURCES, VARIANTS
 from flawsight.studies.products import product_of
 from flawsight.studies.study import Unit
@@ -52,12 +55,23 @@ def table_3(products: Path, tmp_path_factory: pytest.TempPathFactory) -> StudyRe
     return study("e-table-3", products, tmp_path_factory.mktemp("e"), textures=textures)
 
 
+def squares(products: Path) -> Iterator[list[np.ndarray]]:
+    """Of bands: good ones to learn from, good ones and spotted ones to test on."""
+    for part in ("train/good", "test/good", "test/spot"):
+        paths = find_images(products / "bands" / part)
+        yield [resize_image(np.array(Image.open(path)), SIDE) for path in paths]
+
+
+def masks_of(products: Path) -> list[np.ndarray]:
+    """Of the good ones and the spotted ones to test on."""
+    drawn = np.array(Image.open(products / "bands" / "ground_truth" / "spot" / "000_mask.png"))
+    mask = cv2.resize(drawn, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST) > 0
+    return [np.zeros_like(mask)] * 4 + [mask] * 4
+
+
 def test_a_row_is_what_one_computes_by_hand(table_3: StudyResult, products: Path, network: Extractor) -> None:
     layers = list(stage_ends(network.layers))
-    good, fine, spotted = (
-        [resize_image(np.array(Image.open(path)), SIDE) for path in find_images(products / "bands" / part)]
-        for part in ("train/good", "test/good", "test/spot")
-    )
+    good, fine, spotted = squares(products)
 
     def read(pictures: Any, names: list[str] = layers) -> list:
         return list(network.extract(pictures, names).values())
@@ -67,9 +81,7 @@ def test_a_row_is_what_one_computes_by_hand(table_3: StudyResult, products: Path
     detector.fit(read(good, [INPUT, *layers]))
     asked = read([*fine, *spotted], [INPUT, *layers])
     maps = np.stack([upsample(one, SIDE) for one in detector.anomaly_maps(asked).numpy()])
-    drawn = np.array(Image.open(products / "bands" / "ground_truth" / "spot" / "000_mask.png"))
-    mask = cv2.resize(drawn, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST) > 0
-    truth = [np.zeros_like(mask)] * 4 + [mask] * 4
+    truth = masks_of(products)
 
     row = table_3.rows.set_index("defects").loc["nsa"]
     assert row["layers"] == "+".join(layers) and math.isnan(row["generator"])
@@ -226,3 +238,55 @@ def test_table_1_marks_no_best_among_different_figures() -> None:
     (table,) = STUDIES["e-table-1"].tables(frame(lines))
     assert table.head[1:] == ("image AU-ROC", "pixel AU-ROC", "AU-PRO", "P_h")
     assert [set(row[1:]) for row in table.body] == [{"80.0"}, {"60.0"}, {"70.0"}]
+
+
+def test_channels_of_the_pair_are_those_that_the_variant_says(
+    products: Path, tmp_path: Path, network: Extractor
+) -> None:
+    found = study("e-channels", products, tmp_path)
+    assert found.is_whole and "AFS 1/4" in found.markdown.read_text()
+    good, fine, spotted = squares(products)
+    normal = list(network.extract(good, network.default_pair).values())
+    test = list(network.extract([*fine, *spotted], network.default_pair).values())
+
+    bad, masks = apply_defects(good, make("perlin", product=described_product(good, SEED)), kind="perlin", seed=SEED)
+    truth = np.stack(masks)
+    best = []
+    for maps, anomalous in zip(normal, network.extract(bad, network.default_pair).values(), strict=True):
+        losses = []
+        for channel in range(maps.shape[1]):
+            difference = np.square((anomalous - maps)[:, channel].numpy())
+            large = np.stack([cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR) for one in difference])
+            low, high = (end(large, axis=(1, 2), keepdims=True) for end in (np.min, np.max))
+            losses.append(np.mean(np.square((large - low) / np.maximum(high - low, 1e-12) - truth)))
+        best.append(np.sort(np.argsort(losses)[: len(losses) // 2]))
+    rng = np.random.default_rng(SEED)
+    drawn = [np.sort(rng.permutation(maps.shape[1])[: maps.shape[1] // 2]) for maps in normal]
+    for variant, channels in (("all channels", None), ("AFS 1/2", best), ("random 1/2", drawn)):
+        taken = [
+            [one if channels is None else one[:, channels[at]] for at, one in enumerate(some)]
+            for some in (normal, test)
+        ]
+        maps = PatchCore(bank_size=50, seed=SEED).fit(taken[0]).anomaly_maps(taken[1]).numpy()
+        row = found.rows.set_index("variant").loc[variant]
+        large = [upsample(one, SIDE) for one in maps]
+        assert row["auroc"] == pytest.approx(roc_auc_score([0] * 4 + [1] * 4, [one.max() for one in large]), abs=1e-5)
+        assert row["aupro"] == pytest.approx(aupro(large, masks_of(products)), abs=1e-4)
+
+
+def test_our_search_is_made_with_the_kinds_that_are_said(
+    products: Path, tmp_path: Path, network: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kinds, "KIND_SETS", ("nsa,scratch", "sdas"))
+    found = study("e-kinds", products, tmp_path, layers="blocks.3.0.*", most_layers=2)
+    assert found.is_whole, found.rows["error"].tolist()
+    settings = StudySettings.of({"layers": "blocks.3.0.*", "most_layers": 2})
+    layers = ",".join(layer.name for layer in studied_layers(settings, network))
+    made = {"layers": layers, "detector": PatchCore(bank_size=50, seed=SEED), "image_size": SIDE, "seed": SEED}
+    for row, kind in zip(found.rows.itertuples(), ("nsa,scratch", "sdas"), strict=True):
+        generator = tmp_path / "generators" / "bands" / f"seed-{SEED}" if kind == "sdas" else None
+        inspector = fs.fit(products / "bands", defects=kind, generator=generator, device="cpu", pod=False, **made)
+        assert row.defects == kind
+        figures = fs.evaluate(inspector, open_dataset(products / "bands"), SIDE)
+        assert row.auroc == pytest.approx(figures["auroc"], abs=1e-5)
+        assert row.aupro == pytest.approx(figures["aupro_0.30"], abs=1e-4)

@@ -23,6 +23,8 @@ from flawsight.studies.study import STUDIES, Row, Study, Unit
 from flawsight.studies.tables import FAILED, MADE, MISSING, said_of_missing
 
 NOT_SHOWN = ("name", "data", "out", "list", "workers", "ray", "seeds")
+MATTERS = ("layers", "most_layers", "weights", "most_good", "most_test", "generator_preset", "generator_steps")
+"""What else a row may depend on that its unit does not say: our search's row, on which layers there were."""
 Made = list[tuple[Unit, Row]]
 
 
@@ -158,7 +160,7 @@ def _as_rows(grid: Mapping[str, Any], other: Mapping[str, Any]) -> list[Any]:
     parameters = {
         name: one for name, one in settings["parameter"].items() if "." not in name or name.split(".")[0] in both
     }
-    few = [settings.get(name) for name in ("weights", "most_good", "most_test", "generator_preset", "generator_steps")]
+    few = [settings.get(name) for name in MATTERS]
     return [grid["rows"], grid["columns"], grid["pictures"], parameters, few]
 
 

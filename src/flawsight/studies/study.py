@@ -166,5 +166,7 @@ STUDIES: Registry[Study] = Registry(
         "e-table-3": "flawsight.studies.papers.e:TABLE_3",
         "e-table-5": "flawsight.studies.papers.e:TABLE_5",
         "e-figure-5": "flawsight.studies.papers.e:FIGURE_5",
+        "e-channels": "flawsight.studies.papers.e:CHANNELS",
+        "e-kinds": "flawsight.studies.papers.e:KINDS",
     },
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -64,12 +64,13 @@ def pivot(
     title: str,
     with_mean: bool = True,
     with_best: bool = True,
+    unrivalled: Collection[str] = (),
 ) -> Table:
     """A table with a cell for each of `rows` and `columns`: `value` over the seeds, NaN where there is none.
 
     `frame` has one line for each cell and seed; where the column `is_whole` is False, the cell is marked. The last row
     (unless `with_mean` is False) is the mean over the rows, its deviation the root mean square of theirs, as in paper
-    A. The best of a row is bold, where they differ (unless `with_best` is False).
+    A. The best of a row is bold, where they differ (unless `with_best` is False), columns in `unrivalled` apart.
 
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"category": ["a", "a"], "kind": ["nsa", "simple"], "seed": 0, "p_h": [0.9, 0.8]})
@@ -92,7 +93,8 @@ def pivot(
     ]
     if with_mean and len(names) > 1:
         lines.append(("mean", *_mean_row(names, heads, cells, means)))
-    body = [(name, *(_with_best(texts, centres) if with_best else texts)) for name, texts, centres in lines]
+    rivals = [head not in unrivalled for head in heads]
+    body = [(name, *(_with_best(texts, centres, rivals) if with_best else texts)) for name, texts, centres in lines]
     note = NOT_ALL_SAYS if any(NOT_ALL in cell for row in body for cell in row) else ""
     return Table(title, (rows, *map(str, heads)), tuple(body), note)
 
@@ -116,11 +118,12 @@ def _mean_row(
     return found, centres
 
 
-def _with_best(cells: Sequence[str], means: Sequence[float]) -> list[str]:
-    known = [mean for mean in means if not math.isnan(mean)]
+def _with_best(cells: Sequence[str], means: Sequence[float], rivals: Sequence[bool]) -> list[str]:
+    known = [mean for mean, takes_part in zip(means, rivals, strict=True) if takes_part and not math.isnan(mean)]
     best = max(known, default=math.nan)
     is_told = len(set(known)) > 1
-    return [f"**{cell}**" if is_told and mean == best else cell for cell, mean in zip(cells, means, strict=True)]
+    texts = zip(cells, means, rivals, strict=True)
+    return [f"**{cell}**" if is_told and takes_part and mean == best else cell for cell, mean, takes_part in texts]
 
 
 def said_of_missing(frame: pd.DataFrame) -> list[str]:

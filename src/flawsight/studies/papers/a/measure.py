@@ -10,6 +10,7 @@ from typing import Any
 from sklearn.base import clone
 
 from flawsight.core import JOIN, FlawsightError, Silent
+from flawsight.data import split_good
 from flawsight.defects import AUTO_KINDS
 from flawsight.detectors import Detector
 from flawsight.features import Extractor, effective_receptive_fields
@@ -87,7 +88,7 @@ def _bases(settings: StudySettings) -> Iterator[tuple[Unit, Extractor]]:
 
 
 def measure_layers(units: Sequence[Unit], settings: StudySettings) -> list[Row]:
-    """The rows of units of one category, network and seed."""
+    """The rows of units of one category, network and seed: all learn from D_T, which our search splits once more."""
     if units[0].method == RRF:
         return _of_fields(units, settings)
     product, extractor = product_of(settings, units[0]), network_of(settings, units[0])
@@ -96,7 +97,8 @@ def measure_layers(units: Sequence[Unit], settings: StudySettings) -> list[Row]:
     for unit in units:
         try:
             if unit.layers == AUTO:
-                rows[unit] = of_search(unit, settings, product, extractor)
+                good = [product.paths[at] for at in split_good(len(product.paths), unit.seed).train]
+                rows[unit] = of_search(unit, settings, product, extractor, good=good)
             else:
                 members[unit] = MemberSpec(names_of(extractor, unit.layers), detector_of(unit, settings))
         except FlawsightError as error:
@@ -152,7 +154,7 @@ def _of_fields(units: Sequence[Unit], settings: StudySettings) -> list[Row]:
 
 
 def of_search(unit: Unit, settings: StudySettings, product: Product, extractor: Extractor, **changed: Any) -> Row:
-    """Our search and fit on all good images, which it parts itself; measured on the same test images.
+    """Our search and fit on all good images, which it splits itself; measured on the same test images.
 
     `changed`: options of `fit` beside those that the study says.
     """

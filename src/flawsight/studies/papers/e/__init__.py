@@ -1,11 +1,13 @@
 """Paper E, RealNet: Tables 1, 3 and 5, and Figure 5.
 
-All are made of the same rows: a RealNet with one source of anomalies and one change, trained on all good images. The
-generators of SDAS are kept in DIR/generators, one for each category and seed.
+The paper's are made of the same rows: a RealNet with one source of anomalies and one change, trained on all good
+images. Two are ours: what its defects and its channels bring to other methods. The generators of SDAS are kept in
+DIR/generators, one for each category and seed.
 """
 
 from typing import Any
 
+from flawsight.studies.papers.e import channels, kinds
 from flawsight.studies.papers.e.measure import COLUMNS, measure_realnet
 from flawsight.studies.papers.e.tables import over_retention, table_1, table_3, table_5, tables_of_rrs
 from flawsight.studies.papers.e.units import figure_5_units, table_1_units, table_3_units, table_5_units
@@ -64,4 +66,28 @@ FIGURE_5 = Study(
     figure=over_retention,
     takes=_TAKES,
     **_COMMON,
+)
+CHANNELS = Study(
+    title="Channels that AFS chooses, for another method",
+    source="ours, after Eq. 4 of paper E",
+    needs="masks for AU-PRO and P_h; a network with the customary pair",
+    columns=channels.COLUMNS,
+    units=channels.channel_units,
+    measure=channels.measure_channels,
+    tables=channels.tables_of_channels,
+    defaults={"detector": ("patchcore",)},
+    quick={"parameter": {"patchcore.bank_size": 50}},
+    takes=("detector", "parameter"),
+)
+KINDS = Study(
+    title="Our search with paper E's kinds of defects",
+    source="ours, after Sec. 3.1 of paper E",
+    needs="masks for AU-PRO and P_h; minutes of training for each generator",
+    columns=kinds.COLUMNS,
+    units=kinds.kinds_units,
+    measure=kinds.measure_kinds,
+    tables=kinds.tables_of_kinds,
+    defaults={"detector": ("patchcore",)},
+    quick={"parameter": {"patchcore.bank_size": 50}, "generator_preset": "tiny", "generator_steps": 2},
+    takes=("detector", "parameter", "most_layers", "generator_preset", "generator_steps"),
 )

@@ -1,6 +1,6 @@
 """Stand-in products with small defects: textures with specks, discs that lie turned, and solar cells.
 
-    python -m benchmarks.small_stand_ins DATA/dtd_textures --out FOLDER
+    python -m benchmarks.rules.small_stand_ins DATA/dtd_textures --out FOLDER
 
 Those of `stand_ins` are enlarged textures whose defects are large. Here photographs are enlarged less, the same five
 defects are drawn two to three times smaller, and there are objects: discs of a texture on a plain table, at any angle,
@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.stand_ins import (
+from benchmarks.rules.stand_ins import (
     BAD_PER_KIND,
     GOOD,
     KINDS,

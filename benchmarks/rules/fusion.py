@@ -1,7 +1,7 @@
 """Which rule makes the best choice from the same trials? Compared on products that no figure is reported on.
 
-    python -m benchmarks.stand_ins DATA/dtd_textures --out STAND_INS
-    python -m benchmarks.rule_study STAND_INS --out docs/studies
+    python -m benchmarks.rules.stand_ins DATA/dtd_textures --out STAND_INS
+    python -m benchmarks.rules.fusion STAND_INS --out docs/studies
 
 Products: the stand-ins, and the solar cells of `elpv-dataset` (mono- and polycrystalline; no masks, so AU-ROC instead
 of P_h). For each, every layer's detector learns from D_T and is tried on synthetic defects and on the test images; then
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.selection_study import SIDE, small_mask
+from benchmarks._exam import SIDE, small_mask
 from flawsight.data import open_dataset, read_image
 from flawsight.detectors import PatchCore
 from flawsight.features import Extractor, Layer

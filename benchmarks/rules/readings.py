@@ -1,8 +1,8 @@
 """In which ways should the chosen layers be read? Compared on products that no figure is reported on.
 
-    python -m benchmarks.stand_ins DATA/dtd_textures --out STAND_INS
-    python -m benchmarks.small_stand_ins DATA/dtd_textures --out STAND_INS
-    python -m benchmarks.readings_study STAND_INS --out docs/studies
+    python -m benchmarks.rules.stand_ins DATA/dtd_textures --out STAND_INS
+    python -m benchmarks.rules.small_stand_ins DATA/dtd_textures --out STAND_INS
+    python -m benchmarks.rules.readings STAND_INS --out docs/studies
 
 Products: every stand-in with small defects, every other one of the large textures, and the solar cells of
 `elpv-dataset` (no masks: AU-ROC). On each, the layers that a race measures in full, and the fixed pair, are read with
@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.rule_study import MAP_SIDE, Product, parsed, solar_cells, stand_in
-from benchmarks.selection_study import append_rows, rows_done
+from benchmarks._exam import append_rows, rows_done
+from benchmarks.rules.fusion import MAP_SIDE, Product, parsed, solar_cells, stand_in
 from flawsight.detectors import PatchCore
 from flawsight.features import Extractor
 from flawsight.inference import LayerSet, MemberSpec, fit_detectors, predict_raw

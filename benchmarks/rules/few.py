@@ -1,10 +1,10 @@
 """What should be read where good pictures are too few to choose by? Compared on products that no figure is reported on.
 
-    python -m benchmarks.stand_ins DATA/dtd_textures --out STAND_INS
-    python -m benchmarks.small_stand_ins DATA/dtd_textures --out STAND_INS
-    python -m benchmarks.few_study STAND_INS --out docs/studies
+    python -m benchmarks.rules.stand_ins DATA/dtd_textures --out STAND_INS
+    python -m benchmarks.rules.small_stand_ins DATA/dtd_textures --out STAND_INS
+    python -m benchmarks.rules.few STAND_INS --out docs/studies
 
-Products: every other one of those of `readings_study`, each with at most 60 test pictures. From 1 and 4 pictures each
+Products: every other one of those of `readings`, each with at most 60 test pictures. From 1 and 4 pictures each
 fixed rule learns as they are, or turned and mirrored (8 orientations); from 1 also, alone, from changed copies of it,
 as `fit` did before. From 8 the search is compared with the rules: alone, and in equal parts with the ends of stages.
 Banks of 400, maps at 128 x 128. Rows are appended as they are made: run it again to go on.
@@ -22,9 +22,9 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from benchmarks.readings_study import OFFICIAL, names
-from benchmarks.rule_study import MAP_SIDE, Product, parsed, solar_cells, stand_in
-from benchmarks.selection_study import SIDE, append_rows, rows_done
+from benchmarks._exam import SIDE, append_rows, rows_done
+from benchmarks.rules.fusion import MAP_SIDE, Product, parsed, solar_cells, stand_in
+from benchmarks.rules.readings import OFFICIAL, names
 from flawsight.data import LABEL_PRESERVING, ORIENTATIONS, augmented, folds, turned
 from flawsight.detectors import PatchCore
 from flawsight.features import Extractor
@@ -74,7 +74,7 @@ RULES: dict[str, list[Key]] = {
 
 def main() -> None:
     options = parsed(__doc__)
-    table = options.out / "few_study.csv"
+    table = options.out / "few.csv"
     table.parent.mkdir(parents=True, exist_ok=True)
     extractor = Extractor()
     for name in names(options.stand_ins)[::2]:

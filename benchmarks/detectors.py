@@ -1,6 +1,6 @@
 """Every detector on real defects: how much the choice of layers matters to it, and what it costs.
 
-    python -m benchmarks.detector_study DATA --out docs/studies/detectors.csv
+    python -m benchmarks.detectors DATA --out docs/studies/detectors.csv
 
 For each category and seed: the mean over four layers spread evenly over the default network, the last layer of stride
 16, the customary pair, the layer that paper A's rule picks (best P_h on NSA's defects among those measured in full),
@@ -23,9 +23,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from benchmarks._exam import SIDE, append_rows, draw_test, measure, rows_done, small_mask
 from benchmarks._inputs import good_paths
 from benchmarks.growth import evenly
-from benchmarks.selection_study import SIDE, append_rows, draw_test, measure, rows_done, small_mask
 from flawsight.data import Dataset, Sample, open_dataset, read_image
 from flawsight.detectors import DETECTORS, make_detectors
 from flawsight.features import INPUT, Extractor

@@ -1,6 +1,6 @@
 """Stand-in products: texture photographs with defects of kinds that the search never makes.
 
-    python -m benchmarks.stand_ins DATA/dtd_textures --out FOLDER
+    python -m benchmarks.rules.stand_ins DATA/dtd_textures --out FOLDER
 
 Real products with masked defects are few, and a rule tuned on them cannot be measured on them. So rules are developed
 here: for each class of the Describable Textures Dataset the two most homogeneous photographs become products, in the

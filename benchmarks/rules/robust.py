@@ -1,8 +1,8 @@
 """Should learning leave out what looks like a defect? Compared on products that no figure is reported on.
 
-    python -m benchmarks.stand_ins DATA/dtd_textures --out STAND_INS
-    python -m benchmarks.small_stand_ins DATA/dtd_textures --out STAND_INS
-    python -m benchmarks.robust_study STAND_INS --out docs/studies
+    python -m benchmarks.rules.stand_ins DATA/dtd_textures --out STAND_INS
+    python -m benchmarks.rules.small_stand_ins DATA/dtd_textures --out STAND_INS
+    python -m benchmarks.rules.robust STAND_INS --out docs/studies
 
 Forty good pictures, or 36 and four that show a defect: of one kind with even seeds, of any with odd ones. Whatever a
 detector leaves out of what it learns from, every picture is held out in turn and counts: the stated rate holds. Good
@@ -26,9 +26,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from benchmarks.readings_study import names
-from benchmarks.rule_study import MAP_SIDE, Product, parsed, stand_in
-from benchmarks.selection_study import append_rows, rows_done
+from benchmarks._exam import append_rows, rows_done
+from benchmarks.rules.fusion import MAP_SIDE, Product, parsed, stand_in
+from benchmarks.rules.readings import names
 from flawsight.data import folds
 from flawsight.detectors import greedy_k_center
 from flawsight.detectors.bases.descriptors import patch_descriptors

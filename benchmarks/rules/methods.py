@@ -1,10 +1,10 @@
 """How should the customary pair count for each method? Compared on products that no figure is reported on.
 
-    python -m benchmarks.stand_ins DATA/dtd_textures --out STAND_INS
-    python -m benchmarks.small_stand_ins DATA/dtd_textures --out STAND_INS
-    python -m benchmarks.methods_study STAND_INS --detectors gaussian --out docs/studies
+    python -m benchmarks.rules.stand_ins DATA/dtd_textures --out STAND_INS
+    python -m benchmarks.rules.small_stand_ins DATA/dtd_textures --out STAND_INS
+    python -m benchmarks.rules.methods STAND_INS --detectors gaussian --out docs/studies
 
-Products as in `readings_study`; `--every 3` takes every third. On each, `--layers` layers, spread over the network,
+Products as in `readings`; `--every 3` takes every third. On each, `--layers` layers, spread over the network,
 and layers read as one (the fixed pair, the ends of stages, the ends of blocks from stride 8 on) learn from D_T and are
 measured in full, on synthetic defects and on the test images at 128 x 128. Then rules pick and weigh by the synthetic
 defects alone. P_h; of the solar cells AU-ROC. SETTINGS are short trainings. Rows are appended as they are made: run it
@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks._exam import append_rows, rows_done
 from benchmarks.growth import evenly
-from benchmarks.readings_study import names, weighed
-from benchmarks.rule_study import MAP_SIDE, Product, solar_cells, stand_in
-from benchmarks.selection_study import append_rows, rows_done
+from benchmarks.rules.fusion import MAP_SIDE, Product, solar_cells, stand_in
+from benchmarks.rules.readings import names, weighed
 from flawsight.core import Layer
 from flawsight.detectors import Detector, make_detectors
 from flawsight.features import Extractor, levels, stage_ends
