@@ -131,13 +131,15 @@ def report(table: Path) -> None:
         "\n| category | share | fit | seeds | defective | of these left out | good left out | P_h | against clean | "
         "detected | at most | false alarms |\n|---|---|---|---|---|---|---|---|---|---|---|---|"
     )
+    order = {category: number for number, category in enumerate(dict.fromkeys(rows["category"]))}
+    rows = rows.assign(order=rows["category"].map(order)).sort_values(["order", "share"], kind="stable")
     for (category, share, method), group in rows.groupby(["category", "share", "method"], sort=False):
         wrong = group["left_out"] - group["left_out_defective"]
         most = f"{most_found(group):.0%}" if method == "default" else "-"
         print(
             f"| {category} | {share:.0%} | {method} | {len(group)} | "
-            f"{group['defective'].iloc[0]} of {group['pictures'].iloc[0]} | {group['left_out_defective'].sum()} | "
-            f"{wrong.sum()} | {100 * group['p_h'].mean():.1f} | {100 * group['lost'].mean():+.1f} | "
+            f"{group['defective'].iloc[0]} of {group['pictures'].iloc[0]} | {group['left_out_defective'].mean():.1f} | "
+            f"{wrong.mean():.1f} | {100 * group['p_h'].mean():.1f} | {100 * group['lost'].mean():+.1f} | "
             f"{group['detection_rate'].mean():.0%} | {most} | {group['false_alarm_rate'].mean():.1%} |"
         )
 
