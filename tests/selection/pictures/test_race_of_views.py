@@ -92,16 +92,19 @@ def test_the_cheapest_of_the_best(some: list[ViewTrial]) -> None:
         return
     best, most = best_trial(some), max(criterion(one.figures) for one in measured)
     assert best in measured and criterion(best.figures) >= most - best.margin
+    usual = measured[0]
+    assert best.cost >= usual.cost or criterion(best.figures) >= criterion(usual.figures)
     for one in measured:
         near = criterion(one.figures) >= most - one.margin
-        assert not near or best.inputs * best.view.side**2 <= one.inputs * one.view.side**2
+        if near and (one.cost >= usual.cost or criterion(one.figures) >= criterion(usual.figures)):
+            assert best.inputs * best.view.side**2 <= one.inputs * one.view.side**2
 
 
 @pytest.mark.parametrize(("better", "wins"), [(0.905, "cheap"), (0.98, "dear")])
 def test_a_dear_view_must_be_worth_it(better: float, wins: str) -> None:
     trials = {
-        "dear": ViewTrial(View("tiles", 256), 20, {"nsa": Metrics(better, better)}),
         "cheap": ViewTrial(View("squash", 256), 1, {"nsa": Metrics(0.9, 0.9)}),
+        "dear": ViewTrial(View("tiles", 256), 20, {"nsa": Metrics(better, better)}),
     }
     assert best_trial(list(trials.values())) is trials[wins]
     assert trials["dear"].cost == 20 * trials["cheap"].cost
@@ -112,9 +115,19 @@ def test_where_few_were_measured_it_must_be_worth_more() -> None:
         ViewTrial(view, inputs, {"nsa": Metrics(value, value)}, 0.9)
         for view, inputs, value in ((SQUASH, 1, 0.9), (TILES, 9, 0.94))
     )
-    assert best_trial([dear, cheap]) is cheap
-    assert best_trial([replace(dear, margin=NEGLIGIBLE), replace(cheap, margin=NEGLIGIBLE)]).view == TILES
+    assert best_trial([cheap, dear]) is cheap
+    assert best_trial([replace(cheap, margin=NEGLIGIBLE), replace(dear, margin=NEGLIGIBLE)]).view == TILES
     assert math.isnan(ViewTrial(TILES, 9, {}).p_h)
+
+
+def test_what_is_cheaper_than_the_usual_must_be_no_worse() -> None:
+    usual, small, large = (
+        ViewTrial(View("squash", side), 1, {"nsa": Metrics(value, value)}, 0.9)
+        for side, value in ((256, 0.9), (128, 0.89), (384, 0.92))
+    )
+    assert best_trial([usual, small, large]) is usual
+    assert best_trial([small, usual, large]) is small  # who names the small one first has it as the usual one
+    assert best_trial([usual, replace(small, figures=large.figures), large]).view.side == 128
 
 
 def test_a_view_too_slow_to_read_is_left_out(scenes: Scenes, network: Extractor, quick_detectors: dict) -> None:

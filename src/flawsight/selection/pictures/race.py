@@ -66,6 +66,8 @@ class ViewTrial:
 def best_trial(trials: Sequence[ViewTrial]) -> ViewTrial:
     """The cheapest, and first, of those not clearly worse than the best; FlawsightError where none was measured.
 
+    The first is what pictures are seen through where nothing is tried: what is cheaper must be no worse than it at all.
+
     >>> from flawsight.selection.pictures import ViewTrial, best_trial
     >>> from flawsight.views import View
     >>> cheap = ViewTrial(View("squash", 256), 1, {"nsa": Metrics(0.90, 0.90)})
@@ -77,7 +79,13 @@ def best_trial(trials: Sequence[ViewTrial]) -> ViewTrial:
     if not measured:
         raise FlawsightError(next(trial.reason for trial in trials))
     most = max(criterion(trial.figures) for trial in measured)
-    near = [trial for trial in measured if criterion(trial.figures) >= most - trial.margin]
+    usual = measured[0]
+    near = [
+        trial
+        for trial in measured
+        if criterion(trial.figures) >= most - trial.margin
+        and (trial.cost >= usual.cost or criterion(trial.figures) >= criterion(usual.figures))
+    ]
     return min(near, key=lambda trial: trial.cost)
 
 
