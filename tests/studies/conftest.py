@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from PIL import Image
 from flawsight.settings import StudySettings
 from flawsight.studies import STUDIES, Study, Table, Unit, pivot
 from flawsight.studies.grid import chosen_categories
+from flawsight.views import resize_image
 
 SIZE = (80, 96)
 TAKES = ("detector", "augment", "textures")
@@ -25,6 +28,30 @@ def products(tmp_path_factory: pytest.TempPathFactory, texture: Callable, spoile
     for name, first in (("bands", 1000), ("stripes", 2000)):
         write_product(root / name, texture, spoiled, first)
     return root
+
+
+class Bands(NamedTuple):
+    """Of bands: squares to learn from, squares to test on (four good ones, then four with a spot), and their masks."""
+
+    good: list[np.ndarray]
+    test: list[np.ndarray]
+    masks: list[np.ndarray]
+
+
+@pytest.fixture(scope="session")
+def bands(products: Path) -> Callable[[int], Bands]:
+    """The product at a size, its files read with other libraries."""
+
+    def at(side: int) -> Bands:
+        good, fine, spotted = (
+            [resize_image(np.array(Image.open(path)), side) for path in sorted((products / "bands" / part).iterdir())]
+            for part in ("train/good", "test/good", "test/spot")
+        )
+        drawn = np.array(Image.open(products / "bands" / "ground_truth" / "spot" / "000_mask.png"))
+        mask = cv2.resize(drawn, (side, side), interpolation=cv2.INTER_NEAREST) > 0
+        return Bands(good, fine + spotted, [np.zeros_like(mask)] * 4 + [mask] * 4)
+
+    return at
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,11 +5,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 import flawsight as fs
@@ -23,7 +21,6 @@ from flawsight.settings import StudySettings
 from flawsight.studies import STUDIES, StudyResult, Unit, run_study
 from flawsight.studies.papers.a.measure import COLUMNS
 from flawsight.studies.products import network_of
-from flawsight.views import resize_image
 
 SIDE = 64
 LAYER = "blocks.2.0.bn3"
@@ -40,19 +37,10 @@ def table_1(products: Path, tmp_path_factory: pytest.TempPathFactory) -> StudyRe
 
 
 @pytest.fixture(scope="module")
-def squares(products: Path) -> dict[str, list[np.ndarray]]:
-    """Of bands: what it is learned from, good and spotted, read with another library."""
-    return {
-        part: [resize_image(np.array(Image.open(path)), SIDE) for path in find_images(products / "bands" / part)]
-        for part in ("train/good", "test/good", "test/spot")
-    }
-
-
-@pytest.fixture(scope="module")
-def by_hand(squares: dict, network: Extractor) -> tuple[Callable[[list[np.ndarray]], np.ndarray], list[np.ndarray]]:
+def by_hand(bands: Callable, network: Extractor) -> tuple[Callable[[list[np.ndarray]], np.ndarray], list[np.ndarray]]:
     """Smoothed maps of images from a PatchCore of that layer, and the images it has not learned from."""
     split = split_good(10, seed=1)
-    good = squares["train/good"]
+    good = bands(SIDE).good
     detector = PatchCore(bank_size=50, seed=1).fit([network.extract([good[i] for i in split.train], [LAYER])[LAYER]])
 
     def maps(images: list[np.ndarray]) -> np.ndarray:
@@ -71,15 +59,13 @@ def row(found: StudyResult, **values: object) -> pd.Series:
 
 
 def test_a_row_is_what_one_computes_by_hand_on_real_defects(
-    table_1: StudyResult, products: Path, squares: dict, by_hand: tuple
+    table_1: StudyResult, bands: Callable, by_hand: tuple
 ) -> None:
-    maps = by_hand[0]([*squares["test/good"], *squares["test/spot"]])
-    labels = [0] * 4 + [1] * 4
-    drawn = np.array(Image.open(products / "bands" / "ground_truth" / "spot" / "000_mask.png"))
-    mask = cv2.resize(drawn, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST) > 0
+    _, test, masks = bands(SIDE)
+    maps, labels = by_hand[0](test), [0] * 4 + [1] * 4
     one = row(table_1, category="bands", layers=LAYER, seed=1)
     assert one["auroc"] == pytest.approx(roc_auc_score(labels, maps.max(axis=(1, 2))), abs=1e-5)
-    assert one["aupro"] == pytest.approx(aupro(list(maps), [np.zeros_like(mask)] * 4 + [mask] * 4), abs=1e-4)
+    assert one["aupro"] == pytest.approx(aupro(list(maps), masks), abs=1e-4)
     assert one["p_h"] == pytest.approx(2 / (1 / one["auroc"] + 1 / one["aupro"]), abs=1e-5)
     assert (one["reads"], one["block"], one["stride"]) == (LAYER, "blocks.2", 8)
 

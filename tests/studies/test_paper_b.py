@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,7 +23,6 @@ from flawsight.scoring import upsample
 from flawsight.selection import criterion, make_validation_set
 from flawsight.studies import STUDIES, StudyResult, run_study
 from flawsight.studies.papers.b.units import SYNTHETIC
-from flawsight.views import resize_image
 
 SIDE = 64
 LAYER = "blocks.2.0.bn3"
@@ -65,16 +63,6 @@ def whole(products: Path, two_networks: dict, tmp_path_factory: pytest.TempPathF
     return study("b-figure-6", products, out, layers="all", most_layers=2, seeds="1", **two_networks)
 
 
-@pytest.fixture(scope="module")
-def squares(products: Path) -> Callable[[str, int], list[np.ndarray]]:
-    """Of a part of bands, read with another library."""
-
-    def read(part: str, side: int) -> list[np.ndarray]:
-        return [resize_image(np.array(Image.open(path)), side) for path in find_images(products / "bands" / part)]
-
-    return read
-
-
 def row(found: StudyResult, **values: object) -> pd.Series:
     rows = found.rows
     for name, value in values.items():
@@ -83,12 +71,9 @@ def row(found: StudyResult, **values: object) -> pd.Series:
     return rows.iloc[0]
 
 
-def by_hand(products: Path, maps: np.ndarray, scores: np.ndarray, side: int) -> tuple[float, float]:
-    """AU-ROC and AU-PRO of the test images of bands: 4 good ones, then 4 with the same spot."""
-    drawn = np.array(Image.open(products / "bands" / "ground_truth" / "spot" / "000_mask.png"))
-    mask = cv2.resize(drawn, (side, side), interpolation=cv2.INTER_NEAREST) > 0
-    auroc = roc_auc_score([0] * 4 + [1] * 4, scores)
-    return auroc, aupro(list(maps), [np.zeros_like(mask)] * 4 + [mask] * 4)
+def by_hand(bands: Callable, maps: np.ndarray, scores: np.ndarray, side: int) -> tuple[float, float]:
+    """AU-ROC and AU-PRO of the test images of bands."""
+    return roc_auc_score([0] * 4 + [1] * 4, scores), aupro(list(maps), bands(side).masks)
 
 
 def smoothed(detector, maps: list, side: int) -> np.ndarray:
@@ -96,14 +81,14 @@ def smoothed(detector, maps: list, side: int) -> np.ndarray:
 
 
 def test_a_layer_learns_from_all_good_images(
-    products: Path, squares: Callable, network: Extractor, tmp_path: Path
+    products: Path, bands: Callable, network: Extractor, tmp_path: Path
 ) -> None:
     found = study("b-figure-3", products, tmp_path, seeds="1")
     one = row(found, category="bands", layers=LAYER)
-    good, test = squares("train/good", SIDE), [*squares("test/good", SIDE), *squares("test/spot", SIDE)]
+    good, test, _ = bands(SIDE)
     features = [network.extract(some, [LAYER])[LAYER] for some in (good, test)]
     maps = smoothed(PatchCore(bank_size=50, seed=1).fit(features[:1]), features[1:], SIDE)
-    auroc, pro = by_hand(products, maps, maps.max(axis=(1, 2)), SIDE)
+    auroc, pro = by_hand(bands, maps, maps.max(axis=(1, 2)), SIDE)
     assert one["auroc"] == pytest.approx(auroc, abs=1e-5) and one["aupro"] == pytest.approx(pro, abs=1e-4)
     field = effective_receptive_fields(network, layers=[LAYER])[LAYER].relative
     assert one["rrf"] == pytest.approx(field, abs=1e-5) and one["order"] == network.layer(LAYER).order
@@ -112,11 +97,11 @@ def test_a_layer_learns_from_all_good_images(
     assert found.figure and "<polyline" in found.figure.read_text()
 
 
-def test_the_criterion_is_that_of_the_search(products: Path, squares: Callable, network: Extractor, whole) -> None:
+def test_the_criterion_is_that_of_the_search(bands: Callable, network: Extractor, whole) -> None:
     layer = whole.rows[whole.rows["defects"] == SYNTHETIC].iloc[0]["layers"]
     one = row(whole, category="bands", extractor=LITE0, layers=layer, defects=SYNTHETIC, image_size=SIDE)
     assert math.isnan(one["auroc"]) and math.isnan(one["p_h"])
-    validation = make_validation_set(squares("train/good", SIDE), AUTO_KINDS, seed=1, may_drop=True)
+    validation = make_validation_set(bands(SIDE).good, AUTO_KINDS, seed=1, may_drop=True)
 
     def features(images) -> list:
         return [network.extract(list(images), [layer])[layer]]
@@ -133,18 +118,18 @@ def test_the_criterion_is_that_of_the_search(products: Path, squares: Callable, 
     assert one["criterion"] == pytest.approx(criterion(figures), abs=0.02)
 
 
-def test_the_ensemble_is_the_mean_of_scaled_maps(products: Path, squares: Callable, network: Extractor, whole) -> None:
+def test_the_ensemble_is_the_mean_of_scaled_maps(bands: Callable, network: Extractor, whole) -> None:
     found = row(whole, category="bands", extractor=f"{LITE0}+{RESNET}")
     every_map, every_score = [], []
     for one in (network, Extractor(RESNET, "random", SIDE, "cpu")):
         pair = one.default_pair
-        good, test = squares("train/good", SIDE), [*squares("test/good", SIDE), *squares("test/spot", SIDE)]
+        good, test, _ = bands(SIDE)
         features = [[one.extract(some, pair)[name] for name in pair] for some in (good, test)]
         maps = smoothed(PatchCore(bank_size=50, seed=1, embed_dim=1024).fit(features[0]), features[1], SIDE)
         scores = maps.max(axis=(1, 2))
         every_map.append((maps - maps.min()) / (maps.max() - maps.min()))
         every_score.append((scores - scores.min()) / (scores.max() - scores.min()))
-    auroc, pro = by_hand(products, np.mean(every_map, axis=0), np.mean(every_score, axis=0), SIDE)
+    auroc, pro = by_hand(bands, np.mean(every_map, axis=0), np.mean(every_score, axis=0), SIDE)
     assert found["auroc"] == pytest.approx(auroc, abs=1e-5) and found["aupro"] == pytest.approx(pro, abs=1e-4)
     assert found["reads"] == "blocks.2.1.add+blocks.4.2.add layer2.1.relu_1+layer3.1.relu_1"
 
@@ -177,17 +162,17 @@ def test_the_search_may_choose_the_size(whole: StudyResult, products: Path, two_
         assert auto["aupro"] == pytest.approx(figures["aupro_0.30"], abs=1e-4)
 
 
-def test_fastflow_reads_three_stages(products: Path, squares: Callable, network: Extractor, tmp_path: Path) -> None:
+def test_fastflow_reads_three_stages(products: Path, bands: Callable, network: Extractor, tmp_path: Path) -> None:
     parameters = {"fastflow.training_steps": 2, "fastflow.flow_steps": 1}
     options = {"detector": "fastflow", "image_size": SIDE, "most_layers": 1, "categories": "bands"}
     found = study("b-table-1", products, tmp_path, parameter=parameters, **options)
     one = row(found, layers="stages")
     names = ("blocks.1.1.add", "blocks.2.1.add", "blocks.4.2.add")
     assert one["reads"] == "+".join(names)
-    good, test = squares("train/good", SIDE), [*squares("test/good", SIDE), *squares("test/spot", SIDE)]
+    good, test, _ = bands(SIDE)
     features = [[network.extract(some, names)[name] for name in names] for some in (good, test)]
     maps = smoothed(FastFlow(training_steps=2, flow_steps=1).fit(features[0]), features[1], SIDE)
-    auroc, pro = by_hand(products, maps, maps.max(axis=(1, 2)), SIDE)
+    auroc, pro = by_hand(bands, maps, maps.max(axis=(1, 2)), SIDE)
     assert one["auroc"] == pytest.approx(auroc, abs=0.07) and one["aupro"] == pytest.approx(pro, abs=0.02)
 
 

@@ -46,21 +46,11 @@ def table_1(products: Path, out: Path) -> StudyResult:
 
 
 @pytest.fixture(scope="module")
-def pictures(products: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Of bands: the good squares, and those to test on, four good and four spotted ones."""
-    parts = [
-        [resize_image(np.array(Image.open(path)), SIDE) for path in find_images(products / "bands" / part)]
-        for part in ("train/good", "test/good", "test/spot")
-    ]
-    return parts[0], parts[1] + parts[2]
-
-
-@pytest.fixture(scope="module")
-def vectors(pictures: tuple, network: Extractor) -> Callable[[str], tuple[np.ndarray, np.ndarray]]:
+def vectors(bands: Callable, network: Extractor) -> Callable[[str], tuple[np.ndarray, np.ndarray]]:
     """Pooled vectors of the good and of the test pictures at a level."""
 
     def of(name: str) -> tuple[np.ndarray, np.ndarray]:
-        good, test = (network.extract(some, [name])[name].double().mean((2, 3)).numpy() for some in pictures)
+        good, test = (network.extract(some, [name])[name].double().mean((2, 3)).numpy() for some in bands(SIDE)[:2])
         return good, test
 
     return of
@@ -116,11 +106,11 @@ def test_a_level_and_the_sum_are_what_one_computes_by_hand(
 
 
 def test_changed_copies_are_learned_from(
-    table_1: StudyResult, vectors: Callable, pictures: tuple, network: Extractor
+    table_1: StudyResult, vectors: Callable, bands: Callable, network: Extractor
 ) -> None:
     name = levels(network.layers)[0]
     changes = ("blur", "contrast", "colour", "noise")
-    copies = augmented(pictures[0], 2, changes, 0)
+    copies = augmented(bands(SIDE).good, 2, changes, 0)
     many = network.extract([copies[number] for number in range(20)], [name])[name].double().mean((2, 3)).numpy()
     learned = cut(10, 3)
     scores = mahalanobis(many[[*learned, *(learned + 10)]], vectors(name)[1])
@@ -190,18 +180,18 @@ def test_the_one_class_machine_is_scikit_learns(table_5: StudyResult, vectors: C
 
 
 def test_the_autoencoder_has_two_scores(
-    table_5: StudyResult, products: Path, pictures: tuple, network: Extractor
+    table_5: StudyResult, products: Path, bands: Callable, network: Extractor
 ) -> None:
     drawn = np.array(Image.open(products / "bands" / "ground_truth" / "spot" / "000_mask.png")) > 0
     regions, count = label(drawn, np.ones((3, 3)))
     area = min(np.bincount(regions.ravel())[1:]) / drawn.size
     assert count == 1
-    learned = [pictures[0][number] for number in cut(10, 4)]
+    learned = [bands(SIDE).good[number] for number in cut(10, 4)]
     one = rows(table_5, method="autoencoder", variant="fold=4").iloc[0]
     for column, score in (("auroc", "mean"), ("auroc_component", "component")):
         detector = Autoencoder(side=32, width=4, epochs=1, score=score, least_area=area)
         detector.fit([network.pixels(learned)])
-        scores = detector.image_scores([network.pixels(pictures[1])]).numpy()
+        scores = detector.image_scores([network.pixels(bands(SIDE).test)]).numpy()
         assert one[column] == pytest.approx(roc_auc_score(LABELS, scores))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,19 +40,13 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def squares(products: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    parts = [
-        [resize_image(np.array(Image.open(path)), SIDE) for path in find_images(products / "bands" / part)]
-        for part in ("train/good", "test/good", "test/spot")
-    ]
-    return parts[0], parts[1] + parts[2]
+def squares(bands: Callable) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    return bands(SIDE)[:2]
 
 
 @pytest.fixture(scope="module")
-def masks(products: Path) -> list[np.ndarray]:
-    drawn = np.array(Image.open(products / "bands" / "ground_truth" / "spot" / "000_mask.png"))
-    mask = cv2.resize(drawn, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST) > 0
-    return [np.zeros_like(mask)] * 4 + [mask] * 4
+def masks(bands: Callable) -> list[np.ndarray]:
+    return bands(SIDE).masks
 
 
 def by_hand(

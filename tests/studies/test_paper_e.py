@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,11 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 import flawsight as fs
 from flawsight.core import INPUT, FlawsightError
-from flawsight.data import find_images, open_dataset
+from flawsight.data import open_dataset
 from flawsight.defects import apply_defects, described_product, make
 from flawsight.detectors import AnomalySynthesis, PatchCore, RealNet
 from flawsight.features import Extractor, stage_ends
@@ -30,9 +29,10 @@ from flawsight.studies.papers.e import kinds, measure
 from flawsight.studies.papers.e.units import SOURCES, VARIANTS
 from flawsight.studies.products import product_of
 from flawsight.studies.study import Unit
-from flawsight.views import resize_image
 
 SIDE, SEED, QUALITY = 64, 1, 9.5
+READ = "blocks.1.*,blocks.2.*"
+"""Two stages, for a training of all takes seconds."""
 SMALL = {"training_steps": 2, "pairs": 8, "afs_pairs": 4}
 
 
@@ -45,7 +45,7 @@ def quality() -> Any:
 
 
 def study(name: str, data: Path, out: Path, **options: Any) -> StudyResult:
-    given = {"quick": True, "device": "cpu", "categories": "bands", "seeds": str(SEED)}
+    given = {"quick": True, "device": "cpu", "categories": "bands", "seeds": str(SEED), "layers": READ}
     return run_study(name, data, out, **{**given, **options})
 
 
@@ -55,23 +55,9 @@ def table_3(products: Path, tmp_path_factory: pytest.TempPathFactory) -> StudyRe
     return study("e-table-3", products, tmp_path_factory.mktemp("e"), textures=textures)
 
 
-def squares(products: Path) -> Iterator[list[np.ndarray]]:
-    """Of bands: good ones to learn from, good ones and spotted ones to test on."""
-    for part in ("train/good", "test/good", "test/spot"):
-        paths = find_images(products / "bands" / part)
-        yield [resize_image(np.array(Image.open(path)), SIDE) for path in paths]
-
-
-def masks_of(products: Path) -> list[np.ndarray]:
-    """Of the good ones and the spotted ones to test on."""
-    drawn = np.array(Image.open(products / "bands" / "ground_truth" / "spot" / "000_mask.png"))
-    mask = cv2.resize(drawn, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST) > 0
-    return [np.zeros_like(mask)] * 4 + [mask] * 4
-
-
-def test_a_row_is_what_one_computes_by_hand(table_3: StudyResult, products: Path, network: Extractor) -> None:
-    layers = list(stage_ends(network.layers))
-    good, fine, spotted = squares(products)
+def test_a_row_is_what_one_computes_by_hand(table_3: StudyResult, bands: Callable, network: Extractor) -> None:
+    layers = list(stage_ends(network.select(READ)))
+    good, test, masks = bands(SIDE)
 
     def read(pictures: Any, names: list[str] = layers) -> list:
         return list(network.extract(pictures, names).values())
@@ -79,15 +65,14 @@ def test_a_row_is_what_one_computes_by_hand(table_3: StudyResult, products: Path
     defect = make("nsa", product=described_product(good, SEED))
     detector = RealNet(**SMALL, seed=SEED).attach(AnomalySynthesis(read, [defect]))
     detector.fit(read(good, [INPUT, *layers]))
-    asked = read([*fine, *spotted], [INPUT, *layers])
+    asked = read(test, [INPUT, *layers])
     maps = np.stack([upsample(one, SIDE) for one in detector.anomaly_maps(asked).numpy()])
-    truth = masks_of(products)
 
     row = table_3.rows.set_index("defects").loc["nsa"]
     assert row["layers"] == "+".join(layers) and math.isnan(row["generator"])
     assert row["auroc"] == pytest.approx(roc_auc_score([0] * 4 + [1] * 4, detector.image_scores(asked)), abs=1e-5)
-    assert row["pixel_auroc"] == pytest.approx(roc_auc_score(np.stack(truth).ravel(), maps.ravel()), abs=1e-4)
-    assert row["aupro"] == pytest.approx(aupro(list(maps), truth), abs=1e-4)
+    assert row["pixel_auroc"] == pytest.approx(roc_auc_score(np.stack(masks).ravel(), maps.ravel()), abs=1e-4)
+    assert row["aupro"] == pytest.approx(aupro(list(maps), masks), abs=1e-4)
 
 
 def test_every_source_is_there_and_what_its_generator_is_worth(table_3: StudyResult) -> None:
@@ -241,16 +226,18 @@ def test_table_1_marks_no_best_among_different_figures() -> None:
 
 
 def test_channels_of_the_pair_are_those_that_the_variant_says(
-    products: Path, tmp_path: Path, network: Extractor
+    products: Path, bands: Callable, tmp_path: Path, network: Extractor
 ) -> None:
     found = study("e-channels", products, tmp_path)
     assert found.is_whole and "AFS 1/4" in found.markdown.read_text()
-    good, fine, spotted = squares(products)
+    good, asked, truth = bands(SIDE)
     normal = list(network.extract(good, network.default_pair).values())
-    test = list(network.extract([*fine, *spotted], network.default_pair).values())
+    test = list(network.extract(asked, network.default_pair).values())
 
-    bad, masks = apply_defects(good, make("perlin", product=described_product(good, SEED)), kind="perlin", seed=SEED)
-    truth = np.stack(masks)
+    bad, drawn_masks = apply_defects(
+        good, make("perlin", product=described_product(good, SEED)), kind="perlin", seed=SEED
+    )
+    defects = np.stack(drawn_masks)
     best = []
     for maps, anomalous in zip(normal, network.extract(bad, network.default_pair).values(), strict=True):
         losses = []
@@ -258,11 +245,11 @@ def test_channels_of_the_pair_are_those_that_the_variant_says(
             difference = np.square((anomalous - maps)[:, channel].numpy())
             large = np.stack([cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR) for one in difference])
             low, high = (end(large, axis=(1, 2), keepdims=True) for end in (np.min, np.max))
-            losses.append(np.mean(np.square((large - low) / np.maximum(high - low, 1e-12) - truth)))
+            losses.append(np.mean(np.square((large - low) / np.maximum(high - low, 1e-12) - defects)))
         best.append(np.sort(np.argsort(losses)[: len(losses) // 2]))
     rng = np.random.default_rng(SEED)
-    drawn = [np.sort(rng.permutation(maps.shape[1])[: maps.shape[1] // 2]) for maps in normal]
-    for variant, channels in (("all channels", None), ("AFS 1/2", best), ("random 1/2", drawn)):
+    by_chance = [np.sort(rng.permutation(maps.shape[1])[: maps.shape[1] // 2]) for maps in normal]
+    for variant, channels in (("all channels", None), ("AFS 1/2", best), ("random 1/2", by_chance)):
         taken = [
             [one if channels is None else one[:, channels[at]] for at, one in enumerate(some)]
             for some in (normal, test)
@@ -271,7 +258,7 @@ def test_channels_of_the_pair_are_those_that_the_variant_says(
         row = found.rows.set_index("variant").loc[variant]
         large = [upsample(one, SIDE) for one in maps]
         assert row["auroc"] == pytest.approx(roc_auc_score([0] * 4 + [1] * 4, [one.max() for one in large]), abs=1e-5)
-        assert row["aupro"] == pytest.approx(aupro(large, masks_of(products)), abs=1e-4)
+        assert row["aupro"] == pytest.approx(aupro(large, truth), abs=1e-4)
 
 
 def test_our_search_is_made_with_the_kinds_that_are_said(
