@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
 from typing import TypeVar
 
 import numpy as np
@@ -17,6 +19,8 @@ from flawsight.selection.memory import groups_that_fit, working_memory
 from flawsight.selection.race.fidelity import high_fidelity
 from flawsight.selection.validation import ValidationSet
 from flawsight.settings import StudySettings
+from flawsight.studies.grid import bases
+from flawsight.studies.study import Unit
 from flawsight.training import parallel_map
 
 PAIR = "pair"
@@ -40,6 +44,13 @@ def detectors_of(settings: StudySettings, seed: int) -> dict[str, Detector]:
         if detector.tags.input != "features":
             raise FlawsightError(f"the method '{name}' does not read single layers: leave it out of this study")
     return found
+
+
+def units_of_methods(settings: StudySettings, every: Sequence[Mapping[str, str]]) -> Iterator[Unit]:
+    """Each of these variations of a unit, for each category, network, image size, method and seed."""
+    detectors_of(settings, 0)  # what is unknown is said before long work
+    for base, method, one, seed in product(bases(settings), settings.detector, every, settings.seeds):
+        yield replace(base, method=method, seed=seed, **one)  # type: ignore[arg-type] # all texts
 
 
 def names_of(extractor: Extractor, layers: str) -> tuple[str, ...]:

@@ -99,7 +99,7 @@ def _of_kinds() -> dict[str, Criterion]:
 
 def table_1(frame: pd.DataFrame) -> list[Table]:
     """The layer that each kind of defect chooses."""
-    return _tables(chosen(frame, {**_of_kinds(), OURS: ours}), "of the layer chosen by defects of this kind")
+    return tables_of_figures(chosen(frame, {**_of_kinds(), OURS: ours}), "of the layer chosen by defects of this kind")
 
 
 def table_2(frame: pd.DataFrame) -> list[Table]:
@@ -112,13 +112,13 @@ def table_2(frame: pd.DataFrame) -> list[Table]:
     bounds = {name: one[one["by"] == name] for name in (BASELINE, HINDSIGHT)}
     picked = one[~one["by"].isin(list(bounds))]
     lines = [bounds[BASELINE], picked, several[[*RUN, "by", "is_whole", *FIGURES]], bounds[HINDSIGHT]]
-    return _tables(pd.concat(lines), "of one chosen layer and of several", unrivalled=(HINDSIGHT,))
+    return tables_of_figures(pd.concat(lines), "of one chosen layer and of several", unrivalled=(HINDSIGHT,))
 
 
 def table_3(frame: pd.DataFrame) -> list[Table]:
     """The choice by P_h and by AU-ROC on NSA's defects, and ours."""
     criteria = {"P_h on NSA": p_h_on("nsa"), "AU-ROC on NSA": auroc_on("nsa"), OURS: ours}
-    return _tables(chosen(frame, criteria), "of the layer chosen by this criterion")
+    return tables_of_figures(chosen(frame, criteria), "of the layer chosen by this criterion")
 
 
 def table_4(frame: pd.DataFrame) -> list[Table]:
@@ -136,7 +136,8 @@ def table_4(frame: pd.DataFrame) -> list[Table]:
     return found
 
 
-def _tables(lines: pd.DataFrame, what: str, unrivalled: Collection[str] = ()) -> list[Table]:
+def tables_of_figures(lines: pd.DataFrame, what: str, unrivalled: Collection[str] = ()) -> list[Table]:
+    """For each network and method a table of P_h, AU-ROC and AU-PRO by category and the column `by`."""
     found = []
     for (network, method), part in lines.groupby(["network", "method"], sort=False):
         for figure, title in TITLES.items():

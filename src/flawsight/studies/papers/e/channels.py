@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -13,16 +12,15 @@ from sklearn.base import clone
 from torch import Tensor
 
 from flawsight.defects import apply_defects, described_product, make
-from flawsight.features import ChannelSelection, Extractor
+from flawsight.features import ChannelSelection, Extractor, best_channels
 from flawsight.inference import predict
 from flawsight.scoring import RawPrediction
 from flawsight.settings import StudySettings
-from flawsight.studies.grid import bases
-from flawsight.studies.layers import PAIR, detectors_of
-from flawsight.studies.papers.a.tables import TITLES, with_networks
+from flawsight.studies.layers import PAIR, detectors_of, units_of_methods
+from flawsight.studies.papers.a.tables import TITLES, tables_of_figures, with_networks
 from flawsight.studies.products import Product, network_of, product_of
 from flawsight.studies.study import Row, Unit
-from flawsight.studies.tables import Table, pivot
+from flawsight.studies.tables import Table
 
 ALL, AFS, RANDOM = "all channels", "AFS", "random"
 SHARES = ("1/2", "1/4")
@@ -37,23 +35,19 @@ Maps = list[Tensor]
 
 def channel_units(settings: StudySettings) -> Iterator[Unit]:
     """All channels of the customary pair, and a half and a quarter of each layer's, by AFS and at random."""
-    detectors_of(settings, 0)  # what is unknown is said before long work
-    for base in bases(settings):
-        for method in settings.detector:
-            for variant in VARIANTS:
-                for seed in settings.seeds:
-                    yield replace(base, method=method, layers=PAIR, variant=variant, seed=seed)
+    return units_of_methods(settings, [{"layers": PAIR, "variant": variant} for variant in VARIANTS])
 
 
 def measure_channels(units: Sequence[Unit], settings: StudySettings) -> list[Row]:
     """All from one reading of the network; the defects that AFS sees and the random channels are by the seed."""
     product, network, seed = product_of(settings, units[0]), network_of(settings, units[0]), units[0].seed
     good, test = (_read(network, images) for images in (product.good, product.test))
-    triplets = _with_defects(network, product, seed) if any(unit.variant.startswith(AFS) for unit in units) else []
     widths = [maps.shape[1] for maps in good[0]]
+    sees = any(unit.variant.startswith(AFS) for unit in units)
+    losses = _losses(network, product, good, widths, seed) if sees else []
     rows: list[Row] = []
     for unit in units:
-        channels = None if unit.variant == ALL else channels_of(unit.variant, widths, triplets, seed)
+        channels = None if unit.variant == ALL else channels_of(unit.variant, widths, losses, seed)
         detector = clone(detectors_of(settings, seed)[unit.method])
         detector.fit(_few(good, channels))
         found = [predict(detector, maps) for maps in _few(test, channels)]
@@ -61,14 +55,12 @@ def measure_channels(units: Sequence[Unit], settings: StudySettings) -> list[Row
     return rows
 
 
-def channels_of(
-    variant: str, widths: Sequence[int], triplets: Sequence[tuple[Maps, Maps, Tensor]], seed: int
-) -> list[Tensor]:
-    """The channels of each layer that a variant keeps, in order."""
+def channels_of(variant: str, widths: Sequence[int], losses: Sequence[Tensor], seed: int) -> list[Tensor]:
+    """The channels of each layer that a variant keeps, in order; `losses` (C,) of each layer are AFS's."""
     by, share = variant.split()
     counts = [int(width * Fraction(share)) for width in widths]
     if by == AFS:
-        return ChannelSelection(counts).fit(triplets).channels_
+        return [best_channels(some, count) for some, count in zip(losses, counts, strict=True)]
     rng = np.random.default_rng(seed)
     pairs = zip(widths, counts, strict=True)
     return [torch.from_numpy(np.sort(rng.permutation(width)[:count])) for width, count in pairs]
@@ -79,12 +71,15 @@ def _read(network: Extractor, images: Sequence[np.ndarray]) -> list[Maps]:
     return [[one.cpu() for one in maps.values()] for maps in batches]
 
 
-def _with_defects(network: Extractor, product: Product, seed: int) -> list[tuple[Maps, Maps, Tensor]]:
-    images = list(product.good)[:PAIRS]
+def _losses(
+    network: Extractor, product: Product, good: Sequence[Maps], widths: Sequence[int], seed: int
+) -> list[Tensor]:
+    """AFS's of each layer's channels, from the first good images with a defect and, in `good`, without."""
     defect = make(KIND, product=described_product(product.good, seed))
-    bad, masks = apply_defects(images, defect, kind=KIND, seed=seed)
+    bad, masks = apply_defects(list(product.good)[:PAIRS], defect, kind=KIND, seed=seed)
     truths = torch.from_numpy(np.stack(masks)).split(AT_ONCE)
-    return list(zip(_read(network, bad), _read(network, images), truths, strict=True))
+    triplets = zip(_read(network, bad), good[: len(truths)], truths, strict=True)
+    return ChannelSelection(widths).fit(triplets).losses_
 
 
 def _few(batches: Sequence[Maps], channels: Sequence[Tensor] | None) -> list[Maps]:
@@ -95,9 +90,5 @@ def _few(batches: Sequence[Maps], channels: Sequence[Tensor] | None) -> list[Map
 
 def tables_of_channels(frame: pd.DataFrame) -> list[Table]:
     """Each figure by category and the channels that are read."""
-    found = []
-    for (network, method), part in with_networks(frame).groupby(["network", "method"], sort=False):
-        for figure, said in TITLES.items():
-            title = f"{said} of {method} on fewer channels of the pair, {network}"
-            found.append(pivot(part, "category", "variant", figure, title))
-    return found
+    lines = with_networks(frame).assign(by=frame["variant"])
+    return tables_of_figures(lines, "on fewer channels of the pair")
