@@ -34,7 +34,8 @@ CATEGORIES = ("magnetic_tile", "kolektorsdd_tiles", "elpv_mono", "elpv_poly")
 CALIBRATIONS = ("cross", "split")
 SIDE = 128
 QUICK = ("patchcore", "gaussian", "knn", "ocsvm")
-TRAINED = ("simplenet", "fastflow", "ast", "autoencoder")
+TRAINED = ("simplenet", "fastflow", "ast", "autoencoder", "realnet")
+BRIEFLY = SETTINGS | {"realnet": {"training_steps": 100, "pairs": 128, "afs_pairs": 32}}
 RATES = (0.01, 0.02, 0.05, 0.10)
 COLUMNS = ("category", "detector", "calibration", "split", "learned_from", "unseen", "requested", "stated", "achieved")
 KEY = ["category", "detector", "calibration", "split"]
@@ -95,9 +96,9 @@ def study(
 
 def achieved(learned: list[Path], unseen: list[Path], detector: str, calibration: str, seed: int) -> list[dict]:
     """Stated and achieved rates of one split, for all rates from one fit."""
-    reads_layers = make_detectors(detector, {}, 0)[detector].tags.input == "features"
+    reads_layers = make_detectors(detector, {}, 0)[detector].tags.input == "features"  # RealNet reads all stages
     layers = {"fixed_layers": [Extractor(image_size=SIDE).default_pair]} if reads_layers else {}
-    options = {"parameter": SETTINGS.get(detector, {}), "image_size": SIDE, "seed": seed, "pod": False, **layers}
+    options = {"parameter": BRIEFLY.get(detector, {}), "image_size": SIDE, "seed": seed, "pod": False, **layers}
     half = len(learned) // 2 if calibration == "split" else len(learned)
     inspector = fit(learned[:half], detector=detector, **options)
     calibrated_on = (

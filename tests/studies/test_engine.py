@@ -18,6 +18,7 @@ from flawsight.data.masks import Drawing, rectangle
 from flawsight.executors import Outcome
 from flawsight.settings import StudySettings
 from flawsight.studies import STUDIES, StudyResult, Unit, grid, run_study
+from flawsight.studies.engine import OF_UNITS
 from flawsight.studies.grid import networks
 from flawsight.studies.study import UNIT
 
@@ -156,6 +157,11 @@ def test_studies_of_the_same_rows_take_them_from_each_other(products: Path, tmp_
     finally:
         STUDIES.pop("more", None)
         del STUDIES["again"]
+
+
+def test_what_no_unit_tells_of_is_compared() -> None:
+    assert StudySettings.model_fields.keys() >= OF_UNITS
+    assert not OF_UNITS & {"layers", "most_layers", "weights", "most_good", "most_test", "generator_steps", "quick"}
 
 
 def test_a_sibling_that_somebody_makes_meanwhile_is_only_read(products: Path, tmp_path: Path, tally) -> None:

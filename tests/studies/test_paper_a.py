@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from rows_by_value import row
 from sklearn.metrics import roc_auc_score
 
 import flawsight as fs
@@ -48,14 +49,6 @@ def by_hand(bands: Callable, network: Extractor) -> tuple[Callable[[list[np.ndar
         return np.stack([upsample(one, SIDE) for one in found])
 
     return maps, good
-
-
-def row(found: StudyResult, **values: object) -> pd.Series:
-    rows = found.rows
-    for name, value in values.items():
-        rows = rows[rows[name] == value]
-    assert len(rows) == 1
-    return rows.iloc[0]
 
 
 def test_a_row_is_what_one_computes_by_hand_on_real_defects(

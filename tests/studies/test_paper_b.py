@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from rows_by_value import row
 from sklearn.metrics import roc_auc_score
 
 import flawsight as fs
@@ -61,14 +61,6 @@ def whole(products: Path, two_networks: dict, tmp_path_factory: pytest.TempPathF
         study("b-figure-6", products, tmp_path_factory.mktemp("other"), layers=layers, **two_networks)
     out = tmp_path_factory.mktemp("b")
     return study("b-figure-6", products, out, layers="all", most_layers=2, seeds="1", **two_networks)
-
-
-def row(found: StudyResult, **values: object) -> pd.Series:
-    rows = found.rows
-    for name, value in values.items():
-        rows = rows[rows[name] == value]
-    assert len(rows) == 1, rows
-    return rows.iloc[0]
 
 
 def by_hand(bands: Callable, maps: np.ndarray, scores: np.ndarray, side: int) -> tuple[float, float]:

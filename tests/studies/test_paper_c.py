@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from rows_by_value import rows
 from scipy.ndimage import label
 from scipy.spatial.distance import cdist
 from scipy.stats import chi2
@@ -76,13 +77,6 @@ BY_HAND = {
     "SED": standardised,
     "Mahalanobis": mahalanobis,
 }
-
-
-def rows(found: StudyResult, **values: object) -> pd.DataFrame:
-    lines = found.rows
-    for name, value in values.items():
-        lines = lines[lines[name] == value]
-    return lines
 
 
 @pytest.mark.parametrize("method", list(BY_HAND))

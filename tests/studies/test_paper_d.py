@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from rows_by_value import row
 from sklearn.metrics import roc_auc_score
 
 from flawsight.core import FlawsightError
@@ -57,14 +58,6 @@ def by_hand(
     good, test = (list(network.extract(some, layers).values()) for some in squares)
     detector.fit([good])
     return detector, np.stack([upsample(one, SIDE) for one in detector.anomaly_maps(test).numpy()])
-
-
-def row(found: StudyResult, **values: object) -> pd.Series:
-    lines = found.rows
-    for name, value in values.items():
-        lines = lines[lines[name] == value]
-    assert len(lines) == 1
-    return lines.iloc[0]
 
 
 @pytest.fixture(scope="module")

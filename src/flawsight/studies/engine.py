@@ -23,8 +23,11 @@ from flawsight.studies.study import STUDIES, Row, Study, Unit
 from flawsight.studies.tables import FAILED, MADE, MISSING, said_of_missing
 
 NOT_SHOWN = ("name", "data", "out", "list", "workers", "ray", "seeds")
-MATTERS = ("layers", "most_layers", "weights", "most_good", "most_test", "generator_preset", "generator_steps")
-"""What else a row may depend on that its unit does not say: our search's row, on which layers there were."""
+OF_UNITS = {
+    *("categories", "extractor", "image_size", "seeds", "detector", "parameter"),
+    *("augment", "label_preserving", "textures"),
+}
+"""Settings that a unit tells of, and parameters, which are compared by method: on all others a row may depend."""
 Made = list[tuple[Unit, Row]]
 
 
@@ -160,8 +163,8 @@ def _as_rows(grid: Mapping[str, Any], other: Mapping[str, Any]) -> list[Any]:
     parameters = {
         name: one for name, one in settings["parameter"].items() if "." not in name or name.split(".")[0] in both
     }
-    few = [settings.get(name) for name in MATTERS]
-    return [grid["rows"], grid["columns"], grid["pictures"], parameters, few]
+    others = {name: one for name, one in settings.items() if name not in OF_UNITS}
+    return [grid["rows"], grid["columns"], grid["pictures"], parameters, others]
 
 
 def _fill(store: RowStore, job: MakeRows, units: Sequence[Unit], executor: Executor, progress: Progress) -> None:
