@@ -10,7 +10,7 @@ from sklearn.base import clone
 import flawsight as fs
 from flawsight.core import FlawsightError
 from flawsight.data import augmented, folds
-from flawsight.detectors import DetectorTags, PatchCore
+from flawsight.detectors import DetectorTags, FeatureMaps, PatchCore
 from flawsight.features import Extractor
 from flawsight.inference import MemberSpec
 from flawsight.pipeline.calibrate import EXAMPLES, calibrate
@@ -97,6 +97,40 @@ def test_changed_copies_are_learned_from_and_leave_with_their_fold(network: Extr
     changed = cross_fit(network, images, specs, held_out, copies=augmented(images, 2, seed=1))
     assert len(changed.members[0].detector.bank_) > len(plain.members[0].detector.bank_)
     assert not np.allclose(scores(changed, images), scores(plain, images), atol=0.05)
+
+
+class EachOnItsScale(PatchCore):
+    """Every training ends on a scale of its own, as those of networks do."""
+
+    varies, is_aligned = True, True
+
+    @property
+    def tags(self) -> DetectorTags:
+        return DetectorTags(cv_folds=2, scale_varies=self.is_aligned)
+
+    def anomaly_maps(self, features: FeatureMaps) -> torch.Tensor:
+        own = float(self.bank_.sum()) % 1
+        return super().anomaly_maps(features) * (10 ** (2 * own) if self.varies else 1) + 50 * own * self.varies
+
+
+class AllOnOne(EachOnItsScale):
+    varies = False
+
+
+class NotAligned(EachOnItsScale):
+    is_aligned = False
+
+
+def test_trainings_of_different_scales_are_put_on_the_final_ones(network: Extractor, good_dir: Path) -> None:
+    images = squashed(sorted(good_dir.iterdir())[:12], 64)
+    found = {}
+    for kind in (AllOnOne, EachOnItsScale, NotAligned):
+        members = [MemberSpec(("blocks.3.0.bn3",), kind(bank_size=30)), MemberSpec(("blocks.1.0.bn3",), PatchCore())]
+        fitted = cross_fit(network, images, [one._replace(weight=0.5) for one in members], folds(12, 2, 5))
+        assert [one.alignment is not None for one in fitted.by_fold[0]] == [kind.is_aligned, False]
+        found[kind] = scores(fitted, images)
+    assert np.allclose(found[EachOnItsScale], found[AllOnOne], atol=0.02)
+    assert not np.allclose(found[NotAligned], found[AllOnOne], atol=0.5)
 
 
 def test_augmentation_is_recorded_and_checked(good_dir: Path, fixed_options: dict) -> None:

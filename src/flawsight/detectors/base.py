@@ -31,7 +31,8 @@ class DetectorTags:
     has_time_budget: `fit_to_time_budget` makes it cheaper. position_bound: it learns what is usual at each place of the
     image, so that it cannot learn from tiles of many places. exportable: a graph can hold its answers, so that bundles
     run without torch. joined_bonus: how much better layers that are read as one are for it than synthetic defects say,
-    in units of a search's criterion.
+    in units of a search's criterion. scale_varies: trained on other images, its answers are of another scale, so that
+    calibration must align them.
 
     >>> tags = make_detector("realnet").tags
     >>> tags.input, tags.needs_defects, tags.cv_folds
@@ -47,6 +48,7 @@ class DetectorTags:
     position_bound: bool = False
     exportable: bool = False
     joined_bonus: float = 0.0
+    scale_varies: bool = False
 
 
 class Detector(BaseEstimator, ABC):

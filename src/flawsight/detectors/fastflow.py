@@ -71,7 +71,7 @@ class FastFlow(FlowDetector):
     @property
     def tags(self) -> DetectorTags:
         """Learning is slow: calibration holds out halves."""
-        return DetectorTags(cv_folds=2, exportable=True)
+        return DetectorTags(cv_folds=2, exportable=True, scale_varies=True)
 
     def low_fidelity(self) -> Self:
         """Small flows on small maps, trained briefly."""

@@ -12,10 +12,11 @@ from sklearn.base import clone
 from flawsight.core import FlawsightError, cache_key
 from flawsight.data import ORIENTATIONS, augmented, folds, turned
 from flawsight.features import Extractor
-from flawsight.inference import MemberSpec, feed, iter_features, learn, predict
-from flawsight.inference.feature_pass import Advance, Features
+from flawsight.inference import MemberSpec, feed, learn
+from flawsight.inference.feature_pass import Advance
 from flawsight.pipeline.choose import Ensemble
 from flawsight.pipeline.defect_sources import DefectRecipe
+from flawsight.pipeline.held_out import FoldMember, aligned, find_held_out
 from flawsight.pipeline.load_images import GoodImages
 from flawsight.pipeline.plan import Plan
 from flawsight.pipeline.record import Run
@@ -41,7 +42,7 @@ class CrossFit:
 
     members: tuple[MemberSpec, ...]
     held_out: tuple[tuple[RawPrediction, ...], ...]
-    by_fold: tuple[tuple[MemberSpec, ...], ...]
+    by_fold: tuple[tuple[FoldMember, ...], ...]
     fold_of: np.ndarray
     inputs: Inputs
 
@@ -130,8 +131,9 @@ def _fit_on_one(
     feed(network, source, fed, advance)
     (fitted,) = _learned(network, fed, [np.array([], int)], training, advance, len(source))
     fold_of = np.zeros(len(judged), int)
-    found = find_held_out(network, judged, [fitted], fold_of, advance)
-    return CrossFit(tuple(fitted), tuple(found), (tuple(fitted),), fold_of[: len(judged.frames)], judged)
+    same = tuple(FoldMember(member) for member in fitted)
+    found = find_held_out(network, judged, [same], fold_of, advance)
+    return CrossFit(tuple(fitted), tuple(found), (same,), fold_of[: len(judged.frames)], judged)
 
 
 def _drawn(inputs: Inputs, seed: int) -> np.ndarray:
@@ -175,9 +177,9 @@ def cross_fit(
     left_out = [np.flatnonzero(fold_of_source == number) for number in range(len(held_out))]
     # The final detectors leave nobody out.
     final, *of_folds = _learned(network, fed, [np.array([], int), *left_out], training, advance, len(numbers))
-    found = find_held_out(network, inputs, of_folds, fold_of_input, advance)
-    by_fold = tuple(tuple(one) for one in of_folds)
-    return CrossFit(tuple(final), tuple(found), by_fold, fold_of, inputs)
+    by_fold = aligned(network, inputs, final, of_folds, fold_of_input, numbers)
+    found = find_held_out(network, inputs, by_fold, fold_of_input, advance)
+    return CrossFit(tuple(final), tuple(found), tuple(map(tuple, by_fold)), fold_of, inputs)
 
 
 def _learned(
@@ -199,25 +201,3 @@ def _learned(
 
     learned = parallel_map(fitted, jobs, network.device)
     return [list(islice(learned, len(fed))) for _ in left_out]
-
-
-def find_held_out(
-    network: Extractor,
-    images: Sequence[np.ndarray],
-    held_out: Sequence[Sequence[MemberSpec]],
-    fold_of: np.ndarray,
-    advance: Advance | None,
-) -> list[tuple[RawPrediction, ...]]:
-    """What the detectors of each image's own fold find in it: grid maps (h, w), and their own score of it."""
-
-    def find(indices: range, features: Features) -> list[tuple[RawPrediction, ...]]:
-        return [
-            tuple(
-                predict(member.detector, [values[row : row + 1] for values in features[member.layers]]).of_image(0)
-                for member in held_out[fold_of[index]]
-            )
-            for row, index in enumerate(indices)
-        ]
-
-    sets = [member.layers for member in held_out[0]]
-    return [image for batch in iter_features(network, images, sets, find, advance) for image in batch]

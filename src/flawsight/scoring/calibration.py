@@ -60,6 +60,12 @@ class MapCalibrator:
         beyond = np.maximum(grid_map - np.float64(self.knots[-1]), 0) / self.tail_scale
         return (inside + beyond).astype(np.float32)
 
+    def inverse(self, calibrated: np.ndarray) -> np.ndarray:
+        """The raw map (h, w) float32 of a calibrated one; below the lowest knot nothing is told apart."""
+        inside = np.interp(calibrated, self.levels, self.knots)
+        beyond = np.maximum(calibrated - self.levels[-1], 0) * self.tail_scale
+        return (inside + beyond).astype(np.float32)
+
 
 @dataclass(frozen=True)
 class ScoreStandardizer:
@@ -89,3 +95,7 @@ class ScoreStandardizer:
     def __call__(self, scores: np.ndarray) -> np.ndarray:
         """Scores (n,) float32 on the common scale."""
         return ((scores - self.mean) / self.deviation).astype(np.float32)
+
+    def inverse(self, standardised: np.ndarray) -> np.ndarray:
+        """Scores (n,) float32 on their own scale again."""
+        return (self.mean + standardised * self.deviation).astype(np.float32)

@@ -48,7 +48,7 @@ def test_each_is_inspected_by_detectors_that_had_not_seen_the_picture(
         for one in trials[::7]:
             base = one.planted.base
             fold = int(learned.fold_of[base])
-            held_out = TorchBackend(network, learned.by_fold[fold], found.members)
+            held_out = TorchBackend(network, [one.member for one in learned.by_fold[fold]], found.members)
             own = Inspector(held_out, manifest).inspect(one.planted.on(good.pictures[base]))
             assert own.is_defective is bool(one.is_found) or own.score == pytest.approx(
                 manifest.pod.threshold, rel=1e-3

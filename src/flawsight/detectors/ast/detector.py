@@ -66,7 +66,9 @@ class AsymmetricStudentTeacher(FlowDetector):
     @property
     def tags(self) -> DetectorTags:
         """Learning is slow; an image's score is its own where `score` is the mean."""
-        return DetectorTags(image_score=self.score == "mean", cv_folds=2, position_bound=True, exportable=True)
+        return DetectorTags(
+            image_score=self.score == "mean", cv_folds=2, position_bound=True, exportable=True, scale_varies=True
+        )
 
     def low_fidelity(self) -> Self:
         """Few and narrow couplings, a narrow student of one block, small maps, and brief training in small batches."""

@@ -59,7 +59,9 @@ class Autoencoder(BufferedDetector):
     @property
     def tags(self) -> DetectorTags:
         """It reads images; their scores are its own, for the maximum would be a single pixel's noise."""
-        return DetectorTags(input="image", image_score=True, cv_folds=2, exportable=self.score == "mean")
+        return DetectorTags(
+            input="image", image_score=True, cv_folds=2, exportable=self.score == "mean", scale_varies=True
+        )
 
     def low_fidelity(self) -> Self:
         """A small network on small images, trained briefly in larger steps."""

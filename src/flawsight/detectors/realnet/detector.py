@@ -86,6 +86,7 @@ class RealNet(BufferedDetector):
             needs_defects=True,
             has_time_budget=True,
             exportable=not self.mixed_precision,
+            scale_varies=True,
         )
 
     def fit_to_time_budget(self, features: FeatureMaps, seconds: float) -> Self:

@@ -67,7 +67,7 @@ class SimpleNet(PatchDetector):
     @property
     def tags(self) -> DetectorTags:
         """Learning is slow: calibration holds out halves."""
-        return DetectorTags(cv_folds=2, exportable=True, joined_bonus=1.0)
+        return DetectorTags(cv_folds=2, exportable=True, joined_bonus=1.0, scale_varies=True)
 
     def reset(self) -> None:
         """Forget the network."""

@@ -17,7 +17,8 @@ from flawsight.inference.feature_pass import Advance
 from flawsight.metrics import Pod, pod_curve
 from flawsight.pipeline.calibrate import Calibration, judged
 from flawsight.pipeline.defect_sources import LOOKED_AT
-from flawsight.pipeline.learn import CrossFit, find_held_out
+from flawsight.pipeline.held_out import find_held_out
+from flawsight.pipeline.learn import CrossFit
 from flawsight.pipeline.load_images import GoodImages
 from flawsight.pipeline.record import Run
 from flawsight.pipeline.trust.study import PodStudy, Shown
