@@ -111,7 +111,7 @@ if __name__ == "__main__":
         wait_until(lambda: (tmp_path / "0").exists() and (tmp_path / "1").exists())
         workers = [psutil.Process(int(done_by(tmp_path, number)[0])) for number in (0, 1)]
         process.send_signal(how)
-        process.wait(20)
+        process.wait(60)
         wait_until(lambda: not any(worker.is_running() and worker.status() != "zombie" for worker in workers))
     finally:
         process.kill()

@@ -14,9 +14,9 @@ from flawsight.data import ORIENTATIONS, augmented, folds, turned
 from flawsight.features import Extractor
 from flawsight.inference import MemberSpec, feed, learn
 from flawsight.inference.feature_pass import Advance
+from flawsight.inference.held_out import FoldMember, aligned, find_held_out
 from flawsight.pipeline.choose import Ensemble
 from flawsight.pipeline.defect_sources import DefectRecipe
-from flawsight.pipeline.held_out import FoldMember, aligned, find_held_out
 from flawsight.pipeline.load_images import GoodImages
 from flawsight.pipeline.plan import Plan
 from flawsight.pipeline.record import Run

@@ -254,6 +254,7 @@ def test_what_is_drawn_is_ignored(served: Any, open_tab: Callable[..., Any]) -> 
     tab.get_by_role("button", name="Apply").click()
     answer(tab, "C. Brown", "the clamp")
     wait_until(tab, lambda: bool(revisions(served)[-1]["judged"]))
+    wait_until(tab, lambda: served.station.bundles.get().inspector.judged is not None)
     mask = served.station.bundles.get().inspector.judged.mask
     assert not mask[60, 80] and mask[10, 10] and 0.2 < 1 - mask.mean() < 0.35
     again = served.bad(771)

@@ -14,10 +14,10 @@ from flawsight.core import FlawsightError
 from flawsight.defects import SIZED, described_product, side_of
 from flawsight.features import Extractor
 from flawsight.inference.feature_pass import Advance
+from flawsight.inference.held_out import find_held_out
 from flawsight.metrics import Pod, pod_curve
 from flawsight.pipeline.calibrate import Calibration, judged
 from flawsight.pipeline.defect_sources import LOOKED_AT
-from flawsight.pipeline.held_out import find_held_out
 from flawsight.pipeline.learn import CrossFit
 from flawsight.pipeline.load_images import GoodImages
 from flawsight.pipeline.record import Run

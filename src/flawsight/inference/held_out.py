@@ -10,8 +10,7 @@ import numpy as np
 from flawsight.core import spread
 from flawsight.detectors import FeatureMaps
 from flawsight.features import Extractor
-from flawsight.inference import MemberSpec, iter_features, predict, predict_raw
-from flawsight.inference.feature_pass import Advance, Features
+from flawsight.inference.feature_pass import Advance, Features, MemberSpec, iter_features, predict, predict_raw
 from flawsight.scoring import Alignment, RawPrediction
 from flawsight.views import Chosen, Inputs
 
