@@ -209,10 +209,12 @@ def test_one_class_against_the_others(tmp_path: Path, texture: Callable, spoiled
             (data / part / name).mkdir(parents=True)
             for number in range(count):
                 Image.fromarray(make(10 * count + number)).save(data / part / name / f"{number}.png")
+    with Image.open(data / "test/clean/0.png") as one:
+        one.convert("L").save(data / "test/clean/0.png")  # of the other class, and grey
     found = study("d-table-5", data, tmp_path / "out", categories="", detector="simplenet", most_test=6)
     assert found.is_whole and list(found.rows["category"]) == ["clean", "spotted"]
     read = [
-        [resize_image(np.array(Image.open(path)), SIDE) for path in find_images(data / part)]
+        [resize_image(np.array(Image.open(path).convert("RGB")), SIDE) for path in find_images(data / part)]
         for part in ("train/spotted", "test/clean", "test/spotted")
     ]
     _, maps = by_hand(network, (read[0], read[1] + read[2]), PAIR)

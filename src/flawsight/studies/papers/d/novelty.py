@@ -62,7 +62,7 @@ def _product(data: Path, good: str, side: int, most_good: int | None, most_test:
     paths = [paths[at] for at in drawn(len(paths), most_good, seed)]
     known = test_samples(dataset)
     chosen = [known[at] for at in drawn(len(known), most_test, 0)]
-    pixels = learn_pixel_format(paths)
+    pixels = replace(learn_pixel_format(paths), is_colour=None)  # a grey picture among colours is new, and no mistake
     test = [resize_image(read_image(sample.path, pixels=pixels), side) for sample in chosen]
     cache = ImageCache(paths, side, pixels=pixels)
     return Product(side, paths, cache, Dataset(chosen, dataset.root, dataset.layout), test, None, ())
