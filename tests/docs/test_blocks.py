@@ -30,6 +30,7 @@ SHORTER = {
     r"^[^#\n]*--detector realnet [^#\n]*": r"\g<0> --layers all "
     "--parameter realnet.training_steps=2 --parameter realnet.pairs=8 --parameter realnet.afs_pairs=8 ",
     r"\bfs\.fit\((.+?)\)": r'fs.fit(\1, image_size=64, layers="blocks.1.0.bn?,blocks.3.0.bn3")',
+    # A graph that nothing on its page reads, where others are read.
     r"^[^#\n]*--out quick [^#\n]*": r"\g<0> --export none ",
     r"^[^#\n]*--latency-budget [^#\n]*": r"\g<0> --layers blocks.1.0.bn3,blocks.3.0.bn3 ",
     r'"out": None, "layers": "blocks[^"]*"': r'"out": None, "layers": "blocks.2.0.*", "image_size": 64',

@@ -50,8 +50,9 @@ def aligned(
         if not varying:
             return [FoldMember(member) for member in members]
         images = Chosen(inputs, numbers[fold_of[numbers] != fold])
-        own, others = (predict_raw(network, images, [some[number] for number in varying]) for some in (members, final))
-        scales = dict(zip(varying, map(Alignment.of, own, others), strict=True))
+        both = [some[number] for some in (members, final) for number in varying]
+        found = predict_raw(network, images, both)
+        scales = dict(zip(varying, map(Alignment.of, found, found[len(varying) :]), strict=True))
         return [FoldMember(member, scales.get(number)) for number, member in enumerate(members)]
 
     return [of_fold(fold, members) for fold, members in enumerate(of_folds)]

@@ -22,22 +22,22 @@ class Alignment:
     array([[5.]], dtype=float32)
     """
 
-    own_maps: MapCalibrator
-    maps: MapCalibrator
-    own_scores: ScoreStandardizer | None
-    scores: ScoreStandardizer | None
+    maps: tuple[MapCalibrator, MapCalibrator]
+    scores: tuple[ScoreStandardizer, ScoreStandardizer] | None
 
     @classmethod
     def of(cls, own: RawPrediction, other: RawPrediction) -> Self:
         """Measured on what both found in the same images."""
         maps = MapCalibrator.of(own.maps), MapCalibrator.of(other.maps)
         if own.scores is None or other.scores is None:
-            return cls(*maps, None, None)
-        return cls(*maps, ScoreStandardizer.of(own.scores), ScoreStandardizer.of(other.scores))
+            return cls(maps, None)
+        return cls(maps, (ScoreStandardizer.of(own.scores), ScoreStandardizer.of(other.scores)))
 
     def __call__(self, found: RawPrediction) -> RawPrediction:
         """Answers about any images, on the other's scale."""
-        maps = self.maps.inverse(self.own_maps(found.maps))
-        if found.scores is None or self.own_scores is None or self.scores is None:
-            return RawPrediction(maps, found.scores)
-        return RawPrediction(maps, self.scores.inverse(self.own_scores(found.scores)))
+        own, other = self.maps
+        maps, scores = other.inverse(own(found.maps)), found.scores
+        if scores is not None and self.scores is not None:
+            of_own, of_other = self.scores
+            scores = of_other.inverse(of_own(scores))
+        return RawPrediction(maps, scores)

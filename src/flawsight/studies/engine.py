@@ -23,10 +23,8 @@ from flawsight.studies.study import STUDIES, Row, Study, Unit
 from flawsight.studies.tables import FAILED, MADE, MISSING, said_of_missing
 
 NOT_SHOWN = ("name", "data", "out", "list", "workers", "ray", "seeds")
-OF_UNITS = {
-    *("categories", "extractor", "image_size", "seeds", "detector", "parameter"),
-    *("augment", "label_preserving", "textures"),
-}
+OF_UNITS = {"categories", "extractor", "image_size", "seeds", "detector", "parameter"}
+OF_UNITS |= {"augment", "label_preserving", "textures"}
 """Settings that a unit tells of, and parameters, which are compared by method: on all others a row may depend."""
 Made = list[tuple[Unit, Row]]
 
